@@ -1,0 +1,106 @@
+import type { Change } from '../../protocol/change.ts';
+import type { Principal } from '../../protocol/principal.ts';
+import type { Connection, EngineAvailability, EngineKind } from '../../protocol/project.ts';
+import type { CountKind, Query } from '../../protocol/query.ts';
+
+/** Under whose name and until when a statement runs. */
+export interface ExecuteContext {
+  readonly principal: Principal;
+  /** Project reference. */
+  readonly tenant: string;
+  /** On the host's monotonic clock, milliseconds; the statement is cancelled at the engine when it passes. */
+  readonly deadline: number;
+  /** Aborted when the client goes away: the statement is cancelled at the engine. */
+  readonly signal?: AbortSignal;
+}
+
+/** Rows as JSON text, so that an engine which makes JSON itself pays for it once. */
+export interface QueryResult {
+  /** A JSON array of row objects; `[]` for a write that returns nothing. */
+  readonly json: string;
+  /** Rows in `json`, or rows written. */
+  readonly rowCount: number;
+  /** All rows that match, where a count was asked for. */
+  readonly total: number | null;
+  readonly totalKind: CountKind | null;
+}
+
+export interface SqlField {
+  readonly name: string;
+  readonly type: string;
+}
+
+/** Reply of native SQL, already JSON: `{rows, fields, rowCount, command}`. */
+export interface SqlResult {
+  readonly json: string;
+  readonly rowCount: number;
+  readonly command: string;
+}
+
+export interface ColumnInfo {
+  readonly name: string;
+  /** The engine's own type name. */
+  readonly type: string;
+  readonly nullable: boolean;
+  readonly hasDefault: boolean;
+  /** 1-based place in the primary key, 0 outside it. */
+  readonly primaryKey: number;
+}
+
+export interface TableInfo {
+  readonly schema: string;
+  readonly name: string;
+  readonly kind: 'table' | 'view';
+  readonly columns: readonly ColumnInfo[];
+  /** Column sets under a unique constraint or index without expressions or predicates, the primary key first. */
+  readonly unique: readonly (readonly string[])[];
+}
+
+export interface SchemaSnapshot {
+  /** Changes whenever the schema does. */
+  readonly version: string;
+  readonly tables: ReadonlyMap<string, TableInfo>;
+}
+
+/**
+ * A session on one project's database. One implementation per engine, all under test/contract/engine.
+ * Every method rejects with MagError or DatabaseError, never with a driver's own error.
+ */
+export interface Engine {
+  readonly kind: EngineKind;
+  /** Runs a query of the grammar. Throws PGRST205/PGRST204 for an unknown table or column. */
+  execute(query: Query, context: ExecuteContext): Promise<QueryResult>;
+  /** Runs native SQL as the project's own role: it must not reach beyond the project's database. */
+  sql(statement: string, params: readonly unknown[], context: ExecuteContext): Promise<SqlResult>;
+  /** Tables and columns; cached, and refreshed when DDL is noticed. */
+  schema(context: ExecuteContext): Promise<SchemaSnapshot>;
+  /** Ends open statements at the engine and frees every connection. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Control side of an engine: where databases come from. Lives in the main thread. */
+export interface EngineProvider {
+  readonly kind: EngineKind;
+  availability(): Promise<EngineAvailability>;
+  /**
+   * Makes a project's database and role. Idempotent: after a kill at any step, calling it again with the same
+   * arguments finishes the work. Throws MAG_ENGINE_UNAVAILABLE.
+   */
+  provision(ref: string): Promise<Connection>;
+  /** Drops what provision made, and its replication slot. Idempotent. */
+  drop(ref: string): Promise<void>;
+  /** Where a provisioned project is reached; starts the engine's server where needed. */
+  connect(ref: string): Promise<Connection>;
+  /** Removes leftovers in the engine (databases, roles, slots) whose project is not in `live`. Returns their names. */
+  reclaim(live: ReadonlySet<string>): Promise<readonly string[]>;
+  stop(): Promise<void>;
+}
+
+/** Where a change source stands: opaque text of the engine (an LSN, a log sequence number). */
+export type SourcePosition = string;
+
+/** Changes of one transaction, or a part of one; `position` is where to go on after them. */
+export interface SourceBatch {
+  readonly changes: readonly Omit<Change, 'offset'>[];
+  readonly position: SourcePosition;
+}

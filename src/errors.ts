@@ -1,0 +1,231 @@
+/**
+ * The registry of every error a user, a client or an operator can meet.
+ *
+ * A code is an API: it never changes its meaning. docs/errors.md lists each one, and a meta test compares the
+ * two both ways. Codes that PostgREST's clients expect (PGRST…) and SQLSTATEs keep their own names.
+ */
+
+interface ErrorEntry {
+  /** HTTP status where the error reaches an HTTP client. */
+  readonly status: number;
+  /** Message template; `{name}` is filled from the parameters. */
+  readonly message: string;
+  /** What the reader can do about it, or null. */
+  readonly hint: string | null;
+}
+
+const entry = (status: number, message: string, hint: string | null = null): ErrorEntry => ({
+  status,
+  message,
+  hint,
+});
+
+export const ERRORS = {
+  // ── start and configuration
+  MAG_CONFIG_INVALID: entry(500, 'Setting {setting} is not valid: {problem}'),
+  MAG_CONFIG_UNKNOWN: entry(500, 'Unknown setting {setting}', 'Did you mean {nearest}?'),
+  MAG_BOOT_FAILED: entry(500, 'Boot failed in stage {stage}, component {component}: {cause}'),
+  MAG_DATA_LOCKED: entry(
+    500,
+    'The data folder {folder} is held by another board (pid {pid})',
+    'Stop that board, or choose another MAG_DATA_DIR.',
+  ),
+  MAG_DATA_UNUSABLE: entry(
+    500,
+    'The data folder {folder} cannot be used: {problem}',
+    'Choose a folder this user can write, with MAG_DATA_DIR.',
+  ),
+  MAG_PORT_IN_USE: entry(
+    500,
+    'Port {port} on {host} is in use',
+    'Stop what listens there, or set MAG_PORT (0 picks a free one).',
+  ),
+
+  // ── actors
+  MAG_ACTOR_NOT_FOUND: entry(404, 'No actor at {path}'),
+  MAG_ACTOR_CRASHED: entry(503, 'The actor {path} crashed: {cause}'),
+  MAG_ACTOR_START_TIMEOUT: entry(503, 'The actor {path} was not ready within {ms} ms'),
+  MAG_ACTOR_DUPLICATE: entry(409, 'A child with the id {id} exists already under {path}'),
+  MAG_ASK_TIMEOUT: entry(503, 'No answer from {path} within {ms} ms'),
+  MAG_MAILBOX_FULL: entry(503, 'The mailbox of {path} is full ({capacity})'),
+  MAG_RESTART_INTENSITY: entry(
+    503,
+    'The supervisor {path} gave up: more than {max} restarts within {within} ms',
+  ),
+  MAG_MESSAGE_NOT_CLONEABLE: entry(500, 'A message to {path} cannot cross a thread: field {field}'),
+  MAG_FAULT_INJECTED: entry(503, 'Crashed on purpose: {reason}'),
+  MAG_FAULT_INJECTION_DISABLED: entry(403, 'Fault injection is disabled on this board'),
+  MAG_COMPONENT_UNAVAILABLE: entry(
+    503,
+    'The component {name} is not available right now',
+    'It restarts by itself; try again.',
+  ),
+  MAG_WORKER_EXITED: entry(503, 'The worker {name} exited: {cause}'),
+  MAG_WORKER_HUNG: entry(503, 'The worker {name} did not answer for {ms} ms and was stopped'),
+  MAG_PROCESS_EXITED: entry(503, 'The process {name} exited with {cause}'),
+
+  // ── requests
+  MAG_BAD_JSON: entry(400, 'The body is not valid JSON: {problem}'),
+  MAG_BAD_REQUEST: entry(400, 'The request is not valid: {problem}'),
+  MAG_BODY_TOO_LARGE: entry(413, 'The body is larger than {limit} bytes'),
+  MAG_UNSUPPORTED_MEDIA_TYPE: entry(
+    415,
+    'The content type {type} is not supported',
+    'Send application/json.',
+  ),
+  MAG_NOT_FOUND: entry(404, 'Nothing is served at {path}'),
+  MAG_METHOD_NOT_ALLOWED: entry(405, '{method} is not allowed at {path}'),
+  MAG_KEY_MISSING: entry(401, 'No API key was given', 'Send the project key in the apikey header.'),
+  MAG_KEY_INVALID: entry(401, 'The API key is not valid for this project'),
+  MAG_ADMIN_KEY_INVALID: entry(
+    401,
+    'The admin key is missing or wrong',
+    'Send Authorization: Bearer ADMIN_KEY.',
+  ),
+  MAG_FORBIDDEN: entry(
+    403,
+    'The role {role} may not {action} {table}',
+    'Grant it in the project settings, or use the service key.',
+  ),
+  MAG_SERVICE_KEY_REQUIRED: entry(403, 'This route needs the service key'),
+  MAG_RATE_LIMITED: entry(429, 'Too many requests'),
+  MAG_OVERLOADED: entry(503, 'The board is busy: {what}', 'Try again after the time in retry-after.'),
+  MAG_INTERNAL: entry(500, 'Something went wrong on our side', 'The request id names it in the log.'),
+  MAG_DRAINING: entry(503, 'The board is stopping'),
+
+  // ── projects and engines
+  MAG_PROJECT_NOT_FOUND: entry(404, 'No project {ref}'),
+  MAG_PROJECT_NAME_TAKEN: entry(409, 'A project named {name} exists already'),
+  MAG_ENGINE_UNKNOWN: entry(
+    400,
+    'Unknown engine {engine}',
+    'GET /admin/v1/engines lists those that are available.',
+  ),
+  MAG_ENGINE_UNAVAILABLE: entry(503, 'The engine {engine} is not available: {why}'),
+  MAG_ENGINE_UNSUPPORTED: entry(400, 'The engine {engine} cannot {what}'),
+  MAG_POOL_TIMEOUT: entry(503, 'No connection to the database of {ref} became free within {ms} ms'),
+  MAG_STATEMENT_TIMEOUT: entry(504, 'The statement ran longer than {ms} ms and was cancelled'),
+  MAG_STATEMENT_FORBIDDEN: entry(403, 'The statement is not allowed: {why}'),
+  MAG_RESULT_TOO_LARGE: entry(
+    413,
+    'The result is larger than {limit}',
+    'Ask for fewer rows, with limit and offset.',
+  ),
+  MAG_FILTER_INVALID: entry(400, 'The filter {filter} is not valid: {problem}'),
+
+  // ── PostgREST's own codes, which its clients know
+  PGRST100: entry(400, 'Could not parse {what}', '{problem}'),
+  PGRST102: entry(400, 'The request body is not valid: {problem}'),
+  PGRST103: entry(416, 'The requested range cannot be satisfied', null),
+  PGRST106: entry(406, 'The schema must be one of the following: {schemas}'),
+  PGRST116: entry(406, 'Cannot coerce the result to a single JSON object', null),
+  PGRST204: entry(400, "Could not find the '{column}' column of '{table}' in the schema cache"),
+  PGRST205: entry(404, "Could not find the table '{table}' in the schema cache", null),
+
+  // ── realtime
+  MAG_FRAME_INVALID: entry(400, 'The frame is not valid: {problem}'),
+  MAG_RESUME_EXPIRED: entry(
+    410,
+    'The offset {offset} is no longer held',
+    'Read the table again, then subscribe without resume.',
+  ),
+  MAG_FEED_UNAVAILABLE: entry(503, 'Changes of {ref} cannot be followed: {why}'),
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+type Params = Readonly<Record<string, string | number>>;
+
+const fill = (template: string, params: Params): string =>
+  template.replace(/\{(\w+)\}/g, (whole, name: string) => (name in params ? String(params[name]) : whole));
+
+/** What a client sees of an error; the shape is PostgREST's. */
+export interface ErrorBody {
+  readonly code: string;
+  readonly message: string;
+  readonly details: string | null;
+  readonly hint: string | null;
+}
+
+/** An error of the registry. `details` must hold nothing secret: it reaches the client. */
+export class MagError extends Error {
+  override readonly name = 'MagError';
+  readonly code: string;
+  readonly status: number;
+  readonly details: string | null;
+  readonly hint: string | null;
+  /** Seconds after which a retry makes sense; sent as `retry-after`. */
+  readonly retryAfter: number | null;
+
+  constructor(
+    code: ErrorCode,
+    params: Params = {},
+    options: { cause?: unknown; details?: string | null; hint?: string | null } = {},
+  ) {
+    const found: ErrorEntry = ERRORS[code];
+    super(fill(found.message, params), options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.status = found.status;
+    this.details = options.details ?? null;
+    this.hint = options.hint ?? (found.hint === null ? null : fill(found.hint, params));
+    this.retryAfter = found.status === 503 || found.status === 429 ? 1 : null;
+  }
+}
+
+/** An error that the database itself reported, under its SQLSTATE (SQLite's are mapped onto the same codes). */
+export class DatabaseError extends Error {
+  override readonly name = 'DatabaseError';
+  readonly code: string;
+  readonly status: number;
+  readonly details: string | null;
+  readonly hint: string | null;
+  readonly retryAfter = null;
+
+  constructor(
+    sqlState: string,
+    message: string,
+    options: { cause?: unknown; details?: string | null; hint?: string | null } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = sqlState;
+    this.status = statusOfSqlState(sqlState);
+    this.details = options.details ?? null;
+    this.hint = options.hint ?? null;
+  }
+}
+
+/** PostgREST's mapping of SQLSTATE to HTTP status, except that bad input is never a 500. */
+export function statusOfSqlState(state: string): number {
+  if (state === '23503' || state === '23505') return 409;
+  if (state === '42P01' || state === '42883') return 404;
+  if (state === '42501') return 403;
+  if (state === '57014') return 504;
+  if (state === '25006') return 405;
+  if (state.startsWith('08') || state.startsWith('53') || state.startsWith('57P')) return 503;
+  if (state.startsWith('28')) return 403;
+  if (state.startsWith('58') || state.startsWith('XX')) return 500;
+  return 400;
+}
+
+export type PublicError = MagError | DatabaseError;
+
+export const isPublicError = (error: unknown): error is PublicError =>
+  error instanceof MagError || error instanceof DatabaseError;
+
+export const errorBody = (error: PublicError): ErrorBody => ({
+  code: error.code,
+  message: error.message,
+  details: error.details,
+  hint: error.hint,
+});
+
+/** One line for a log or a tree: the message and the chain of causes, outermost first. */
+export function describeError(error: unknown): string {
+  const parts: string[] = [];
+  let current: unknown = error;
+  for (let depth = 0; depth < 8 && current !== undefined && current !== null; depth += 1) {
+    parts.push(current instanceof Error ? current.message : String(current));
+    current = current instanceof Error ? current.cause : undefined;
+  }
+  return parts.join(' ← ');
+}

@@ -1,0 +1,98 @@
+/** Every bound in the system, each with what breaks without it. Milliseconds and bytes unless the name says otherwise. */
+export const LIMITS = {
+  // ── HTTP
+  /** A body is held in memory while it is parsed; without a bound one client takes the process. */
+  bodyBytes: 10 * 1024 * 1024,
+  /** Without it a client that trickles its headers holds a socket for ever (slowloris). */
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 60_000,
+  keepAliveTimeoutMs: 72_000,
+  /** Sockets that have not sent a whole request yet, over all edge workers; the oldest gives way to the newest. */
+  halfOpenSockets: 4_096,
+  /** Sockets in all, over all edge workers; more would end in EMFILE inside the database drivers. */
+  connections: 16_384,
+  /** Longest path plus query; Node's own header limit is 16 KiB. */
+  urlBytes: 12_288,
+
+  // ── grammar
+  /** Terms and nesting of a filter; a deep one costs the engine's planner exponential time. */
+  filterTerms: 256,
+  filterDepth: 16,
+  selectItems: 1_000,
+  orderTerms: 32,
+  inListItems: 2_000,
+  /** Rows in one bulk insert. */
+  insertRows: 10_000,
+  /** Rows one REST reply may hold when the client asks for no limit (PostgREST's db-max-rows). */
+  maxRows: 100_000,
+  resultBytes: 64 * 1024 * 1024,
+  /** Compiled plans kept per project session. */
+  planCacheEntries: 512,
+
+  // ── storage
+  /** A statement that runs longer is cancelled at the engine. */
+  statementTimeoutMs: 15_000,
+  /** Rows a plan may touch on an edge thread: node:sqlite cannot be interrupted there. */
+  inlineRows: 1_000,
+  /** Longest SQLite string or blob; without it one row blocks an edge thread for seconds. */
+  sqliteValueBytes: 16 * 1024 * 1024,
+  /** How long a write that met SQLITE_BUSY tries again on its edge before it queues at the single writer. */
+  busyRetryMs: 20,
+  storageProcesses: 4,
+  storageProcessIdleMs: 30_000,
+  /** Statements that wait for a storage process; beyond it callers get 503. */
+  storageQueue: 256,
+  /** WAL pages after which the writer checkpoints; without it the WAL grows with every write. */
+  checkpointPages: 1_000,
+  poolConnections: 10,
+  poolIdleMs: 30_000,
+  poolWaitMs: 5_000,
+  poolWaiters: 512,
+  /** Server connections over all projects and edge workers, under PostgreSQL's max_connections. */
+  serverConnections: 80,
+  /** Open project sessions per edge worker; the least recently used one closes. */
+  projectSessions: 256,
+  projects: 10_000,
+
+  // ── feed and realtime
+  /** Rows of a project's change log; older ones are trimmed and a resume from them is refused. */
+  feedRows: 100_000,
+  feedBatch: 256,
+  feedCredit: 1_024,
+  /** WAL that a slot nobody reads may pin; beyond it PostgreSQL invalidates the slot and a new epoch begins. */
+  slotWalBytes: 1024 * 1024 * 1024,
+  frameBytes: 1024 * 1024,
+  channelsPerSocket: 100,
+  bindingsPerChannel: 100,
+  /** Bytes a slow consumer may have waiting before it is closed with 3008. */
+  outboxBytes: 4 * 1024 * 1024,
+  socketsPerProject: 10_000,
+  /** A socket that sent nothing for so long is gone (clients beat every 25 s). */
+  socketSilenceMs: 60_000,
+  presencePayloadBytes: 32 * 1024,
+
+  // ── actors
+  mailbox: 1_024,
+  askTimeoutMs: 5_000,
+  startTimeoutMs: 30_000,
+  shutdownMs: 5_000,
+  /** A worker that does not beat for so long spins for ever and is terminated. */
+  heartbeatMs: 500,
+  hungMs: 2_000,
+  deadLetters: 1_000,
+  restartIntensity: 5,
+  restartWithinMs: 60_000,
+  backoffBaseMs: 50,
+  backoffCapMs: 10_000,
+  runQueueQuantum: 512,
+
+  // ── inspection and logs
+  scopeFrames: 1_024,
+  scopeIntervalMs: 100,
+  auditReadEntries: 1_000,
+  errorTextBytes: 2_048,
+
+  // ── boot
+  drainSeconds: 10,
+  bootStageMs: 60_000,
+} as const;

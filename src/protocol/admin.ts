@@ -1,0 +1,67 @@
+import type { ActorCommand, ActorNode } from './actor-node.ts';
+import type { BoardStatus } from './board-status.ts';
+import type {
+  EngineAvailability,
+  EngineKind,
+  ProjectHandle,
+  ProjectSettings,
+  ProjectView,
+} from './project.ts';
+
+/**
+ * What an edge worker asks of the main thread's `board/admin`, already validated at the gate.
+ * `actor` says on whose behalf, for the audit trail: `admin`, `console`, `cli`.
+ */
+export interface AdminRequests {
+  /** Checks a presented admin key or console session token; false is no error. */
+  ADMIN_VERIFY: { readonly request: { readonly credential: string }; readonly reply: boolean };
+  /** Opens a console session for the admin key or for a one-time login ticket. Throws MAG_ADMIN_KEY_INVALID. */
+  SESSION_OPEN: {
+    readonly request: { readonly key: string } | { readonly ticket: string };
+    readonly reply: { readonly token: string; readonly expiresInSeconds: number };
+  };
+  PROJECT_CREATE: {
+    readonly request: { readonly name: string; readonly engine: EngineKind; readonly actor: string };
+    readonly reply: ProjectView;
+  };
+  PROJECT_LIST: { readonly request: object; readonly reply: readonly ProjectView[] };
+  PROJECT_GET: { readonly request: { readonly ref: string }; readonly reply: ProjectView };
+  PROJECT_KEYS: {
+    readonly request: { readonly ref: string; readonly actor: string };
+    readonly reply: ProjectView;
+  };
+  PROJECT_SETTINGS: {
+    readonly request: { readonly ref: string; readonly settings: ProjectSettings; readonly actor: string };
+    readonly reply: ProjectView;
+  };
+  PROJECT_DELETE: {
+    readonly request: { readonly ref: string; readonly actor: string };
+    readonly reply: null;
+  };
+  /** For an edge worker or the feed worker: how to serve a project; null where there is none that is ready. */
+  PROJECT_RESOLVE: { readonly request: { readonly ref: string }; readonly reply: ProjectHandle | null };
+  ENGINES: { readonly request: object; readonly reply: readonly EngineAvailability[] };
+  ACTORS: { readonly request: object; readonly reply: ActorNode };
+  ACTOR_COMMAND: {
+    readonly request: {
+      readonly path: string;
+      readonly command: ActorCommand;
+      readonly reason: string;
+      readonly actor: string;
+    };
+    readonly reply: null;
+  };
+  STATUS: { readonly request: object; readonly reply: BoardStatus };
+  /** Prometheus text of the whole board. */
+  METRICS: { readonly request: object; readonly reply: string };
+}
+
+export type AdminRequestType = keyof AdminRequests;
+
+/** The main thread as an edge worker sees it. Rejects with the error that the handler threw, code and all. */
+export interface AdminPort {
+  request<Type extends AdminRequestType>(
+    type: Type,
+    request: AdminRequests[Type]['request'],
+  ): Promise<AdminRequests[Type]['reply']>;
+}

@@ -1,0 +1,67 @@
+import type { Grant } from './principal.ts';
+
+export const ENGINE_KINDS = ['sqlite', 'postgres', 'mysql', 'mongodb', 'redis'] as const;
+export type EngineKind = (typeof ENGINE_KINDS)[number];
+
+export interface ProjectSettings {
+  readonly grants: readonly Grant[];
+}
+
+/** How a session reaches a project's database. Holds secrets for postgres: never logged, never sent to a client. */
+export type Connection =
+  | { readonly engine: 'sqlite'; readonly file: string }
+  | {
+      readonly engine: 'postgres';
+      readonly host: string;
+      readonly port: number;
+      readonly database: string;
+      readonly user: string;
+      readonly password: string;
+    };
+
+export type ProjectStatus = 'provisioning' | 'ready' | 'dropping' | 'failed';
+
+/** What the catalogue knows of a project. */
+export interface ProjectRecord {
+  readonly ref: string;
+  readonly name: string;
+  readonly engine: EngineKind;
+  readonly status: ProjectStatus;
+  /** Version of its API keys; a rotation adds one. */
+  readonly keyVersion: number;
+  readonly settings: ProjectSettings;
+  /** ISO 8601, UTC. */
+  readonly createdAt: string;
+}
+
+/** What an edge worker needs to serve a project; `version` grows with every change of it. */
+export interface ProjectHandle extends ProjectRecord {
+  readonly version: number;
+  readonly connection: Connection;
+  /** SHA-256 digests (hex) of the project's keys; a presented key is hashed and compared in constant time. */
+  readonly keyDigests: { readonly anon: string; readonly service: string };
+}
+
+/** A project as the admin API shows it. */
+export interface ProjectView {
+  readonly ref: string;
+  readonly name: string;
+  readonly engine: EngineKind;
+  readonly url: string;
+  readonly status: ProjectStatus;
+  readonly settings: ProjectSettings;
+  readonly createdAt: string;
+  /** Only in the reply to its creation, and to GET …/keys. */
+  readonly keys?: { readonly anon: string; readonly service: string };
+}
+
+export interface EngineAvailability {
+  readonly engine: EngineKind;
+  readonly available: boolean;
+  /** How it is provided: `node:sqlite`, `embedded PostgreSQL 18`, `external`. */
+  readonly provider: string | null;
+  /** Why not, where it is not. */
+  readonly why: string | null;
+  /** Whether its change feed works, and if not why. */
+  readonly feed: { readonly available: boolean; readonly why: string | null };
+}
