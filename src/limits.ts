@@ -89,10 +89,51 @@ export const LIMITS = {
   // ── inspection and logs
   scopeFrames: 1_024,
   scopeIntervalMs: 100,
+  /** Between two looks at a tree that did not change; faster would burn a core's percent for nothing to show. */
+  scopeQuietMs: 250,
+  /** How often an edge tells the hub that it still looks; a restarted hub is found again within it. */
+  scopeRenewMs: 2_000,
+  /** An edge that was not heard of for so long is dead; without it the hub would watch for nobody. */
+  scopeLeaseMs: 10_000,
+  /** Inspector sockets per edge worker; each costs a tree's worth of frames. */
+  scopeSockets: 64,
+  scopePingMs: 25_000,
+  /** A peer that does not answer a close is cut off after it, else its socket stays for ever. */
+  socketCloseMs: 2_000,
   auditReadEntries: 1_000,
   errorTextBytes: 2_048,
 
   // ── boot
   drainSeconds: 10,
   bootStageMs: 60_000,
+  /** How long a component that is being given up may take to notice its abort before it is left behind. */
+  bootAbortMs: 2_000,
+  /** Optional components that failed are tried again with these delays; without a cap a dead engine is probed in a loop. */
+  bootRetryBaseMs: 1_000,
+  bootRetryCapMs: 60_000,
+  /** Below this a commit may fail in the middle of serving; refusing to boot says so while nothing is lost yet. */
+  diskFreeBytes: 64 * 1024 * 1024,
+  /** Log lines that wait for a slow reader of stdout; beyond it lines are dropped and counted. */
+  logBufferBytes: 4 * 1024 * 1024,
+
+  // ── secrets, audit, catalogue
+  /** Unverified admin credentials that wait for their scrypt run; each costs 16 MiB and tens of milliseconds. */
+  adminVerifyQueue: 16,
+  /** Longest pause before the next scrypt run after failures in a row. */
+  adminVerifyBackoffMs: 1_000,
+  credentialChars: 512,
+  loginTickets: 16,
+  loginTicketMs: 10 * 60_000,
+  consoleSessionMs: 12 * 3_600_000,
+  /** Audit entries that wait for their fsync; beyond it the action that wants one is refused. */
+  auditQueue: 1_024,
+  /** How much of the newest audit file is checked at boot; the whole trail is checked by verify(). */
+  auditTailBytes: 1024 * 1024,
+  projectNameChars: 63,
+  /** Grants of one project; each is compiled into every plan of its table. */
+  grants: 256,
+  grantUsingChars: 4_096,
+
+  // ── command line
+  cliTimeoutMs: 30_000,
 } as const;
