@@ -23,6 +23,7 @@ function start(options: SpawnOptions): ChildProcess {
     // A Node child's output belongs to ours; any other child's is kept for the reason of its failure.
     stdio: ipc ? ['ignore', 'inherit', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
     serialization: 'advanced',
+    detached: options.ownGroup === true && process.platform !== 'win32',
     ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.uid === undefined ? {} : { uid: options.uid }),
@@ -30,11 +31,15 @@ function start(options: SpawnOptions): ChildProcess {
   });
 }
 
-function collect(child: ChildProcess, ipc: boolean): OutputTail {
+function collect(child: ChildProcess, ipc: boolean, onOutput: (text: string) => void): OutputTail {
   const tail = new OutputTail();
-  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => tail.add(chunk));
+  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+    tail.add(chunk);
+    onOutput(chunk);
+  });
   child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
     tail.add(chunk);
+    onOutput(chunk);
     if (ipc) process.stderr.write(chunk);
   });
   return tail;
@@ -42,7 +47,7 @@ function collect(child: ChildProcess, ipc: boolean): OutputTail {
 
 function spawnProcess(options: SpawnOptions): HostProcess {
   const child = start(options);
-  const tail = collect(child, options.ipc === true);
+  const tail = collect(child, options.ipc === true, options.onOutput ?? (() => {}));
   const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
     // `close` comes after the output was read to its end, but waits for grandchildren that hold the pipe: `exit` bounds it.
     child.once('exit', (code, signal) => setImmediate(() => resolve({ code, signal })));

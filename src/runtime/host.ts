@@ -27,6 +27,10 @@ export interface SpawnOptions {
   readonly gid?: number;
   /** Open an IPC channel (Node children). */
   readonly ipc?: boolean;
+  /** Own process group: a Ctrl-C on the terminal then reaches the board alone, which stops the child after its drain. */
+  readonly ownGroup?: boolean;
+  /** What the child writes, as it comes; chunks, not lines. */
+  readonly onOutput?: (text: string) => void;
 }
 
 /**
