@@ -40,6 +40,21 @@ export const ERRORS = {
     'Port {port} on {host} is in use',
     'Stop what listens there, or set MAG_PORT (0 picks a free one).',
   ),
+  MAG_COMPONENT_INVALID: entry(500, 'The component {component} cannot be booted: {problem}'),
+  MAG_SECRET_UNUSABLE: entry(
+    500,
+    'The secret file {file} cannot be used: {problem}',
+    'Restore it from a backup of the data folder; without it every key derived from it is lost.',
+  ),
+  MAG_CATALOGUE_UNUSABLE: entry(500, 'The board database {file} cannot be used: {problem}'),
+
+  // ── command line
+  MAG_USAGE: entry(400, '{problem}', 'mag --help lists the commands and their options.'),
+  MAG_BOARD_NOT_FOUND: entry(
+    503,
+    'No running board was found at {where}',
+    'Start one with `mag start`, or name it with --url or MAG_DATA_DIR.',
+  ),
 
   // ── actors
   MAG_ACTOR_NOT_FOUND: entry(404, 'No actor at {path}'),
@@ -96,6 +111,7 @@ export const ERRORS = {
   // ── projects and engines
   MAG_PROJECT_NOT_FOUND: entry(404, 'No project {ref}'),
   MAG_PROJECT_NAME_TAKEN: entry(409, 'A project named {name} exists already'),
+  MAG_PROJECT_LIMIT: entry(409, 'A board holds at most {limit} projects', 'Delete one that is not needed.'),
   MAG_ENGINE_UNKNOWN: entry(
     400,
     'Unknown engine {engine}',
