@@ -140,6 +140,10 @@ export const ERRORS = {
 
   // ── realtime
   MAG_FRAME_INVALID: entry(400, 'The frame is not valid: {problem}'),
+  MAG_CHANNEL_UNKNOWN: entry(404, 'No channel {topic} is joined on this socket', 'Join it first.'),
+  MAG_CHANNEL_EVENT_UNKNOWN: entry(400, 'A channel takes no event {event}'),
+  MAG_CHANNEL_LIMIT: entry(429, 'More than {limit} {what}'),
+  MAG_CHANNEL_PRIVATE: entry(403, 'The channel {topic} is private: the role {role} may not join it', 'Sign in.'),
   MAG_RESUME_EXPIRED: entry(
     410,
     'The offset {offset} is no longer held',

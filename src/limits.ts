@@ -21,6 +21,8 @@ export const LIMITS = {
   selectItems: 1_000,
   orderTerms: 32,
   inListItems: 2_000,
+  /** Parsed selects, orders and preference headers remembered per worker; the texts come from clients. */
+  grammarCacheEntries: 512,
   /** Rows in one bulk insert. */
   insertRows: 10_000,
   /** Rows one REST reply may hold when the client asks for no limit (PostgREST's db-max-rows). */
@@ -70,6 +72,23 @@ export const LIMITS = {
   /** A socket that sent nothing for so long is gone (clients beat every 25 s). */
   socketSilenceMs: 60_000,
   presencePayloadBytes: 32 * 1024,
+  /** All presence payloads of one topic: its presence_state must fit well inside an outbox. */
+  presenceTopicBytes: 1024 * 1024,
+  /** Frames a client may send; beyond the burst its socket is not read until the bucket has filled again. */
+  socketMessagesPerSecond: 5_000,
+  socketMessageBurst: 10_000,
+  /** Frames that are no Phoenix message; a client that sends more is broken and is closed with 1007. */
+  invalidFramesPerSocket: 16,
+  /** Changes kept for a consumer out of credit under drop_oldest. */
+  creditBuffer: 256,
+  /** Most credit one consumer can hold; more would mean no backpressure at all. */
+  creditMax: 1_000_000,
+  /** A channel topic is a map key and part of every frame sent to it (one length byte in a binary frame). */
+  topicBytes: 255,
+  /** Connections one flush writes before the event loop reads again; each write costs microseconds. */
+  flushSockets: 1_024,
+  /** A gateway that said nothing for so long is gone, and its presences leave. */
+  presenceSilenceMs: 15_000,
 
   // ── actors
   mailbox: 1_024,

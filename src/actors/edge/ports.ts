@@ -41,8 +41,12 @@ export interface EdgePorts {
   };
 }
 
-/** What realtime gateways tell each other: broadcasts, and later presence. Cloneable. */
+/** What realtime gateways tell each other: broadcasts and presence. Cloneable. */
 export interface RelayMessage {
+  /** Absent: a broadcast. `presence`: `payload` is JSON that only gateways read, and may reach none. */
+  readonly kind?: 'presence';
+  /** Whether the channel is a private one; a public channel of the same name is another. */
+  readonly isPrivate?: boolean;
   readonly ref: string;
   /** Channel topic without the `realtime:` prefix. */
   readonly topic: string;
