@@ -85,6 +85,8 @@ export const LIMITS = {
   creditMax: 1_000_000,
   /** A channel topic is a map key and part of every frame sent to it (one length byte in a binary frame). */
   topicBytes: 255,
+  /** How long a slow consumer may take to read its close frame before its socket is cut. */
+  slowConsumerGraceMs: 1_000,
   /** Connections one flush writes before the event loop reads again; each write costs microseconds. */
   flushSockets: 1_024,
   /** A gateway that said nothing for so long is gone, and its presences leave. */
@@ -92,6 +94,15 @@ export const LIMITS = {
 
   // ── actors
   mailbox: 1_024,
+  /** Messages of a thread that wait while what they are for is restarted; beyond it callers get 503. */
+  parkedMessages: 4_096,
+  /** How often a component is asked for its health, and how long it may take to answer. */
+  healthIntervalMs: 5_000,
+  healthTimeoutMs: 5_000,
+  /** How long a remote subtree may take to describe itself; later it is shown as not answering. */
+  treeTimeoutMs: 1_000,
+  /** Threads of one trust class; a task beyond Piscina's maxThreads would wait silently for ever. */
+  poolThreads: 64,
   askTimeoutMs: 5_000,
   startTimeoutMs: 30_000,
   shutdownMs: 5_000,
