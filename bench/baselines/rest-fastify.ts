@@ -1,0 +1,97 @@
+/**
+ * What a Node engineer would write by hand: Fastify and the driver, one route a query, two worker threads on one
+ * port. `argv`: engine, SQLite file or PostgreSQL URL, threads, connections per thread.
+ */
+
+import { DatabaseSync } from 'node:sqlite';
+import { fileURLToPath } from 'node:url';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import fastify, { type FastifyInstance } from 'fastify';
+import pg from 'pg';
+
+interface Plan {
+  readonly engine: string;
+  readonly target: string;
+  readonly connections: number;
+  readonly port: number;
+}
+
+interface Item {
+  readonly name: string;
+  readonly value: number;
+  readonly note: string;
+}
+
+function sqlite(app: FastifyInstance, file: string): void {
+  const db = new DatabaseSync(file, { timeout: 5_000 });
+  db.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on');
+  const get = db.prepare('select id, name, value, note from items where id = ?');
+  const list = db.prepare('select id, name, value, note from items order by id desc limit 20');
+  const insert = db.prepare(
+    'insert into items (name, value, note) values (?, ?, ?) returning id, name, value, note',
+  );
+  app.get('/items/:id', async (request) => get.get(Number((request.params as { id: string }).id)));
+  app.get('/items', async () => list.all());
+  app.post('/items', async (request, reply) => {
+    const { name, value, note } = request.body as Item;
+    reply.code(201);
+    return insert.get(name, value, note);
+  });
+}
+
+function postgres(app: FastifyInstance, url: string, connections: number): void {
+  const pool = new pg.Pool({ connectionString: url, max: connections });
+  const columns = 'id, name, value, note';
+  app.get('/items/:id', async (request) => {
+    const { id } = request.params as { id: string };
+    const { rows } = await pool.query({
+      name: 'get',
+      text: `select ${columns} from items where id = $1`,
+      values: [id],
+    });
+    return rows[0];
+  });
+  app.get('/items', async () => {
+    const { rows } = await pool.query({
+      name: 'list',
+      text: `select ${columns} from items order by id desc limit 20`,
+    });
+    return rows;
+  });
+  app.post('/items', async (request, reply) => {
+    const { name, value, note } = request.body as Item;
+    const text = `insert into items (name, value, note) values ($1, $2, $3) returning ${columns}`;
+    const { rows } = await pool.query({ name: 'insert', text, values: [name, value, note] });
+    reply.code(201);
+    return rows[0];
+  });
+}
+
+async function serve(plan: Plan): Promise<number> {
+  const app = fastify();
+  if (plan.engine === 'sqlite') sqlite(app, plan.target);
+  else postgres(app, plan.target, plan.connections);
+  await app.ready();
+  await new Promise<void>((resolve) =>
+    app.server.listen({ port: plan.port, host: '127.0.0.1', reusePort: true }, resolve),
+  );
+  const address = app.server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+if (isMainThread) {
+  const [engine = '', target = '', threads = '2', connections = '5'] = process.argv.slice(2);
+  let port = 0;
+  for (let index = 0; index < Number(threads); index += 1) {
+    const plan: Plan = { engine, target, connections: Number(connections), port };
+    const worker = new Worker(fileURLToPath(import.meta.url), { workerData: plan });
+    port = await new Promise<number>((resolve, reject) => {
+      worker.once('message', resolve);
+      worker.once('error', reject);
+    });
+  }
+  process.stdout.write(`${port}\n`);
+} else {
+  const plan = workerData as Plan;
+  parentPort?.postMessage(await serve(plan));
+}
