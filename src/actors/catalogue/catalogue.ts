@@ -1,0 +1,264 @@
+import { describeError, MagError } from '../../errors.ts';
+import { LIMITS } from '../../limits.ts';
+import {
+  ENGINE_KINDS,
+  type EngineAvailability,
+  type EngineKind,
+  type ProjectHandle,
+  type ProjectView,
+} from '../../protocol/project.ts';
+import type { Host } from '../../runtime/host.ts';
+import type { Log } from '../../runtime/log.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
+import { digestKeys, projectKeys } from '../psu/project-keys.ts';
+import type { EngineProvider } from '../storage/engine.ts';
+import { openBoardDatabase } from './board-database.ts';
+import { checkSettings } from './grants.ts';
+import { checkName, makeRef } from './naming.ts';
+import { ProjectStore, type StoredProject } from './project-store.ts';
+import { type Recovery, recoverProjects } from './recovery.ts';
+
+export interface CatalogueOptions {
+  /** The board's database file. */
+  readonly file: string;
+  readonly host: Host;
+  readonly log: Log;
+  readonly audit: Pick<AuditLog, 'append'>;
+  readonly masterKey: Uint8Array;
+  readonly providers: ReadonlyMap<EngineKind, EngineProvider>;
+  /** Where the board is reached, without a slash at the end. */
+  readonly baseUrl: () => string;
+  /** Throws where a grant's row filter does not parse. */
+  readonly validateUsing: (text: string) => void;
+  /** Engines that have a URL in the configuration, for those that this version has no provider of. */
+  readonly configured?: ReadonlySet<EngineKind>;
+}
+
+/** The projects of this board: the one place that says which exist, and where their databases are. */
+export interface Catalogue {
+  create(name: string, engine: EngineKind, actor: string): Promise<ProjectView>;
+  list(): readonly ProjectView[];
+  /** Throws MAG_PROJECT_NOT_FOUND, as every method that takes a ref but resolve. */
+  get(ref: string): ProjectView;
+  /** The view with its keys; the look at them is audited. */
+  keys(ref: string, actor: string): Promise<ProjectView>;
+  /** Throws MAG_BAD_REQUEST for settings that are not valid. */
+  settings(ref: string, settings: unknown, actor: string): Promise<ProjectView>;
+  /** Resolves when the database is gone. A drop that failed may be tried again. */
+  remove(ref: string, actor: string): Promise<void>;
+  /** How to serve the project, or null where none is ready under this ref. Starts its engine's server. */
+  resolve(ref: string): Promise<ProjectHandle | null>;
+  engines(): Promise<readonly EngineAvailability[]>;
+  /** Finishes or undoes what a kill interrupted and removes what no project owns. Call once before serving. */
+  recover(): Promise<Recovery>;
+  /** The project `demo` on SQLite, made once in a board's life; null where the operator deleted it. */
+  ensureDemo(): Promise<ProjectView | null>;
+  /** Fires after a project changed in any way, with its ref. Returns how to stop. */
+  onChange(listener: (ref: string) => void): () => void;
+  close(): void;
+}
+
+const DEMO = 'demo';
+
+class CatalogueService implements Catalogue {
+  readonly #options: CatalogueOptions;
+  readonly #database: ReturnType<typeof openBoardDatabase>;
+  readonly #store: ProjectStore;
+  readonly #listeners = new Set<(ref: string) => void>();
+  /** Per project the end of what is being done to it: two operations on one never overlap. */
+  readonly #busy = new Map<string, Promise<unknown>>();
+
+  constructor(options: CatalogueOptions) {
+    this.#options = options;
+    this.#database = openBoardDatabase(options.file, new Date(options.host.wallTime()).toISOString());
+    this.#store = new ProjectStore(this.#database);
+  }
+
+  async create(name: string, engine: EngineKind, actor: string): Promise<ProjectView> {
+    const checked = checkName(name);
+    const provider = this.#provider(engine);
+    if (this.#store.findByName(checked) !== null)
+      throw new MagError('MAG_PROJECT_NAME_TAKEN', { name: checked });
+    if (this.#store.count() >= LIMITS.projects)
+      throw new MagError('MAG_PROJECT_LIMIT', { limit: LIMITS.projects });
+    const ref = makeRef(this.#options.host);
+    const createdAt = new Date(this.#options.host.wallTime()).toISOString();
+    // From here on a kill leaves a row by which recover() finishes the work.
+    this.#store.insert({ ref, name: checked, engine, createdAt });
+    return this.#exclusively(ref, () => this.#provision(ref, provider, actor));
+  }
+
+  async #provision(ref: string, provider: EngineProvider, actor: string): Promise<ProjectView> {
+    try {
+      await provider.provision(ref);
+    } catch (error) {
+      await this.#undo(ref, provider);
+      await this.#note(actor, 'project.create', ref, describeError(error));
+      throw error;
+    }
+    this.#store.setStatus(ref, 'ready');
+    this.#changed(ref);
+    await this.#note(actor, 'project.create', ref, 'ok');
+    return { ...this.get(ref), keys: this.#keysOf(this.#require(ref)) };
+  }
+
+  /** Takes back a creation that failed; what cannot be taken back now is left to recover(). */
+  async #undo(ref: string, provider: EngineProvider): Promise<void> {
+    this.#store.setStatus(ref, 'failed');
+    try {
+      await provider.drop(ref);
+      this.#store.remove(ref);
+    } catch (error) {
+      this.#options.log.warn(
+        { ref, error: describeError(error) },
+        'a failed project could not be removed yet',
+      );
+    }
+    this.#changed(ref);
+  }
+
+  list(): readonly ProjectView[] {
+    return this.#store.all().map((project) => this.#view(project));
+  }
+
+  get(ref: string): ProjectView {
+    return this.#view(this.#require(ref));
+  }
+
+  async keys(ref: string, actor: string): Promise<ProjectView> {
+    const project = this.#require(ref);
+    await this.#note(actor, 'project.keys', ref, 'ok');
+    return { ...this.#view(project), keys: this.#keysOf(project) };
+  }
+
+  async settings(ref: string, settings: unknown, actor: string): Promise<ProjectView> {
+    this.#require(ref);
+    const checked = checkSettings(settings, this.#options.validateUsing);
+    return this.#exclusively(ref, async () => {
+      this.#require(ref);
+      this.#store.setSettings(ref, checked);
+      this.#changed(ref);
+      await this.#note(actor, 'project.settings', ref, 'ok');
+      return this.get(ref);
+    });
+  }
+
+  async remove(ref: string, actor: string): Promise<void> {
+    const { engine } = this.#require(ref);
+    const provider = this.#provider(engine);
+    await this.#exclusively(ref, async () => {
+      // Somebody may have deleted it while we waited: then it is done.
+      if (this.#store.find(ref) === null) return;
+      this.#store.setStatus(ref, 'dropping');
+      this.#changed(ref);
+      try {
+        await provider.drop(ref);
+      } catch (error) {
+        await this.#note(actor, 'project.delete', ref, describeError(error));
+        throw error;
+      }
+      this.#store.remove(ref);
+      this.#changed(ref);
+      await this.#note(actor, 'project.delete', ref, 'ok');
+    });
+  }
+
+  async resolve(ref: string): Promise<ProjectHandle | null> {
+    if (this.#store.find(ref)?.status !== 'ready') return null;
+    const { engine } = this.#require(ref);
+    const connection = await this.#provider(engine).connect(ref);
+    // Read again: it may have changed while the engine's server was starting.
+    const project = this.#store.find(ref);
+    if (project?.status !== 'ready') return null;
+    return { ...project, connection, keyDigests: digestKeys(this.#keysOf(project)) };
+  }
+
+  engines(): Promise<readonly EngineAvailability[]> {
+    return Promise.all(
+      ENGINE_KINDS.map((engine) => {
+        const provider = this.#options.providers.get(engine);
+        return provider === undefined ? this.#notYet(engine) : provider.availability();
+      }),
+    );
+  }
+
+  #notYet(engine: EngineKind): EngineAvailability {
+    const configured = this.#options.configured?.has(engine) === true;
+    const why = `not in this version yet${configured ? '; its URL in the configuration is not used' : ''}`;
+    return { engine, available: false, provider: null, why, feed: { available: false, why } };
+  }
+
+  async recover(): Promise<Recovery> {
+    const { audit, log, providers } = this.#options;
+    const recovery = await recoverProjects({ store: this.#store, providers, log });
+    for (const line of recovery.lines) {
+      await audit.append({ actor: 'board', action: 'project.recover', reason: null, ...line });
+      this.#changed(line.target);
+    }
+    return recovery;
+  }
+
+  async ensureDemo(): Promise<ProjectView | null> {
+    const existing = this.#store.findByName(DEMO);
+    if (existing !== null || this.#store.fact(DEMO) !== null) {
+      return existing === null ? null : { ...this.#view(existing), keys: this.#keysOf(existing) };
+    }
+    const made = await this.create(DEMO, 'sqlite', 'board');
+    this.#store.setFact(DEMO, made.ref);
+    return made;
+  }
+
+  onChange(listener: (ref: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  close(): void {
+    if (this.#database.isOpen) this.#database.close();
+  }
+
+  #exclusively<Result>(ref: string, work: () => Promise<Result>): Promise<Result> {
+    const before = this.#busy.get(ref) ?? Promise.resolve();
+    const mine = before.catch(() => {}).then(work);
+    this.#busy.set(ref, mine);
+    const done = (): void => {
+      if (this.#busy.get(ref) === mine) this.#busy.delete(ref);
+    };
+    mine.then(done, done);
+    return mine;
+  }
+
+  #provider(engine: EngineKind): EngineProvider {
+    if (!ENGINE_KINDS.includes(engine)) throw new MagError('MAG_ENGINE_UNKNOWN', { engine });
+    const provider = this.#options.providers.get(engine);
+    if (provider !== undefined) return provider;
+    throw new MagError('MAG_ENGINE_UNAVAILABLE', { engine, why: 'not in this version yet' });
+  }
+
+  #require(ref: string): StoredProject {
+    const project = this.#store.find(ref);
+    if (project === null) throw new MagError('MAG_PROJECT_NOT_FOUND', { ref });
+    return project;
+  }
+
+  #keysOf(project: StoredProject): { anon: string; service: string } {
+    return projectKeys(this.#options.masterKey, project.ref, project.keyVersion);
+  }
+
+  #view({ ref, name, engine, status, settings, createdAt }: StoredProject): ProjectView {
+    return { ref, name, engine, url: `${this.#options.baseUrl()}/p/${ref}`, status, settings, createdAt };
+  }
+
+  #note(actor: string, action: string, target: string, outcome: string): Promise<void> {
+    return this.#options.audit.append({ actor, action, target, reason: null, outcome });
+  }
+
+  #changed(ref: string): void {
+    for (const listener of this.#listeners) listener(ref);
+  }
+}
+
+/** Opens the board's database. Throws MAG_CATALOGUE_UNUSABLE. */
+export function createCatalogue(options: CatalogueOptions): Catalogue {
+  return new CatalogueService(options);
+}

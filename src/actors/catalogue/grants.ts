@@ -1,0 +1,62 @@
+import { MagError } from '../../errors.ts';
+import { LIMITS } from '../../limits.ts';
+import type { Grant, TableAction } from '../../protocol/principal.ts';
+import type { ProjectSettings } from '../../protocol/project.ts';
+
+const ACTIONS: readonly TableAction[] = ['select', 'insert', 'update', 'delete'];
+const GRANT_FIELDS = ['role', 'table', 'actions', 'using'];
+const TABLE_CHARS = 128;
+
+const refuse = (problem: string): MagError => new MagError('MAG_BAD_REQUEST', { problem });
+
+function object(value: unknown, where: string, fields: readonly string[]): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw refuse(`${where} must be an object`);
+  const extra = Object.keys(value).find((key) => !fields.includes(key));
+  if (extra !== undefined) throw refuse(`${where} has an unknown field ${extra}`);
+  // An object that is no array is a record of unknowns.
+  return value as Record<string, unknown>;
+}
+
+function checkActions(value: unknown, where: string): readonly TableAction[] {
+  if (!Array.isArray(value) || value.length === 0)
+    throw refuse(`${where}.actions must be a list that is not empty`);
+  const actions = value.map((item: unknown) => {
+    const action = ACTIONS.find((known) => known === item);
+    if (action === undefined) throw refuse(`${where}.actions may hold ${ACTIONS.join(', ')}`);
+    return action;
+  });
+  return [...new Set(actions)];
+}
+
+function checkGrant(value: unknown, where: string, validateUsing: (text: string) => void): Grant {
+  const { role, table, actions, using } = object(value, where, GRANT_FIELDS);
+  if (role !== 'anon' && role !== 'authenticated')
+    throw refuse(`${where}.role must be anon or authenticated`);
+  if (typeof table !== 'string' || table === '' || table.length > TABLE_CHARS) {
+    throw refuse(`${where}.table must be a table's name, or *`);
+  }
+  const grant = { role, table, actions: checkActions(actions, where) } as const;
+  if (using === undefined) return grant;
+  if (typeof using !== 'string' || using === '' || using.length > LIMITS.grantUsingChars) {
+    throw refuse(`${where}.using must be a filter of at most ${LIMITS.grantUsingChars} characters`);
+  }
+  validateUsing(using);
+  return { ...grant, using };
+}
+
+/**
+ * Settings as they may be stored. `validateUsing` throws where a row filter does not parse. Throws MAG_BAD_REQUEST
+ * that names the field.
+ */
+export function checkSettings(value: unknown, validateUsing: (text: string) => void): ProjectSettings {
+  const { grants } = object(value, 'settings', ['grants']);
+  if (!Array.isArray(grants) || grants.length > LIMITS.grants) {
+    throw refuse(`settings.grants must be a list of at most ${LIMITS.grants} grants`);
+  }
+  return {
+    grants: grants.map((grant: unknown, index) =>
+      checkGrant(grant, `settings.grants[${index}]`, validateUsing),
+    ),
+  };
+}

@@ -1,0 +1,58 @@
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { LIMITS } from '../../limits.ts';
+import type { Host } from '../../runtime/host.ts';
+
+/** Sessions of the admin console: a signed token that says when it ends, and one-time tickets to get one. */
+export interface ConsoleSessions {
+  /** A ticket for the login link; works once, for ten minutes. The oldest gives way when too many are open. */
+  issueTicket(): string;
+  /** Whether the ticket was valid; it no longer is afterwards. */
+  redeemTicket(ticket: string): boolean;
+  issueToken(): { readonly token: string; readonly expiresInSeconds: number };
+  verifyToken(token: string): boolean;
+}
+
+const TOKEN = /^mag_session_([0-9a-z]{1,11})\.([A-Za-z0-9_-]{43})$/;
+
+/**
+ * `bindTo` is the admin key's fingerprint: a changed admin key ends every session. Tokens are stateless, so they
+ * survive a restart of the board; tickets do not.
+ */
+export function createConsoleSessions(masterKey: Uint8Array, bindTo: string, host: Host): ConsoleSessions {
+  const key = createHmac('sha256', masterKey).update(`console-session:${bindTo}`).digest();
+  const sign = (expiry: string): Buffer => createHmac('sha256', key).update(expiry).digest();
+  /** Digest of the ticket → when it ends, on the monotonic clock; in order of issue. */
+  const tickets = new Map<string, number>();
+  const digest = (ticket: string): string => createHash('sha256').update(ticket).digest('hex');
+
+  return {
+    issueTicket: () => {
+      const ticket = `mag_ticket_${Buffer.from(host.randomBytes(24)).toString('base64url')}`;
+      const oldest = tickets.keys().next();
+      if (tickets.size >= LIMITS.loginTickets && !oldest.done) tickets.delete(oldest.value);
+      tickets.set(digest(ticket), host.now() + LIMITS.loginTicketMs);
+      return ticket;
+    },
+    redeemTicket: (ticket) => {
+      const found = digest(ticket);
+      const end = tickets.get(found);
+      tickets.delete(found);
+      return end !== undefined && host.now() < end;
+    },
+    issueToken: () => {
+      const expiry = (host.wallTime() + LIMITS.consoleSessionMs).toString(36);
+      return {
+        token: `mag_session_${expiry}.${sign(expiry).toString('base64url')}`,
+        expiresInSeconds: Math.floor(LIMITS.consoleSessionMs / 1000),
+      };
+    },
+    verifyToken: (token) => {
+      const [, expiry, signature] = TOKEN.exec(token) ?? [];
+      if (expiry === undefined || signature === undefined) return false;
+      const given = Buffer.from(signature, 'base64url');
+      const expected = sign(expiry);
+      if (given.length !== expected.length || !timingSafeEqual(given, expected)) return false;
+      return host.wallTime() < Number.parseInt(expiry, 36);
+    },
+  };
+}
