@@ -60,7 +60,8 @@ export function nestTree(tree: ScopeTree): ActorNode | null {
   return build(tree.root)[0] ?? null;
 }
 
-const sameNode = (a: ScopeNode, b: ScopeNode): boolean =>
+/** Whether nothing a delta carries differs. */
+export const sameNode = (a: ScopeNode, b: ScopeNode): boolean =>
   a.name === b.name &&
   a.kind === b.kind &&
   a.state === b.state &&

@@ -1,6 +1,6 @@
 import { describeError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
-import type { ActorNode, LifecycleEvent, ScopeFrame } from '../../protocol/actor-node.ts';
+import type { ActorNode, LifecycleEvent } from '../../protocol/actor-node.ts';
 import { diffTrees, flattenTree, type ScopeChange, type ScopeTree } from '../../protocol/scope-tree.ts';
 import type { Timer } from '../../runtime/host.ts';
 import type { Message } from '../../runtime/spec.ts';

@@ -1,0 +1,177 @@
+import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
+import type { ActorNode, LifecycleEvent, ScopeFrame } from '../../src/protocol/actor-node.ts';
+import type { BoardStatus } from '../../src/protocol/board-status.ts';
+import type { ScopeNode } from '../../src/protocol/scope-tree.ts';
+import {
+  applyFrame,
+  disconnected,
+  emptyModel,
+  sameRows,
+  type TreeModel,
+  type TreeRow,
+  totalsOf,
+  visibleRows,
+} from './tree-model.ts';
+
+export type Status = ActorNode['status'];
+export type Link = 'connecting' | 'live' | 'reconnecting';
+
+export interface LogEntry {
+  readonly id: number;
+  readonly at: string;
+  readonly event: LifecycleEvent;
+}
+
+/** What a row shows. A change of anything else does not touch the row. */
+export interface Face {
+  readonly name: string;
+  readonly kind: ActorNode['kind'];
+  readonly status: Status;
+  readonly state: string;
+  readonly restarts: number;
+  readonly depth: number;
+  readonly capacity: number;
+  readonly since: string;
+}
+
+/** Older events scroll out: the audit trail keeps them. */
+const LOG_ENTRIES = 200;
+
+const model = signal<TreeModel>(emptyModel);
+export const link = signal<Link>('connecting');
+export const board = signal<BoardStatus | null>(null);
+export const filter = signal('');
+export const collapsed = signal<ReadonlySet<string>>(new Set());
+export const selected = signal<string | null>(null);
+export const focused = signal<string | null>(null);
+export const log = signal<readonly LogEntry[]>([]);
+/** Milliseconds that the board's clock is ahead of ours, from the latest frame. */
+let skew = 0;
+/** The board's clock, moved once a second. */
+export const now = signal(Date.now());
+export const tickClock = (): void => {
+  now.value = Date.now() + skew;
+};
+
+export const loaded = computed(() => model.value.tree.root !== '');
+export const rootPath = computed(() => model.value.tree.root);
+export const at = computed(() => model.value.at);
+export const selectedNode: ReadonlySignal<ScopeNode | null> = computed(
+  () => model.value.tree.nodes.get(selected.value ?? '') ?? null,
+);
+export const totals = computed(() => totalsOf(model.value.tree));
+
+let lastRows: readonly TreeRow[] = [];
+export const rows: ReadonlySignal<readonly TreeRow[]> = computed(() => {
+  const next = visibleRows(model.value.tree, collapsed.value, filter.value);
+  if (!sameRows(lastRows, next)) lastRows = next;
+  return lastRows;
+});
+
+/** The row that Tab reaches. */
+export const tabStop = computed(() => {
+  const wanted = focused.value ?? selected.value;
+  const found = rows.value.find((row) => row.path === wanted) ?? rows.value[0];
+  return found?.path ?? null;
+});
+
+const faces = new Map<string, Signal<Face | null>>();
+/** The status before the current one, for the statechart's last transition. */
+const earlier = new Map<string, Status>();
+const flashers = new Map<string, (event: LifecycleEvent['type'] | null) => void>();
+
+function slot(path: string): Signal<Face | null> {
+  const known = faces.get(path);
+  if (known !== undefined) return known;
+  const made = signal<Face | null>(null);
+  faces.set(path, made);
+  return made;
+}
+
+export const faceOf = (path: string): ReadonlySignal<Face | null> => slot(path);
+export const earlierStatus = (path: string): Status | null => earlier.get(path) ?? null;
+
+/** Registers how a row is made to flash; returns how to forget it. */
+export function onFlash(path: string, flash: (event: LifecycleEvent['type'] | null) => void): () => void {
+  flashers.set(path, flash);
+  return () => {
+    if (flashers.get(path) === flash) flashers.delete(path);
+  };
+}
+
+const sameFace = (a: Face, b: Face): boolean =>
+  a.name === b.name &&
+  a.kind === b.kind &&
+  a.status === b.status &&
+  a.state === b.state &&
+  a.restarts === b.restarts &&
+  a.depth === b.depth &&
+  a.capacity === b.capacity &&
+  a.since === b.since;
+
+function show(node: ScopeNode): void {
+  const current = slot(node.path);
+  const before = current.value;
+  if (before !== null && before.status !== node.status) earlier.set(node.path, before.status);
+  const { name, kind, status, state, restarts, since, mailbox } = node;
+  const face: Face = {
+    name,
+    kind,
+    status,
+    state,
+    restarts,
+    since,
+    depth: mailbox.depth,
+    capacity: mailbox.capacity,
+  };
+  if (before !== null && sameFace(before, face)) return;
+  current.value = face;
+  if (
+    before !== null &&
+    (before.state !== state || before.status !== status || before.restarts !== restarts)
+  ) {
+    flashers.get(node.path)?.(null);
+  }
+}
+
+function forget(path: string): void {
+  faces.delete(path);
+  earlier.delete(path);
+}
+
+let entries = 0;
+
+/** Takes one frame in. False when one is missing and the connection must start over. */
+export function receive(frame: ScopeFrame): boolean {
+  const applied = applyFrame(model.value, frame);
+  if (applied.gap) return false;
+  batch(() => {
+    if (Number.isFinite(Date.parse(frame.at))) skew = Date.parse(frame.at) - Date.now();
+    model.value = applied.model;
+    for (const path of applied.changed) {
+      const node = applied.model.tree.nodes.get(path);
+      if (node !== undefined) show(node);
+    }
+    for (const path of applied.gone) forget(path);
+    if (applied.event !== null) {
+      entries += 1;
+      log.value = [{ id: entries, at: frame.at, event: applied.event }, ...log.value].slice(0, LOG_ENTRIES);
+      flashers.get(applied.event.path)?.(applied.event.type);
+    }
+  });
+  return true;
+}
+
+export function connectionLost(): void {
+  batch(() => {
+    model.value = disconnected(model.value);
+    link.value = loaded.value ? 'reconnecting' : 'connecting';
+  });
+}
+
+export function toggle(path: string, open: boolean): void {
+  const next = new Set(collapsed.value);
+  if (open) next.delete(path);
+  else next.add(path);
+  collapsed.value = next;
+}

@@ -1,0 +1,140 @@
+import { useComputed } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import type { LifecycleEvent } from '../../src/protocol/actor-node.ts';
+import { duration, plural, words } from './format.ts';
+import { Caret, KindIcon, StatusIcon } from './icons.tsx';
+import { type Face, faceOf, focused, now, onFlash, selected, tabStop, toggle } from './store.ts';
+
+export const rowId = (path: string): string => `row:${path}`;
+
+/** Colour of a flash: what happened, or a plain change. */
+const TONES: Partial<Record<LifecycleEvent['type'], string>> = {
+  failed: 'var(--failed-wash)',
+  escalated: 'var(--failed-wash)',
+  backing_off: 'var(--restarting-wash)',
+  ready: 'var(--running-wash)',
+  restarted: 'var(--running-wash)',
+};
+
+function flash(row: HTMLElement, type: LifecycleEvent['type'] | null): void {
+  if (matchMedia('(prefers-reduced-motion: reduce)').matches) return;
+  const tone = (type !== null && TONES[type]) || 'var(--flash)';
+  row.animate([{ backgroundColor: tone }, { backgroundColor: 'transparent' }], {
+    duration: type === 'failed' ? 1_400 : 900,
+    easing: 'ease-out',
+  });
+}
+
+/** `running`, or the statechart's own word for it where that says more. */
+export const stateText = (face: Pick<Face, 'status' | 'state'>): string =>
+  face.state === '' || face.state === face.status ? face.status : words(face.state);
+
+const label = (face: Face): string =>
+  [
+    face.name,
+    face.kind,
+    stateText(face) === face.status ? face.status : `${face.status}, ${stateText(face)}`,
+    plural(face.restarts, 'restart'),
+    face.capacity > 0 ? `mailbox ${face.depth} of ${face.capacity}` : '',
+  ]
+    .filter(Boolean)
+    .join(', ');
+
+function Mailbox({ face }: { face: Face }) {
+  if (face.capacity === 0) return <span class="cell mailbox muted">–</span>;
+  const full = Math.min(1, face.depth / face.capacity);
+  return (
+    <span class="cell mailbox" title={`mailbox: ${face.depth} of ${face.capacity}`}>
+      <span class={full > 0.8 ? 'meter high' : 'meter'}>
+        <span class="fill" style={{ width: face.depth === 0 ? '0' : `max(2px, ${full * 100}%)` }} />
+      </span>
+      <span class="number">{face.depth}</span>
+    </span>
+  );
+}
+
+function Uptime({ path }: { path: string }) {
+  const text = useComputed(() => {
+    const face = faceOf(path).value;
+    if (face === null || face.status === 'stopped' || face.status === 'failed') return '–';
+    const since = Date.parse(face.since);
+    return Number.isNaN(since) ? '–' : duration(now.value - since);
+  });
+  return <span class="cell uptime number">{text}</span>;
+}
+
+function Cells({ path, face }: { path: string; face: Face }) {
+  return (
+    <>
+      <KindIcon kind={face.kind} />
+      <span class="name">{face.name}</span>
+      <span class={`cell state is-${face.status}`}>
+        <StatusIcon status={face.status} />
+        <span class="text">{stateText(face)}</span>
+      </span>
+      <span class={face.restarts > 0 ? 'cell restarts number' : 'cell restarts number muted'}>
+        {face.restarts}
+      </span>
+      <Mailbox face={face} />
+      <Uptime path={path} />
+    </>
+  );
+}
+
+export interface RowProps {
+  readonly path: string;
+  readonly level: number;
+  readonly position: number;
+  readonly size: number;
+  readonly expanded: boolean | null;
+}
+
+/** One line of the tree. It renders anew only when what it shows changed. */
+export function Row({ path, level, position, size, expanded }: RowProps) {
+  const element = useRef<HTMLDivElement>(null);
+  const isTabStop = useComputed(() => tabStop.value === path);
+  const isSelected = useComputed(() => selected.value === path);
+  const face = faceOf(path).value;
+  useEffect(
+    () =>
+      onFlash(path, (type) => {
+        if (element.current !== null) flash(element.current, type);
+      }),
+    [path],
+  );
+  if (face === null) return null;
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: keys are handled once, by the tree around the rows
+    <div
+      ref={element}
+      id={rowId(path)}
+      role="treeitem"
+      class="row"
+      aria-label={label(face)}
+      aria-level={level}
+      aria-posinset={position}
+      aria-setsize={size}
+      aria-expanded={expanded ?? undefined}
+      aria-selected={isSelected.value}
+      tabIndex={isTabStop.value ? 0 : -1}
+      style={{ '--level': level - 1 }}
+      onClick={() => {
+        focused.value = path;
+        selected.value = path;
+      }}
+      onDblClick={() => expanded !== null && toggle(path, !expanded)}
+    >
+      <span
+        class="twisty"
+        aria-hidden="true"
+        onClick={(event) => {
+          event.stopPropagation();
+          if (expanded !== null) toggle(path, !expanded);
+        }}
+      >
+        {expanded !== null && <Caret open={expanded} />}
+      </span>
+      <Cells path={path} face={face} />
+    </div>
+  );
+}
