@@ -38,6 +38,26 @@ export const LIMITS = {
   inlineRows: 1_000,
   /** Longest SQLite string or blob; without it one row blocks an edge thread for seconds. */
   sqliteValueBytes: 16 * 1024 * 1024,
+  /** Text of one SQL statement or script; SQLite's parser holds all of it. */
+  sqlBytes: 8 * 1024 * 1024,
+  /** A LIKE or GLOB pattern with many wildcards costs time exponential in them. */
+  likePatternBytes: 4_096,
+  /** Triggers that fire triggers; a longer chain is a loop and would fill the stack. */
+  sqliteTriggerDepth: 100,
+  /** Rows of one insert that an edge thread writes itself; more would hold its other requests up. */
+  inlineInsertRows: 100,
+  /** Values of an IN list over a key that an edge thread looks up itself. */
+  inlineListItems: 100,
+  /** JSON bytes an edge thread reads itself; a plan that gave more goes to a storage process from then on. */
+  inlineResultBytes: 1024 * 1024,
+  /** Schema objects an edge thread reads itself when the schema changed. */
+  inlineSchemaObjects: 500,
+  /** Storage processes one project may hold; without it one tenant's slow statements stop everybody's. */
+  storageProcessesPerProject: 2,
+  /** Rows of a native SQL result; beyond it the statement fails, since a cut would look like the truth. */
+  sqlRows: 100_000,
+  /** Database files a storage process keeps open between statements. */
+  storageProcessFiles: 8,
   /** How long a write that met SQLITE_BUSY tries again on its edge before it queues at the single writer. */
   busyRetryMs: 20,
   storageProcesses: 4,
@@ -52,6 +72,12 @@ export const LIMITS = {
   poolWaiters: 512,
   /** Server connections over all projects and edge workers, under PostgreSQL's max_connections. */
   serverConnections: 80,
+  /** Least time between two looks for DDL that others did; without it each request would pay for one. */
+  schemaCheckMs: 1_000,
+  /** A statement that ignores its cancellation for so long loses its backend. */
+  cancelGraceMs: 1_000,
+  /** How often running statements are held against their deadline, and replies against their size. */
+  statementSweepMs: 25,
   /** Open project sessions per edge worker; the least recently used one closes. */
   projectSessions: 256,
   projects: 10_000,
@@ -59,6 +85,22 @@ export const LIMITS = {
   // ── feed and realtime
   /** Rows of a project's change log; older ones are trimmed and a resume from them is refused. */
   feedRows: 100_000,
+  /** Rows of a table that appears which are logged as INSERTs; beyond it its followers start over (a new epoch). */
+  feedBackfillRows: 1_000,
+  /** Rows trimmed in one transaction: more would hold the project's write lock noticeably. */
+  feedTrimRows: 512,
+  /** A project file is looked at so often while followed: file notices can be missed, and name no commit. */
+  feedPollMs: 200,
+  /** The same while nobody follows: only to trim and to follow the schema. */
+  feedIdlePollMs: 10_000,
+  /** How long the feed waits for a project's write lock before it gives up and reports. */
+  feedLockMs: 10_000,
+  /** Changes of one PostgreSQL transaction held in memory; beyond it they go to the feed's file before the commit. */
+  feedTransactionRows: 1_000,
+  /** How often the log is made durable and its position confirmed to PostgreSQL; WAL is pinned for so long. */
+  feedConfirmMs: 1_000,
+  /** How often an edge asks the feed whether it still knows its subscriptions. */
+  feedHeartbeatMs: 1_000,
   feedBatch: 256,
   feedCredit: 1_024,
   /** WAL that a slot nobody reads may pin; beyond it PostgreSQL invalidates the slot and a new epoch begins. */
@@ -86,7 +128,7 @@ export const LIMITS = {
   /** A channel topic is a map key and part of every frame sent to it (one length byte in a binary frame). */
   topicBytes: 255,
   /** How long a slow consumer may take to read its close frame before its socket is cut. */
-  slowConsumerGraceMs: 1_000,
+  slowConsumerGraceMs: 5_000,
   /** Connections one flush writes before the event loop reads again; each write costs microseconds. */
   flushSockets: 1_024,
   /** A gateway that said nothing for so long is gone, and its presences leave. */

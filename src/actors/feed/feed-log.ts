@@ -21,6 +21,8 @@ export interface FeedLog {
   onFailure(listener: (error: Error) => void): void;
   /** The engine may have something new: our own write path says so, to save the wait for a poll. */
   nudge(): void;
+  /** Whether anybody follows: without, the log may look for news at leisure. Nobody follows at first. */
+  attend(followed: boolean): void;
   close(): Promise<void>;
 }
 

@@ -1,0 +1,223 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { LIMITS } from '../../../limits.ts';
+import { sqliteTypeName } from './cells.ts';
+import { type CapturedTable, listUserTables, quoted } from './tables.ts';
+import { type CaptureTriggers, captureTriggers, rowJson, shapeOfTrigger } from './triggers.ts';
+
+/**
+ * The change capture that lives in a project's own SQLite file, and how it follows the schema.
+ *
+ * - `_mag_feed` one row: the epoch, and the offset at which it began.
+ * - `_mag_shapes` what a log row's values are called: table name and columns at the time of writing.
+ * - `_mag_changes` the log. An INSERT has no old row, a DELETE no new one, a TRUNCATE neither; shape 0 is a hole.
+ * - `_mag_replaced` notes between the BEFORE and AFTER trigger of one row (see triggers.ts).
+ */
+const TABLES = `
+  CREATE TABLE IF NOT EXISTS _mag_feed(id INTEGER PRIMARY KEY CHECK (id = 1), epoch TEXT NOT NULL, began INTEGER NOT NULL);
+  CREATE TABLE IF NOT EXISTS _mag_shapes(id INTEGER PRIMARY KEY, tbl TEXT NOT NULL, columns TEXT NOT NULL,
+    state TEXT NOT NULL, ended INTEGER);
+  CREATE TABLE IF NOT EXISTS _mag_changes(seq INTEGER PRIMARY KEY, shape INTEGER NOT NULL, at REAL, old TEXT, new TEXT);
+  CREATE TABLE IF NOT EXISTS _mag_replaced(id INTEGER PRIMARY KEY, shape INTEGER, primary_key INTEGER, rid INTEGER,
+    old TEXT, deleted INTEGER);`;
+
+/** What a synchronisation did. */
+export interface CaptureOutcome {
+  /** The log could not follow the schema without a gap; a new epoch has begun. */
+  readonly interrupted: boolean;
+  readonly tables: number;
+  /** Tables whose changes cannot be captured, with the reason. */
+  readonly failed: readonly { readonly table: string; readonly error: unknown }[];
+}
+
+interface Shape {
+  readonly id: number;
+  readonly table: string;
+  readonly columns: string;
+  /** `paused`: its triggers were taken off by us for a statement that they forbid. */
+  readonly state: string;
+}
+
+interface Installed {
+  readonly name: string;
+  readonly sql: string;
+  readonly table: string;
+  readonly order: number;
+  readonly shape: number | null;
+}
+
+/** True where a feed was ever activated in this file. */
+export function isCaptured(db: DatabaseSync): boolean {
+  return db.prepare("SELECT 1 FROM sqlite_schema WHERE name = '_mag_feed'").get() !== undefined;
+}
+
+/** Makes the log's tables and the first epoch. Inside a write transaction. */
+export function activateCapture(db: DatabaseSync, epoch: string): void {
+  db.exec(TABLES);
+  db.prepare('INSERT INTO _mag_feed(id, epoch, began) VALUES (1, ?, 0) ON CONFLICT DO NOTHING').run(epoch);
+}
+
+/** Ends the epoch: positions in it are no longer honoured. Inside a write transaction. */
+export function beginEpoch(db: DatabaseSync, epoch: string): void {
+  db.prepare('UPDATE _mag_feed SET epoch = ?, began = (SELECT coalesce(max(seq), 0) FROM _mag_changes)').run(
+    epoch,
+  );
+}
+
+/**
+ * Brings the triggers in line with the schema; a no-op where no feed was ever activated. Call inside a write
+ * transaction: after DDL of our own in the same one, so that no write falls between.
+ * A table that appeared has its rows logged as INSERTs, up to a bound; beyond it `newEpoch` names a new epoch.
+ */
+export function syncCapture(db: DatabaseSync, newEpoch: () => string, firstTime = false): CaptureOutcome {
+  if (!isCaptured(db)) return { interrupted: false, tables: 0, failed: [] };
+  const tables = listUserTables(db);
+  const triggers = installedTriggers(db);
+  const failed: { table: string; error: unknown }[] = [];
+  let interrupted = false;
+  const kept = new Set<number>();
+  for (const table of tables) {
+    const ours = triggers.filter((trigger) => trigger.shape !== null && trigger.table === table.name);
+    const last = Math.max(
+      0,
+      ...triggers.filter((t) => t.shape === null && t.table === table.name).map((t) => t.order),
+    );
+    const before = liveShape(db, table.name);
+    const columns = columnsText(table);
+    const shape = before?.columns === columns ? before.id : addShape(db, table.name, columns);
+    kept.add(shape);
+    const wanted = captureTriggers(table, shape);
+    const error = isInstalled(wanted, ours, last) ? null : install(db, table, wanted, ours);
+    if (error !== null) {
+      failed.push({ table: table.name, error });
+      continue;
+    }
+    if (shape === before?.id && before.state === 'paused') {
+      db.prepare("UPDATE _mag_shapes SET state = 'live' WHERE id = ?").run(shape);
+    }
+    const appeared = !firstTime && ours.length === 0 && before?.state !== 'paused';
+    if (appeared && !backfill(db, table, shape, before !== null)) interrupted = true;
+  }
+  retireShapes(db, kept);
+  if (interrupted) beginEpoch(db, newEpoch());
+  return { interrupted, tables: tables.length, failed };
+}
+
+/**
+ * Takes a table's triggers off for a statement that SQLite refuses while they name its columns (ALTER TABLE … DROP
+ * COLUMN). syncCapture puts them back, in the same transaction, without taking the table for a new one.
+ */
+export function pauseCapture(db: DatabaseSync, table: string): void {
+  if (!isCaptured(db)) return;
+  const ours = installedTriggers(db).filter(
+    (trigger) => trigger.shape !== null && trigger.table.toLowerCase() === table.toLowerCase(),
+  );
+  for (const trigger of ours) db.exec(`DROP TRIGGER ${quoted(trigger.name)}`);
+  db.prepare("UPDATE _mag_shapes SET state = 'paused' WHERE tbl = ? COLLATE NOCASE AND state = 'live'").run(
+    table,
+  );
+}
+
+function installedTriggers(db: DatabaseSync): Installed[] {
+  const rows = db
+    .prepare("SELECT rowid, name, tbl_name, sql FROM sqlite_schema WHERE type = 'trigger'")
+    .all();
+  return rows.map((row) => ({
+    name: String(row['name']),
+    sql: String(row['sql']),
+    table: String(row['tbl_name']),
+    order: Number(row['rowid']),
+    shape: shapeOfTrigger(String(row['name'])),
+  }));
+}
+
+/**
+ * Ours must be younger than the table's own triggers: SQLite runs the youngest first, so that a change is logged
+ * before the changes that the user's triggers make in answer to it.
+ */
+function isInstalled(
+  wanted: readonly CaptureTriggers[],
+  ours: readonly Installed[],
+  lastForeign: number,
+): boolean {
+  if (wanted.length !== ours.length) return false;
+  return wanted.every((trigger) =>
+    ours.some((there) => there.sql === trigger.sql && there.order > lastForeign),
+  );
+}
+
+/** Gives back why it could not be done; the table is then left without triggers, since a bad one breaks its writes. */
+function install(
+  db: DatabaseSync,
+  table: CapturedTable,
+  wanted: readonly CaptureTriggers[],
+  ours: readonly Installed[],
+): unknown {
+  for (const trigger of ours) db.exec(`DROP TRIGGER IF EXISTS ${quoted(trigger.name)}`);
+  db.exec('SAVEPOINT mag_install');
+  try {
+    for (const trigger of wanted) db.exec(trigger.sql);
+    compileWrites(db, table);
+    return null;
+  } catch (error) {
+    db.exec('ROLLBACK TO mag_install');
+    return error;
+  } finally {
+    db.exec('RELEASE mag_install');
+  }
+}
+
+/** CREATE TRIGGER checks little; a statement that fires the triggers is what compiles them. */
+function compileWrites(db: DatabaseSync, table: CapturedTable): void {
+  const name = quoted(table.name);
+  const column = table.columns.find((candidate) => !candidate.generated);
+  db.prepare(`EXPLAIN INSERT INTO ${name} DEFAULT VALUES`);
+  db.prepare(`EXPLAIN DELETE FROM ${name}`);
+  if (column !== undefined) db.prepare(`EXPLAIN UPDATE ${name} SET ${quoted(column.name)} = NULL`);
+}
+
+const columnsText = (table: CapturedTable): string =>
+  JSON.stringify(table.columns.map(({ name, declared }) => ({ name, type: sqliteTypeName(declared) })));
+
+function liveShape(db: DatabaseSync, table: string): Shape | null {
+  const row = db
+    .prepare(
+      "SELECT id, tbl, columns, state FROM _mag_shapes WHERE tbl = ? AND state <> 'ended' ORDER BY id DESC",
+    )
+    .get(table);
+  if (row === undefined) return null;
+  return {
+    id: Number(row['id']),
+    table: String(row['tbl']),
+    columns: String(row['columns']),
+    state: String(row['state']),
+  };
+}
+
+function addShape(db: DatabaseSync, table: string, columns: string): number {
+  const added = db
+    .prepare("INSERT INTO _mag_shapes(tbl, columns, state) VALUES (?, ?, 'live')")
+    .run(table, columns);
+  return Number(added.lastInsertRowid);
+}
+
+function retireShapes(db: DatabaseSync, kept: ReadonlySet<number>): void {
+  const live = db.prepare("SELECT id FROM _mag_shapes WHERE state <> 'ended'").all();
+  const end = db.prepare(
+    "UPDATE _mag_shapes SET state = 'ended', ended = (SELECT coalesce(max(seq), 0) FROM _mag_changes) WHERE id = ?",
+  );
+  for (const row of live) if (!kept.has(Number(row['id']))) end.run(Number(row['id']));
+}
+
+/** Logs the rows a table already has; one that came back under its name starts empty. False beyond the bound. */
+function backfill(db: DatabaseSync, table: CapturedTable, shape: number, rebuilt: boolean): boolean {
+  const name = quoted(table.name);
+  const found = db
+    .prepare(`SELECT count(*) AS n FROM (SELECT 1 FROM ${name} LIMIT ${LIMITS.feedBackfillRows + 1})`)
+    .get();
+  if (Number(found?.['n']) > LIMITS.feedBackfillRows) return false;
+  if (rebuilt) db.prepare("INSERT INTO _mag_changes(shape, at) VALUES (?, julianday('now'))").run(shape);
+  db.exec(
+    `INSERT INTO _mag_changes(shape, at, new) SELECT ${shape}, julianday('now'), ${rowJson(table, name)} FROM ${name}`,
+  );
+  return true;
+}
