@@ -51,7 +51,7 @@ export const LIMITS = {
   /** JSON bytes an edge thread reads itself; a plan that gave more goes to a storage process from then on. */
   inlineResultBytes: 1024 * 1024,
   /** Schema objects an edge thread reads itself when the schema changed. */
-  inlineSchemaObjects: 500,
+  inlineSchemaObjects: 2_000,
   /** Storage processes one project may hold; without it one tenant's slow statements stop everybody's. */
   storageProcessesPerProject: 2,
   /** Rows of a native SQL result; beyond it the statement fails, since a cut would look like the truth. */

@@ -45,10 +45,19 @@ class Compilation {
     return this.dialect.placeholder(this.params.length, param);
   };
 
-  value(form: 'text' | 'pattern' | 'list' | 'json' | 'count', column: SqlColumn | null): string {
+  value(form: 'text' | 'list' | 'json' | 'count', column: SqlColumn | null): string {
+    return this.bind({ kind: 'value', form, index: this.#nextValue(), column });
+  }
+
+  pattern(column: SqlColumn, caseInsensitive: boolean): string {
+    const index = this.#nextValue();
+    return this.bind({ kind: 'value', form: 'pattern', index, column, caseInsensitive });
+  }
+
+  #nextValue(): number {
     const index = this.#values;
     this.#values += 1;
-    return this.bind({ kind: 'value', form, index, column });
+    return index;
   }
 
   filter(filter: Filter): string {
@@ -78,8 +87,10 @@ class Compilation {
   #comparison(filter: Extract<Filter, { kind: 'compare' }>): string {
     const column = this.column(filter.column.name);
     const name = this.quoted(column.name);
-    if (filter.op === 'like' || filter.op === 'ilike')
-      return this.dialect.like(name, this.value('pattern', column), filter.op === 'ilike');
+    if (filter.op === 'like' || filter.op === 'ilike') {
+      const caseInsensitive = filter.op === 'ilike';
+      return this.dialect.like(name, this.pattern(column, caseInsensitive), caseInsensitive);
+    }
     const operators = { eq: '=', neq: '<>', gt: '>', gte: '>=', lt: '<', lte: '<=' } as const;
     return `${name} ${operators[filter.op]} ${this.value('text', column)}`;
   }

@@ -19,6 +19,8 @@ export type Param =
       readonly form: 'text' | 'pattern' | 'list' | 'json' | 'count';
       readonly index: number;
       readonly column: SqlColumn | null;
+      /** Of a pattern: whether it is compared without regard to case. */
+      readonly caseInsensitive?: boolean;
     }
   | { readonly kind: 'cell'; readonly column: SqlColumn }
   | { readonly kind: 'rows'; readonly columns: readonly SqlColumn[] };
