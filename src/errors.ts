@@ -83,6 +83,9 @@ export const ERRORS = {
   MAG_BAD_JSON: entry(400, 'The body is not valid JSON: {problem}'),
   MAG_BAD_REQUEST: entry(400, 'The request is not valid: {problem}'),
   MAG_BODY_TOO_LARGE: entry(413, 'The body is larger than {limit} bytes'),
+  MAG_URL_TOO_LONG: entry(414, 'The URL is longer than {limit} bytes'),
+  MAG_HEADERS_TOO_LARGE: entry(431, 'The request headers are too large'),
+  MAG_REQUEST_TIMEOUT: entry(408, 'The request did not arrive in time'),
   MAG_UNSUPPORTED_MEDIA_TYPE: entry(
     415,
     'The content type {type} is not supported',
@@ -134,7 +137,9 @@ export const ERRORS = {
   PGRST102: entry(400, 'The request body is not valid: {problem}'),
   PGRST103: entry(416, 'The requested range cannot be satisfied', null),
   PGRST106: entry(406, 'The schema must be one of the following: {schemas}'),
+  PGRST107: entry(406, 'None of these media types are available: {types}'),
   PGRST116: entry(406, 'Cannot coerce the result to a single JSON object', null),
+  PGRST122: entry(400, 'Invalid preferences given with handling=strict'),
   PGRST204: entry(400, "Could not find the '{column}' column of '{table}' in the schema cache"),
   PGRST205: entry(404, "Could not find the table '{table}' in the schema cache", null),
 

@@ -13,6 +13,19 @@ export const LIMITS = {
   connections: 16_384,
   /** Longest path plus query; Node's own header limit is 16 KiB. */
   urlBytes: 12_288,
+  /** How often Node looks for sockets past their headers or request timeout. */
+  socketCheckMs: 2_000,
+  /** Longest key or token that is looked at; a longer one would be hashed for nothing. */
+  credentialBytes: 4_096,
+  /** How long a right admin credential is taken for right without asking the main thread again. */
+  adminVerifyMs: 60_000,
+  /** Right admin credentials remembered per edge worker. */
+  adminCredentials: 64,
+  /** Admin credentials being verified at once per edge worker; guessing must not keep the main thread busy. */
+  adminVerifications: 16,
+  /** Files and bytes of MagUI that an edge worker holds in memory. */
+  uiFiles: 500,
+  uiBytes: 16 * 1024 * 1024,
 
   // ── grammar
   /** Terms and nesting of a filter; a deep one costs the engine's planner exponential time. */
@@ -127,6 +140,8 @@ export const LIMITS = {
   creditMax: 1_000_000,
   /** A channel topic is a map key and part of every frame sent to it (one length byte in a binary frame). */
   topicBytes: 255,
+  /** How long a replay waits for its reader, or for the feed, before it looks again. */
+  replayPauseMs: 20,
   /** How long a slow consumer may take to read its close frame before its socket is cut. */
   slowConsumerGraceMs: 5_000,
   /** Connections one flush writes before the event loop reads again; each write costs microseconds. */
@@ -178,8 +193,6 @@ export const LIMITS = {
   // ── boot
   drainSeconds: 10,
   bootStageMs: 60_000,
-  /** How long a component that is being given up may take to notice its abort before it is left behind. */
-  bootAbortMs: 2_000,
   /** Optional components that failed are tried again with these delays; without a cap a dead engine is probed in a loop. */
   bootRetryBaseMs: 1_000,
   bootRetryCapMs: 60_000,

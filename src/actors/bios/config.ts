@@ -53,19 +53,19 @@ function readFlags(args: readonly string[], problems: MagError[]): Source & { fi
   });
   const texts = new Map<SettingKey, string>();
   let file: string | null = null;
+  let stray = '';
   for (const token of tokens) {
     if (token.kind === 'positional') {
+      // The value of an option that is unknown: naming the option is enough.
+      if (args[token.index - 1] === stray) continue;
       problems.push(invalid(token.value, 'it is no option', 'Options start with --, as in --port 4600.'));
     } else if (token.kind === 'option') {
       const key = byFlag.get(token.name);
-      if (!names.includes(token.name))
-        problems.push(
-          unknown(
-            token.rawName,
-            names.map((name) => `--${name}`),
-          ),
-        );
-      else if (token.value === undefined) {
+      if (!names.includes(token.name)) {
+        stray = token.rawName;
+        const flags = names.map((name) => `--${name}`);
+        problems.push(unknown(token.rawName, flags));
+      } else if (token.value === undefined) {
         problems.push(invalid(token.rawName, 'it has no value', `Write ${token.rawName} VALUE.`));
       } else if (key === undefined) file = token.value;
       else texts.set(key, token.value);

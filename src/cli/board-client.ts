@@ -1,0 +1,106 @@
+import { resolve } from 'node:path';
+import { readBoardFile } from '../actors/bios/board-file.ts';
+import { describeError, type ErrorBody, MagError } from '../errors.ts';
+import { LIMITS } from '../limits.ts';
+import type { Terminal } from './command.ts';
+
+/** The board answered with an error; what it said is shown as it is. */
+export class RefusedError extends Error {
+  readonly body: ErrorBody;
+
+  constructor(body: ErrorBody) {
+    super(body.message);
+    this.body = body;
+  }
+}
+
+interface RequestOptions {
+  readonly method?: 'GET' | 'POST' | 'DELETE';
+  readonly body?: unknown;
+  /** Headers in place of the admin key's. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Statuses beside 2xx that are an answer and no error. */
+  readonly accept?: readonly number[];
+}
+
+export interface BoardClient {
+  readonly url: string;
+  /** The reply's JSON, null where it has none. Throws RefusedError, or MAG_BOARD_NOT_FOUND where nobody answers. */
+  request(path: string, options?: RequestOptions): Promise<unknown>;
+}
+
+/** Where the board is: --url, else what run/board.json of the data folder says. */
+function findBoard(url: string | undefined, { env, cwd }: Terminal): string {
+  if (url !== undefined) {
+    if (!/^https?:\/\//.test(url) || !URL.canParse(url)) {
+      throw new MagError('MAG_USAGE', { problem: `--url ${url} is no http URL` });
+    }
+    return url.replace(/\/+$/, '');
+  }
+  const folder = resolve(cwd, env.MAG_DATA_DIR || '.magmobo');
+  const board = readBoardFile(folder);
+  if (board === null) throw new MagError('MAG_BOARD_NOT_FOUND', { where: folder });
+  return board.url;
+}
+
+function isErrorBody(value: unknown): value is ErrorBody {
+  return typeof value === 'object' && value !== null && 'code' in value && 'message' in value;
+}
+
+function refusal(status: number, reply: unknown, path: string): RefusedError {
+  if (isErrorBody(reply)) return new RefusedError(reply);
+  const message = `The board answered ${path} with HTTP status ${status}`;
+  return new RefusedError({ code: 'MAG_INTERNAL', message, details: null, hint: null });
+}
+
+/**
+ * Finds the board and its admin key. `needsKey: false` for what anybody may ask. Throws MAG_BOARD_NOT_FOUND, or
+ * MAG_USAGE where no key was given.
+ */
+export function connectBoard(
+  given: { readonly url?: string | undefined; readonly key?: string | undefined },
+  terminal: Terminal,
+  { needsKey = true }: { readonly needsKey?: boolean } = {},
+): BoardClient {
+  const url = findBoard(given.url, terminal);
+  const key = given.key ?? (terminal.env.MAG_ADMIN_KEY || undefined);
+  if (key === undefined && needsKey) {
+    throw new MagError('MAG_USAGE', { problem: 'The admin key is missing: set MAG_ADMIN_KEY or give --key' });
+  }
+  const authorization: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` };
+  return {
+    url,
+    request: async (path, { method = 'GET', body, headers = authorization, accept = [] } = {}) => {
+      let status: number;
+      let text: string;
+      try {
+        const response = await fetch(`${url}${path}`, {
+          method,
+          headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+          signal: AbortSignal.timeout(LIMITS.cliTimeoutMs),
+        });
+        status = response.status;
+        text = await response.text();
+      } catch (error) {
+        throw new MagError(
+          'MAG_BOARD_NOT_FOUND',
+          { where: url },
+          { cause: error, details: describeError(error) },
+        );
+      }
+      const reply = parseReply(text);
+      if ((status < 200 || status > 299) && !accept.includes(status)) throw refusal(status, reply, path);
+      return reply;
+    },
+  };
+}
+
+function parseReply(text: string): unknown {
+  if (text === '') return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

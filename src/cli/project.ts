@@ -1,0 +1,83 @@
+import { MagError } from '../errors.ts';
+import type { ProjectView } from '../protocol/project.ts';
+import { type BoardClient, connectBoard } from './board-client.ts';
+import { type Command, EXIT, type Terminal } from './command.ts';
+import { BOARD_HELP, BOARD_OPTIONS, parseOptions, positionals } from './options.ts';
+import { renderTable } from './table.ts';
+
+const PROJECTS = '/admin/v1/projects';
+
+const pathOf = (ref: string): string => `${PROJECTS}/${encodeURIComponent(ref)}`;
+
+function showKeys({ ref, name, engine, url, keys }: ProjectView): string {
+  const lines = [
+    ['project', `${name} (${ref}) on ${engine}`],
+    ['url', url],
+    ['anon key', keys?.anon ?? ''],
+    ['service key', keys?.service ?? ''],
+  ];
+  return lines.map(([label = '', value = '']) => `${label.padEnd(13)}${value}\n`).join('');
+}
+
+interface Call {
+  readonly board: BoardClient;
+  readonly given: readonly string[];
+  readonly engine: string;
+  readonly json: boolean;
+  readonly terminal: Terminal;
+}
+
+const print = (call: Call, value: unknown, human: () => string): void =>
+  call.terminal.out(call.json ? `${JSON.stringify(value)}\n` : human());
+
+// The admin API's replies have the shapes of protocol/project.ts.
+const ACTIONS: Readonly<Record<string, (call: Call) => Promise<void>>> = {
+  create: async (call) => {
+    const [name] = positionals(call.given, 'NAME');
+    const body = { name, engine: call.engine };
+    const made = (await call.board.request(PROJECTS, { method: 'POST', body })) as ProjectView;
+    print(call, made, () => showKeys(made));
+  },
+  ls: async (call) => {
+    positionals(call.given);
+    const list = (await call.board.request(PROJECTS)) as readonly ProjectView[];
+    const rows = list.map(({ ref, name, engine, status, url }) => [ref, name, engine, status, url]);
+    print(call, list, () => renderTable(['ref', 'name', 'engine', 'status', 'url'], rows));
+  },
+  rm: async (call) => {
+    const [ref] = positionals(call.given, 'REF');
+    await call.board.request(pathOf(ref), { method: 'DELETE' });
+    print(call, { ref, deleted: true }, () => `project ${ref} and its database are gone\n`);
+  },
+  keys: async (call) => {
+    const [ref] = positionals(call.given, 'REF');
+    const project = (await call.board.request(`${pathOf(ref)}/keys`)) as ProjectView;
+    print(call, project, () => showKeys(project));
+  },
+};
+
+export const command: Command = {
+  help: `mag project create NAME [--engine sqlite|postgres] | ls | rm REF | keys REF
+
+  create NAME      makes a project with a database of its own, and shows its keys
+      --engine E   the engine it runs on; default sqlite
+  ls               lists the projects
+  rm REF           deletes a project and its database, at once and for good
+  keys REF         shows a project's keys
+${BOARD_HELP}`,
+  run: async (args, terminal) => {
+    const options = { ...BOARD_OPTIONS, engine: { type: 'string', default: 'sqlite' } } as const;
+    const {
+      values,
+      positionals: [name, ...given],
+    } = parseOptions(args, options);
+    const action = name === undefined ? undefined : ACTIONS[name];
+    if (action === undefined) {
+      const problem = `mag project knows ${Object.keys(ACTIONS).join(', ')}${name === undefined ? '' : `, not ${name}`}`;
+      throw new MagError('MAG_USAGE', { problem });
+    }
+    const board = connectBoard(values, terminal);
+    await action({ board, given, engine: values.engine, json: values.json, terminal });
+    return EXIT.ok;
+  },
+};

@@ -1,0 +1,55 @@
+import { MagError } from '../errors.ts';
+import type { ProjectView } from '../protocol/project.ts';
+import type { Row } from '../protocol/query.ts';
+import { connectBoard } from './board-client.ts';
+import { type Command, EXIT } from './command.ts';
+import { BOARD_HELP, BOARD_OPTIONS, parseOptions, positionals } from './options.ts';
+import { renderTable } from './table.ts';
+
+interface SqlReply {
+  readonly rows: readonly Row[];
+  readonly fields: readonly { readonly name: string }[];
+  readonly rowCount: number;
+  readonly command: string;
+}
+
+function parseParams(text: string): readonly unknown[] {
+  let params: unknown;
+  try {
+    params = JSON.parse(text);
+  } catch {
+    params = undefined;
+  }
+  if (Array.isArray(params)) return params;
+  throw new MagError('MAG_USAGE', { problem: `--params takes a JSON list, as '[1, "two"]'` });
+}
+
+export const command: Command = {
+  help: `mag sql REF 'SELECT …' [--params '[1, "two"]']
+
+Runs one statement in a project's database, under the project's own role.
+
+      --params P   values for the statement's placeholders, as a JSON list
+${BOARD_HELP}`,
+  run: async (args, terminal) => {
+    const options = { ...BOARD_OPTIONS, params: { type: 'string', default: '[]' } } as const;
+    const { values, positionals: given } = parseOptions(args, options);
+    const [ref, query] = positionals(given, 'REF', 'the statement');
+    const params = parseParams(values.params);
+    const board = connectBoard(values, terminal);
+    const path = encodeURIComponent(ref);
+    // Both replies have the shapes of the outside contract.
+    const { keys } = (await board.request(`/admin/v1/projects/${path}/keys`)) as ProjectView;
+    const headers = { apikey: keys?.service ?? '' };
+    const body = { query, params };
+    const reply = (await board.request(`/p/${path}/sql/v1`, { method: 'POST', headers, body })) as SqlReply;
+    if (values.json) terminal.out(`${JSON.stringify(reply)}\n`);
+    else {
+      const names = reply.fields.map((field) => field.name);
+      const rows = reply.rows.map((row) => names.map((name) => row[name]));
+      if (names.length > 0) terminal.out(renderTable(names, rows));
+      terminal.out(`${reply.command} ${reply.rowCount}\n`);
+    }
+    return EXIT.ok;
+  },
+};
