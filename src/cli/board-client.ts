@@ -2,6 +2,8 @@ import { resolve } from 'node:path';
 import { readBoardFile } from '../actors/bios/board-file.ts';
 import { describeError, type ErrorBody, MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
+import type { Host } from '../runtime/host.ts';
+import { nodeHost } from '../runtime/host-node.ts';
 import type { Terminal } from './command.ts';
 
 /** The board answered with an error; what it said is shown as it is. */
@@ -29,11 +31,12 @@ export interface BoardClient {
   request(path: string, options?: RequestOptions): Promise<unknown>;
 }
 
-/** Where the board is: --url, else what run/board.json of the data folder says. */
-function findBoard(url: string | undefined, { env, cwd }: Terminal): string {
+/** Where the board is: --url, else MAG_URL, else what run/board.json of the data folder says. */
+function findBoard(given: string | undefined, { env, cwd }: Terminal): string {
+  const url = given ?? (env.MAG_URL || undefined);
   if (url !== undefined) {
     if (!/^https?:\/\//.test(url) || !URL.canParse(url)) {
-      throw new MagError('MAG_USAGE', { problem: `--url ${url} is no http URL` });
+      throw new MagError('MAG_USAGE', { problem: `${url} is no http URL` });
     }
     return url.replace(/\/+$/, '');
   }
@@ -68,32 +71,39 @@ export function connectBoard(
     throw new MagError('MAG_USAGE', { problem: 'The admin key is missing: set MAG_ADMIN_KEY or give --key' });
   }
   const authorization: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` };
+  const host = nodeHost();
   return {
     url,
     request: async (path, { method = 'GET', body, headers = authorization, accept = [] } = {}) => {
-      let status: number;
-      let text: string;
-      try {
-        const response = await fetch(`${url}${path}`, {
-          method,
-          headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-          signal: AbortSignal.timeout(LIMITS.cliTimeoutMs),
-        });
-        status = response.status;
-        text = await response.text();
-      } catch (error) {
-        throw new MagError(
-          'MAG_BOARD_NOT_FOUND',
-          { where: url },
-          { cause: error, details: describeError(error) },
-        );
-      }
+      const { status, text } = await exchange(host, `${url}${path}`, {
+        method,
+        headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
       const reply = parseReply(text);
       if ((status < 200 || status > 299) && !accept.includes(status)) throw refusal(status, reply, path);
       return reply;
     },
   };
+}
+
+/** One request and its whole reply, within the limit. */
+async function exchange(
+  host: Host,
+  url: string,
+  init: RequestInit,
+): Promise<{ status: number; text: string }> {
+  const late = new AbortController();
+  const timer = host.setTimer(LIMITS.cliTimeoutMs, () => late.abort(new Error('no answer in time')));
+  try {
+    const response = await fetch(url, { ...init, signal: late.signal });
+    return { status: response.status, text: await response.text() };
+  } catch (error) {
+    const details = describeError(error);
+    throw new MagError('MAG_BOARD_NOT_FOUND', { where: url }, { cause: error, details });
+  } finally {
+    host.clearTimer(timer);
+  }
 }
 
 function parseReply(text: string): unknown {

@@ -9,7 +9,7 @@ export const BOARD_OPTIONS = {
 } as const satisfies ParseArgsOptionsConfig;
 
 export const BOARD_HELP = `
-      --url URL    the board; default: the one of MAG_DATA_DIR (./.magmobo)
+      --url URL    the board; default: MAG_URL, else the one of MAG_DATA_DIR (./.magmobo)
       --key KEY    its admin key; default: MAG_ADMIN_KEY
       --json       machine-readable output
       --help       this text

@@ -215,8 +215,8 @@ export type Config = {
 /** The setting that names the configuration file; it cannot stand in the file itself. */
 export const CONFIG_FILE = { env: 'MAG_CONFIG', flag: 'config', fallback: 'mag.config.json' } as const;
 
-/** Variables with our prefix that are no settings of the board: the test suite's. */
-export const FOREIGN_VARIABLES: readonly RegExp[] = [/^MAG_REQUIRE_SERVICES$/, /^MAG_TEST_/];
+/** Variables with our prefix that are no settings of the board: the command line's and the test suite's. */
+export const FOREIGN_VARIABLES: readonly RegExp[] = [/^MAG_URL$/, /^MAG_REQUIRE_SERVICES$/, /^MAG_TEST_/];
 
 // Object.keys gives string[]; the keys of this constant are exactly its own.
 export const SETTING_KEYS = Object.keys(SETTINGS) as readonly SettingKey[];
