@@ -147,7 +147,7 @@ export const LIMITS = {
   /** Connections one flush writes before the event loop reads again; each write costs microseconds. */
   flushSockets: 1_024,
   /** A gateway that said nothing for so long is gone, and its presences leave. */
-  presenceSilenceMs: 15_000,
+  presenceSilenceMs: 60_000,
 
   // ── actors
   mailbox: 1_024,
@@ -158,6 +158,8 @@ export const LIMITS = {
   healthTimeoutMs: 5_000,
   /** How long a remote subtree may take to describe itself; later it is shown as not answering. */
   treeTimeoutMs: 1_000,
+  /** A restart on request waits for the stop and the start of what it restarts. */
+  commandTimeoutMs: 40_000,
   /** Threads of one trust class; a task beyond Piscina's maxThreads would wait silently for ever. */
   poolThreads: 64,
   askTimeoutMs: 5_000,
