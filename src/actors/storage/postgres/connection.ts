@@ -1,0 +1,129 @@
+import { connect as connectSocket } from 'node:net';
+import type { Connection } from '../../../protocol/project.ts';
+import { TextStatement, type WireClient, type WireStatement } from './wire.ts';
+
+export type PostgresTarget = Omit<Extract<Connection, { engine: 'postgres' }>, 'engine'>;
+
+const CONNECT_TIMEOUT_MS = 5_000;
+
+/** One connection to a server. `pg` is loaded with the first one: an edge that serves SQLite alone never pays for it. */
+export class PgConnection {
+  readonly target: PostgresTarget;
+  readonly #client: WireClient;
+  /** Called once when the connection is gone, whoever ended it. */
+  onClosed: () => void = () => {};
+  #closed = false;
+  #poisoned = false;
+  #prepared = 0;
+  /** Served a tenant's own SQL last: prepared statements are gone, so queries of the grammar prefer another one. */
+  native = false;
+
+  private constructor(client: WireClient, target: PostgresTarget) {
+    this.#client = client;
+    this.target = target;
+    const gone = (): void => {
+      if (this.#closed) return;
+      this.#closed = true;
+      this.onClosed();
+    };
+    // Without a listener a server that dies while the connection is idle would end the process.
+    client.on('error', gone);
+    client.on('end', gone);
+  }
+
+  /** Rejects with the driver's error. */
+  static async open(target: PostgresTarget, timeoutMs = CONNECT_TIMEOUT_MS): Promise<PgConnection> {
+    const { default: pg } = await import('pg');
+    const { host, port, database, user, password } = target;
+    const client = new pg.Client({
+      ...{ host, port, database, user, password, application_name: 'magmobo' },
+      connectionTimeoutMillis: Math.max(1, Math.ceil(timeoutMs)),
+    }) as unknown as WireClient; // pg's types leave its wire protocol layer out.
+    try {
+      await client.connect();
+    } catch (error) {
+      client.on('error', () => {}); // What a failed connection says later has nobody to hear it.
+      client.connection.stream.destroy();
+      throw error;
+    }
+    return new PgConnection(client, target);
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Bytes received since it was opened. */
+  get bytesRead(): number {
+    return this.#client.connection.stream.bytesRead;
+  }
+
+  get pid(): number {
+    return this.#client.processID;
+  }
+
+  /** A cancel was sent: it may yet hit what runs next here, so nothing may. */
+  get poisoned(): boolean {
+    return this.#poisoned;
+  }
+
+  /** Statements prepared here, as far as we asked for them. */
+  get prepared(): number {
+    return this.#prepared;
+  }
+
+  /** Whether the last statement left a transaction open. */
+  get inTransaction(): boolean {
+    return this.#client.getTransactionStatus() !== 'I';
+  }
+
+  /** Forgets what was prepared, after the server was told to. */
+  forgetPrepared(): void {
+    this.#client.connection.parsedStatements = {};
+    this.#prepared = 0;
+  }
+
+  /** Runs one statement and settles when the server is ready again. One at a time. */
+  run(statement: WireStatement): Promise<void> {
+    const { name } = statement;
+    if (name !== '' && this.#client.connection.parsedStatements[name] === undefined) this.#prepared += 1;
+    this.#client.query(statement);
+    return statement.done;
+  }
+
+  /** Rows of text fields; for catalogues. Without values the text may hold several statements. */
+  async rows(text: string, values: readonly (string | null)[] = []): Promise<TextStatement['rows']> {
+    const statement = new TextStatement(text, values);
+    await this.run(statement);
+    return statement.rows;
+  }
+
+  /**
+   * Asks the server to cancel what runs here, over a connection of its own as the protocol wants it. The reply is the
+   * statement's error 57014, or its success where it was quicker.
+   */
+  cancel(): void {
+    if (this.#closed) return;
+    this.#poisoned = true;
+    const message = Buffer.alloc(16);
+    message.writeInt32BE(16, 0);
+    message.writeInt32BE(80_877_102, 4);
+    message.writeInt32BE(this.#client.processID, 8);
+    message.writeInt32BE(this.#client.secretKey, 12);
+    const socket = connectSocket(this.target.port, this.target.host);
+    // A server that cannot be reached has no statement left to cancel.
+    socket.on('error', () => socket.destroy());
+    socket.on('connect', () => socket.end(message));
+  }
+
+  /** Closes the socket at once; whatever ran is rejected. */
+  destroy(): void {
+    this.#client.connection.stream.destroy();
+  }
+
+  /** Says goodbye to the server. */
+  async end(): Promise<void> {
+    if (this.#closed) return;
+    await this.#client.end().catch(() => this.destroy());
+  }
+}

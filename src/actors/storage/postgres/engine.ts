@@ -1,0 +1,201 @@
+import { DatabaseError, MagError } from '../../../errors.ts';
+import { LIMITS } from '../../../limits.ts';
+import type { Connection } from '../../../protocol/project.ts';
+import type { Query } from '../../../protocol/query.ts';
+import type { Host } from '../../../runtime/host.ts';
+import type { Log } from '../../../runtime/log.ts';
+import type { Engine, ExecuteContext, QueryResult, SchemaSnapshot, SqlResult } from '../engine.ts';
+import type { Permits } from '../permits.ts';
+import { compileQuery, findTable } from '../sql/compiler.ts';
+import type { CompiledStatement } from '../sql/dialect.ts';
+import { postgresDialect } from '../sql/dialect-postgres.ts';
+import { PlanCache } from '../sql/plan-cache.ts';
+import { type QueryShape, queryShape } from '../sql/query-shape.ts';
+import { TYPE_NAMES } from './cells.ts';
+import type { PgConnection } from './connection.ts';
+import { isCheckViolation, isSchemaStale, publicError } from './failures.ts';
+import { JsonStatement } from './json-statement.ts';
+import { NativeStatement } from './native-statement.ts';
+import { SchemaCache } from './schema.ts';
+import { PostgresSession, resultLimit } from './session.ts';
+import { bindValues, parameterText } from './values.ts';
+
+export type PostgresConnection = Extract<Connection, { engine: 'postgres' }>;
+
+export interface PostgresEngineOptions {
+  readonly connection: PostgresConnection;
+  /** Project reference: the key of its permits. */
+  readonly ref: string;
+  readonly host: Host;
+  readonly log: Log;
+  readonly permits: Permits;
+  /** Told (at most once a second) that the server is unreachable or refuses the role: SQLSTATE or `unreachable`. */
+  readonly onLost?: (why: string) => void;
+}
+
+export interface PostgresEngine extends Engine {
+  /** The server moved, or the role's password was set anew: connections from now on go there. */
+  reconnect(connection: PostgresConnection): void;
+}
+
+/** A compiled query and the name it is prepared under. */
+interface Plan extends CompiledStatement {
+  readonly name: string;
+}
+
+/** Opens a session; connects with the first statement. */
+export const openPostgresEngine = (options: PostgresEngineOptions): PostgresEngine => new Session(options);
+
+class Session implements PostgresEngine {
+  readonly kind = 'postgres';
+  readonly #session: PostgresSession;
+  readonly #schema: SchemaCache;
+  readonly #plans = new PlanCache<Plan>(LIMITS.planCacheEntries);
+  #names = 0;
+  /** Names of types beyond the built-in ones, by oid; a project's own. */
+  readonly #types = new Map<number, string>();
+
+  constructor(options: PostgresEngineOptions) {
+    const { connection, ref, ...rest } = options;
+    this.#session = new PostgresSession({ ...rest, target: connection, key: ref });
+    this.#schema = new SchemaCache({
+      host: options.host,
+      withConnection: (run) => this.#session.withConnection(run),
+      onChange: () => this.#plans.clear(),
+    });
+  }
+
+  reconnect(connection: PostgresConnection): void {
+    this.#session.retarget(connection);
+  }
+
+  async execute(query: Query, context: ExecuteContext): Promise<QueryResult> {
+    const shape = queryShape(query);
+    try {
+      return await this.#attempt(query, shape, context);
+    } catch (error) {
+      if (!isSchemaStale(error)) throw this.#failure(error, query, context);
+    }
+    // The failed statement did nothing, so it may run again under what the schema is now.
+    await this.#schema.look();
+    this.#plans.clear();
+    try {
+      return await this.#attempt(query, shape, context);
+    } catch (error) {
+      throw this.#failure(error, query, context);
+    }
+  }
+
+  async sql(statement: string, params: readonly unknown[], context: ExecuteContext): Promise<SqlResult> {
+    // Text on the wire ends at a NUL: what comes after it would be lost unseen.
+    if (statement.includes('\0')) throw new DatabaseError('22021', 'The statement holds a NUL character');
+    const native = new NativeStatement(statement, params.map(parameterText));
+    try {
+      await this.#session.runNative(
+        native,
+        context,
+        (cancel) => {
+          native.onRefused = cancel;
+        },
+        (connection) => this.#learnTypes(native.unknownTypes, connection),
+      );
+    } catch (error) {
+      throw refusal(native) ?? publicError(error);
+    } finally {
+      if (native.changedSchema) this.#schema.invalidate();
+    }
+    const refused = refusal(native);
+    if (refused !== null) throw refused;
+    const { command, rowCount } = native;
+    const fields = JSON.stringify(native.fields((oid) => this.#typeName(oid)));
+    const json = `{"rows":${native.rows},"fields":${fields},"rowCount":${rowCount},"command":${JSON.stringify(command)}}`;
+    return { json, rowCount, command };
+  }
+
+  async schema(_context: ExecuteContext): Promise<SchemaSnapshot> {
+    return this.#schema.current ?? (await this.#schema.check());
+  }
+
+  close(): Promise<void> {
+    return this.#session.close();
+  }
+
+  async #attempt(query: Query, shape: QueryShape, context: ExecuteContext): Promise<QueryResult> {
+    const known = this.#schema.current === null ? undefined : this.#plans.get(shape.key);
+    const plan = known ?? (await this.#compile(query, shape.key));
+    const statement = new JsonStatement(plan.sql, bindValues(plan, query, shape.values), plan.name);
+    await this.#session.run(statement, context, (cancel) => {
+      statement.onOverflow = cancel;
+    });
+    if (statement.overflow) throw new MagError('MAG_RESULT_TOO_LARGE', { limit: resultLimit });
+    return resultOf(query, plan, statement);
+  }
+
+  /** Throws PGRST205 and PGRST204 only after a fresh look: another session may have made the table just now. */
+  async #compile(query: Query, key: string): Promise<Plan> {
+    const snapshot = this.#schema.current ?? (await this.#schema.check());
+    let compiled: CompiledStatement;
+    try {
+      compiled = compile(query, snapshot);
+    } catch (error) {
+      if (!(error instanceof MagError) || !error.code.startsWith('PGRST20')) throw error;
+      const fresh = await this.#schema.look();
+      if (fresh.version === snapshot.version) throw error;
+      compiled = compile(query, fresh);
+    }
+    this.#names += 1;
+    const plan = { ...compiled, name: `m${this.#names}` };
+    this.#plans.set(key, plan);
+    return plan;
+  }
+
+  #failure(error: unknown, query: Query, { principal }: ExecuteContext): Error {
+    if (!isCheckViolation(error)) return publicError(error);
+    return new MagError(
+      'MAG_FORBIDDEN',
+      { role: principal.role, action: query.kind, table: query.table },
+      { cause: error },
+    );
+  }
+
+  #typeName(oid: number): string {
+    return TYPE_NAMES.get(oid) ?? this.#types.get(oid) ?? 'unknown';
+  }
+
+  async #learnTypes(oids: readonly number[], connection: PgConnection): Promise<void> {
+    const missing = oids.filter((oid) => !this.#types.has(oid));
+    if (missing.length === 0) return;
+    const found = await connection.rows(
+      'SELECT oid::text, typname FROM pg_catalog.pg_type WHERE oid = ANY ($1::pg_catalog.oid[])',
+      [`{${missing.join(',')}}`],
+    );
+    for (const [oid, name] of found) this.#types.set(Number(oid), name ?? 'unknown');
+  }
+}
+
+const compile = (query: Query, snapshot: SchemaSnapshot): CompiledStatement =>
+  compileQuery(query, findTable(snapshot, query.schema, query.table), postgresDialect);
+
+function resultOf(query: Query, plan: Plan, statement: JsonStatement): QueryResult {
+  if (query.kind === 'select') {
+    const counted = query.count !== undefined;
+    return {
+      ...{ json: statement.json, rowCount: statement.rowCount },
+      ...{ total: counted ? Number(statement.second ?? 0) : null, totalKind: counted ? 'exact' : null },
+    };
+  }
+  const none = { total: null, totalKind: null };
+  if (query.returning !== undefined) return { json: statement.json, rowCount: statement.rowCount, ...none };
+  const rowCount = plan.hasCheck ? Number(statement.first ?? 0) : statement.affected;
+  return { json: '[]', rowCount, ...none };
+}
+
+/** Why a native statement was refused while it ran; null where it was not. */
+function refusal(native: NativeStatement): MagError | null {
+  if (native.refused === 'too_large') return new MagError('MAG_RESULT_TOO_LARGE', { limit: resultLimit });
+  if (native.refused === 'copy')
+    return new MagError('MAG_STATEMENT_FORBIDDEN', {
+      why: 'COPY from or to the client needs a native connection',
+    });
+  return null;
+}

@@ -1,0 +1,49 @@
+import { DatabaseError, isPublicError, MagError, type PublicError } from '../../../errors.ts';
+
+/** What a check that a written row violates makes PostgreSQL fail with; see dialect-postgres.ts. */
+export const CHECK_MARK = 'magmobo:check';
+
+/** An error as the server sent it. */
+interface ServerError extends Error {
+  readonly code: string;
+  readonly severity: string;
+  readonly detail?: string;
+  readonly hint?: string;
+}
+
+export const isServerError = (error: unknown): error is ServerError =>
+  error instanceof Error && 'severity' in error && 'code' in error && typeof error.code === 'string';
+
+/** SQLSTATEs by which a server says that it goes down, comes up, or has no room. */
+const UNAVAILABLE = new Set(['57P01', '57P02', '57P03', '57P05', '53300', '3D000', '28P01', '28000']);
+
+/** Whether the error means that the connection, not the statement, failed: another one may work. */
+export const isConnectionLost = (error: unknown): boolean =>
+  isServerError(error) ? UNAVAILABLE.has(error.code) || error.code.startsWith('08') : !isPublicError(error);
+
+/** Whether what we know of the schema, or a prepared plan, may be out of date. */
+export const isSchemaStale = (error: unknown): boolean =>
+  isServerError(error) &&
+  (['42P01', '42703', '42P10', '42804', '26000'].includes(error.code) ||
+    (error.code === '0A000' && error.message.includes('cached plan')));
+
+/** The driver's error as one of ours. What is no server's error is a lost connection. */
+export function publicError(error: unknown): PublicError {
+  if (isPublicError(error)) return error;
+  if (!isServerError(error)) {
+    const why = 'the connection to PostgreSQL was lost';
+    return new MagError('MAG_ENGINE_UNAVAILABLE', { engine: 'postgres', why }, { cause: error });
+  }
+  if (UNAVAILABLE.has(error.code)) {
+    const why = 'PostgreSQL does not take connections right now';
+    return new MagError('MAG_ENGINE_UNAVAILABLE', { engine: 'postgres', why }, { cause: error });
+  }
+  return new DatabaseError(error.code, error.message, {
+    cause: error,
+    details: error.detail ?? null,
+    hint: error.hint ?? null,
+  });
+}
+
+export const isCheckViolation = (error: unknown): boolean =>
+  isServerError(error) && error.code === '22P02' && error.message.includes(CHECK_MARK);

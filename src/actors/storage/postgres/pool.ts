@@ -1,0 +1,216 @@
+import { MagError } from '../../../errors.ts';
+import { LIMITS } from '../../../limits.ts';
+import type { Host, Timer } from '../../../runtime/host.ts';
+import type { Permits } from '../permits.ts';
+import type { PgConnection } from './connection.ts';
+
+export interface PoolOptions {
+  /** Project reference: the permits' key. */
+  readonly key: string;
+  readonly host: Host;
+  readonly permits: Permits;
+  /** Opens a connection; rejects with a MagError. */
+  readonly connect: (timeoutMs: number) => Promise<PgConnection>;
+}
+
+interface Waiter {
+  readonly resolve: (connection: PgConnection) => void;
+  readonly reject: (error: unknown) => void;
+  readonly timer: Timer;
+}
+
+interface Idle {
+  readonly connection: PgConnection;
+  readonly since: number;
+}
+
+/** Permits asked for at once, so that a burst costs one message and not one each. */
+const LEASE_BATCH = 4;
+
+/**
+ * Connections of one project in one worker: none while nobody asks, each backed by a permit, the last one used first,
+ * idle ones closed after a while. Waiters queue first come first served, bounded and with a deadline.
+ */
+export class ConnectionPool {
+  readonly #options: PoolOptions;
+  readonly #idle: Idle[] = [];
+  readonly #open = new Set<PgConnection>();
+  #waiters: Waiter[] = [];
+  #leasing = false;
+  /** Connections being opened: a permit is held for each. */
+  #opening = 0;
+  /** Permits the owner wants back as soon as connections get free. */
+  #owed = 0;
+  #evictionTimer: Timer | null = null;
+  #closed = false;
+  readonly #leaveRecall: () => void;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#leaveRecall = options.permits.onRecall(options.key, (urgency) => this.#recalled(urgency));
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  get waiting(): number {
+    return this.#waiters.length;
+  }
+
+  /** An idle connection at once, or null: then `wait`. One that served the same kind of work is preferred. */
+  take(native: boolean): PgConnection | null {
+    const fitting = this.#idle.findLastIndex(({ connection }) => connection.native === native);
+    const [idle] = this.#idle.splice(fitting, 1); // -1 is the last one.
+    return idle?.connection ?? null;
+  }
+
+  /** Rejects with MAG_POOL_TIMEOUT at the deadline, MAG_OVERLOADED where too many wait, or why no connection opens. */
+  wait(deadline: number): Promise<PgConnection> {
+    const { host, key } = this.#options;
+    if (this.#closed) return Promise.reject(new MagError('MAG_DRAINING'));
+    if (this.#waiters.length >= LIMITS.poolWaiters) {
+      return Promise.reject(
+        new MagError('MAG_OVERLOADED', { what: 'too many requests wait for the database' }),
+      );
+    }
+    const patience = Math.max(0, Math.min(LIMITS.poolWaitMs, deadline - host.now()));
+    return new Promise((resolve, reject) => {
+      const timer = host.setTimer(patience, () => {
+        this.#waiters = this.#waiters.filter((other) => other !== waiter);
+        reject(new MagError('MAG_POOL_TIMEOUT', { ref: key, ms: Math.round(patience) }));
+      });
+      const waiter: Waiter = { resolve, reject, timer };
+      this.#waiters.push(waiter);
+      this.#grow();
+    });
+  }
+
+  /** Hands a connection back: to the longest waiter, else to the idle ones, else it is closed. */
+  give(connection: PgConnection): void {
+    if (connection.closed) return;
+    if (this.#closed || connection.poisoned) {
+      this.discard(connection);
+      return;
+    }
+    if (this.#owed > 0) {
+      this.#owed -= 1;
+      this.discard(connection);
+      return;
+    }
+    const waiter = this.#waiters.shift();
+    if (waiter !== undefined) {
+      this.#options.host.clearTimer(waiter.timer);
+      waiter.resolve(connection);
+      return;
+    }
+    this.#idle.push({ connection, since: this.#options.host.now() });
+    this.#scheduleEviction();
+  }
+
+  /** Ends a connection that is not to be used again. */
+  discard(connection: PgConnection): void {
+    if (connection.poisoned) connection.destroy();
+    else void connection.end();
+  }
+
+  /** Ends every connection, also those in use, and refuses whoever waits. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#leaveRecall();
+    if (this.#evictionTimer !== null) this.#options.host.clearTimer(this.#evictionTimer);
+    this.#failWaiters(new MagError('MAG_DRAINING'));
+    const ends = [...this.#open].map((connection) => {
+      if (this.#idle.some((idle) => idle.connection === connection)) return connection.end();
+      connection.cancel();
+      connection.destroy();
+      return Promise.resolve();
+    });
+    this.#idle.length = 0;
+    await Promise.all(ends);
+  }
+
+  /** Leases permits and opens connections while somebody waits for more than is on its way. */
+  #grow(): void {
+    const missing = this.#waiters.length - this.#opening;
+    if (this.#leasing || this.#closed || missing <= 0) return;
+    this.#leasing = true;
+    const { permits, key } = this.#options;
+    permits.lease(key, Math.min(LEASE_BATCH, missing), LIMITS.poolWaitMs).then(
+      (granted) => {
+        this.#leasing = false;
+        for (let n = 0; n < granted; n += 1) this.#openOne();
+        // With 0 the waiters' own deadlines have passed or are about to; new ones ask anew.
+        if (granted > 0) this.#grow();
+      },
+      (error: unknown) => {
+        this.#leasing = false;
+        this.#failWaiters(
+          new MagError('MAG_COMPONENT_UNAVAILABLE', { name: 'the connection permits' }, { cause: error }),
+        );
+      },
+    );
+  }
+
+  #openOne(): void {
+    const { connect, permits, key } = this.#options;
+    if (this.#closed || this.#waiters.length === 0) {
+      permits.release(key, 1);
+      return;
+    }
+    this.#opening += 1;
+    connect(LIMITS.poolWaitMs).then(
+      (connection) => {
+        this.#opening -= 1;
+        this.#open.add(connection);
+        connection.onClosed = () => this.#forget(connection);
+        if (connection.closed) this.#forget(connection);
+        else this.give(connection);
+      },
+      (error: unknown) => {
+        this.#opening -= 1;
+        permits.release(key, 1);
+        this.#failWaiters(error);
+      },
+    );
+  }
+
+  #forget(connection: PgConnection): void {
+    if (!this.#open.delete(connection)) return;
+    const at = this.#idle.findIndex((idle) => idle.connection === connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+    this.#options.permits.release(this.#options.key, 1);
+    this.#grow();
+  }
+
+  #failWaiters(error: unknown): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) {
+      this.#options.host.clearTimer(waiter.timer);
+      waiter.reject(error);
+    }
+  }
+
+  #recalled(urgency: 'idle' | 'next'): void {
+    const idle = this.#idle.shift();
+    if (idle !== undefined) this.discard(idle.connection);
+    else if (urgency === 'next' && this.#owed < this.#open.size) this.#owed += 1;
+  }
+
+  /** One timer for the oldest idle connection, and none while there is none. */
+  #scheduleEviction(): void {
+    const oldest = this.#idle[0];
+    if (this.#evictionTimer !== null || oldest === undefined || this.#closed) return;
+    const { host } = this.#options;
+    this.#evictionTimer = host.setTimer(Math.max(1, oldest.since + LIMITS.poolIdleMs - host.now()), () => {
+      this.#evictionTimer = null;
+      const limit = host.now() - LIMITS.poolIdleMs;
+      while (this.#idle[0] !== undefined && this.#idle[0].since <= limit) {
+        const idle = this.#idle.shift();
+        if (idle !== undefined) this.discard(idle.connection);
+      }
+      this.#scheduleEviction();
+    });
+  }
+}

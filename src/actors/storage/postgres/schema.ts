@@ -1,0 +1,152 @@
+import { LIMITS } from '../../../limits.ts';
+import type { Host } from '../../../runtime/host.ts';
+import type { ColumnInfo, SchemaSnapshot, TableInfo } from '../engine.ts';
+import type { SqlColumn } from '../sql/dialect.ts';
+import type { PgConnection } from './connection.ts';
+
+/** A column with what the compiler needs of PostgreSQL beyond the common form. */
+interface PgColumn extends ColumnInfo {
+  /** What a row without the column gets, as SQL; null where that is NULL. */
+  readonly defaultExpression: string | null;
+}
+
+/** The SQL of a column's default; null where it has none. */
+export function defaultOf(column: SqlColumn): string | null {
+  const expression = 'defaultExpression' in column ? column.defaultExpression : null;
+  return typeof expression === 'string' ? expression : null;
+}
+
+/**
+ * A number that changes with every DDL on the database's own objects: the transactions that wrote their catalogue
+ * rows. Statistics (ANALYZE, VACUUM) do not change it. FirstNormalObjectId is 16384.
+ */
+const FINGERPRINT = `
+SELECT concat_ws('/',
+  (SELECT count(*) || ':' || coalesce(sum(xmin::text::int8 * (oid::int8 % 8191)), 0) FROM pg_catalog.pg_class WHERE oid >= 16384),
+  (SELECT count(*) || ':' || coalesce(sum(xmin::text::int8 * (attrelid::int8 % 8191 + attnum)), 0) FROM pg_catalog.pg_attribute WHERE attrelid >= 16384),
+  (SELECT count(*) || ':' || coalesce(sum(oid::int8), 0) FROM pg_catalog.pg_attrdef),
+  (SELECT coalesce(sum(xmin::text::int8), 0) FROM pg_catalog.pg_namespace))`;
+
+const COLUMNS = `
+SELECT json_agg(json_build_array(a.attname, format_type(a.atttypid, a.atttypmod),
+    NOT (a.attnotnull OR t.typnotnull), a.atthasdef OR a.attidentity <> '',
+    CASE WHEN a.attidentity <> '' THEN 'nextval(' || quote_literal(pg_get_serial_sequence(c.oid::regclass::text, a.attname)) || '::regclass)'
+         WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END) ORDER BY a.attnum)
+FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped`;
+
+const UNIQUE = `
+SELECT json_agg(json_build_array(i.indisprimary, (
+    SELECT json_agg(a.attname ORDER BY k.place)
+    FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+    WHERE k.place <= i.indnkeyatts)) ORDER BY i.indisprimary DESC, i.indexrelid)
+FROM pg_catalog.pg_index i
+WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL`;
+
+const TABLES = `
+SELECT n.nspname, c.relname, c.relkind, (${COLUMNS})::text, (${UNIQUE})::text
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+ORDER BY n.nspname <> 'public', n.nspname, c.relname`;
+
+type ColumnRow = readonly [string, string, boolean, boolean, string | null];
+type UniqueRow = readonly [boolean, readonly string[]];
+
+async function fingerprint(connection: PgConnection): Promise<string> {
+  return (await connection.rows(FINGERPRINT))[0]?.[0] ?? '';
+}
+
+async function introspect(connection: PgConnection): Promise<SchemaSnapshot> {
+  // Before the tables: DDL in between makes the next check find a difference, and not the other way round.
+  const version = await fingerprint(connection);
+  const tables = new Map<string, TableInfo>();
+  for (const [schema, name, kind, columnText, uniqueText] of await connection.rows(TABLES)) {
+    if (typeof schema !== 'string' || typeof name !== 'string') continue;
+    // Both come out of the statements above, in this shape.
+    const columnRows = JSON.parse(columnText ?? '[]') as readonly ColumnRow[];
+    const uniqueRows = JSON.parse(uniqueText ?? '[]') as readonly UniqueRow[];
+    const primary = uniqueRows.find(([isPrimary]) => isPrimary)?.[1] ?? [];
+    const columns = columnRows.map(
+      ([column, type, nullable, hasDefault, defaultExpression]): PgColumn => ({
+        ...{ name: column, type, nullable, hasDefault, defaultExpression },
+        primaryKey: primary.indexOf(column) + 1,
+      }),
+    );
+    tables.set(schema === 'public' ? name : `${schema}.${name}`, {
+      ...{ schema, name, columns },
+      kind: kind === 'v' || kind === 'm' ? 'view' : 'table',
+      unique: uniqueRows.map(([, names]) => names),
+    });
+  }
+  return { version, tables };
+}
+
+export interface SchemaCacheOptions {
+  readonly host: Host;
+  /** Runs the function on a connection of the project. */
+  readonly withConnection: <Result>(run: (connection: PgConnection) => Promise<Result>) => Promise<Result>;
+  /** Told when a new snapshot took the old one's place. */
+  readonly onChange: () => void;
+}
+
+/**
+ * Tables and columns, read once and read again when DDL is noticed: by our own sql(), by an error that says so, or by
+ * a look at the catalogue's fingerprint, at most one per interval and beside the request that was the occasion.
+ */
+export class SchemaCache {
+  readonly #options: SchemaCacheOptions;
+  #snapshot: SchemaSnapshot | null = null;
+  #checkedAt = Number.NEGATIVE_INFINITY;
+  #checking: Promise<SchemaSnapshot> | null = null;
+  #stale = false;
+
+  constructor(options: SchemaCacheOptions) {
+    this.#options = options;
+  }
+
+  /** The snapshot at hand, or null where it must be read first. Starts a look in the background when one is due. */
+  get current(): SchemaSnapshot | null {
+    if (this.#snapshot === null || this.#stale) return null;
+    if (this.#options.host.now() - this.#checkedAt > LIMITS.schemaCheckMs && this.#checking === null) {
+      // Its failure is that of the next request, which finds the same server.
+      this.check().catch(() => {});
+    }
+    return this.#snapshot;
+  }
+
+  /** Our own statement changed the schema: what is at hand must not serve the next request. */
+  invalidate(): void {
+    this.#stale = true;
+  }
+
+  /** Compares the fingerprint and reads the tables where it differs. Calls during a look share it. */
+  check(): Promise<SchemaSnapshot> {
+    if (this.#checking !== null && !this.#stale) return this.#checking;
+    this.#stale = false;
+    const checking = this.look()
+      .catch((error: unknown) => {
+        this.#stale = true;
+        throw error;
+      })
+      .finally(() => {
+        if (this.#checking === checking) this.#checking = null;
+      });
+    this.#checking = checking;
+    return checking;
+  }
+
+  /** A look of its own, for a name that is not in the snapshot: one under way may have begun before it was made. */
+  look(): Promise<SchemaSnapshot> {
+    return this.#options.withConnection(async (connection) => {
+      this.#checkedAt = this.#options.host.now();
+      const known = this.#snapshot;
+      if (known !== null && (await fingerprint(connection)) === known.version) return known;
+      const snapshot = await introspect(connection);
+      this.#snapshot = snapshot;
+      this.#options.onChange();
+      return snapshot;
+    });
+  }
+}

@@ -1,0 +1,219 @@
+import { DatabaseError, MagError } from '../../../errors.ts';
+import { LIMITS } from '../../../limits.ts';
+import type { Host } from '../../../runtime/host.ts';
+import type { Log } from '../../../runtime/log.ts';
+import type { ExecuteContext } from '../engine.ts';
+import type { Permits } from '../permits.ts';
+import { PgConnection, type PostgresTarget } from './connection.ts';
+import { isConnectionLost, isServerError, publicError } from './failures.ts';
+import { ConnectionPool } from './pool.ts';
+import { type Running, StatementWatch } from './watch.ts';
+import type { WireStatement } from './wire.ts';
+
+export interface SessionOptions {
+  readonly target: PostgresTarget;
+  /** Project reference. */
+  readonly key: string;
+  readonly host: Host;
+  readonly log: Log;
+  readonly permits: Permits;
+  /** The server cannot be reached, or refuses the project's role; at most once a second. */
+  readonly onLost?: (why: string) => void;
+}
+
+export type Budget = Pick<ExecuteContext, 'deadline' | 'signal'>;
+
+/** A project's connections and the statements that run on them, each within its budget. */
+export class PostgresSession {
+  readonly #options: SessionOptions;
+  readonly #pool: ConnectionPool;
+  readonly #watch: StatementWatch;
+  #target: PostgresTarget;
+  #lostAt = Number.NEGATIVE_INFINITY;
+  /** Sessions being ended that must not be forgotten at close. */
+  readonly #cleaning = new Set<Promise<void>>();
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#target = options.target;
+    const { key, host, permits } = options;
+    this.#watch = new StatementWatch(host, (connection) => this.#terminate(connection));
+    this.#pool = new ConnectionPool({ key, host, permits, connect: (timeoutMs) => this.#connect(timeoutMs) });
+  }
+
+  /** Connections opened from now on go there; those at the old address end by themselves. */
+  retarget(target: PostgresTarget): void {
+    this.#target = target;
+  }
+
+  /**
+   * Runs a statement of the grammar on any connection, prepared under its name.
+   * @param began told how to cancel it. Rejects with the server's own error, or one of the registry's.
+   */
+  async run(statement: WireStatement, budget: Budget, began?: (cancel: () => void) => void): Promise<void> {
+    const connection = this.#pool.take(false) ?? (await this.#pool.wait(budget.deadline));
+    connection.native = false;
+    try {
+      if (connection.prepared > LIMITS.planCacheEntries) await deallocate(connection);
+      await this.#watched(connection, statement, budget, began);
+    } catch (error) {
+      if (isServerError(error) && error.code === '26000') connection.forgetPrepared();
+      throw error;
+    } finally {
+      this.#pool.give(connection);
+    }
+  }
+
+  /**
+   * Runs a tenant's own SQL, then wipes the connection's state (settings, temporary tables, locks, listens, role)
+   * before anybody else gets it. `after` runs on the same connection before that, for what the reply still needs.
+   */
+  async runNative(
+    statement: WireStatement,
+    budget: Budget,
+    began: (cancel: () => void) => void,
+    after: (connection: PgConnection) => Promise<void>,
+  ): Promise<void> {
+    const connection = this.#pool.take(true) ?? (await this.#pool.wait(budget.deadline));
+    connection.native = true;
+    let rollback = true;
+    try {
+      await this.#watched(connection, statement, budget, began);
+      rollback = connection.inTransaction;
+      if (!rollback) await after(connection);
+    } finally {
+      const cleaning = this.#clean(connection, rollback).finally(() => this.#cleaning.delete(cleaning));
+      this.#cleaning.add(cleaning);
+    }
+    if (rollback) {
+      const why = 'it left a transaction open, which was rolled back; send BEGIN and COMMIT in one request';
+      throw new MagError('MAG_STATEMENT_FORBIDDEN', { why });
+    }
+  }
+
+  /** Runs the board's own catalogue queries on a connection of the project. */
+  async withConnection<Result>(run: (connection: PgConnection) => Promise<Result>): Promise<Result> {
+    const deadline = this.#options.host.now() + LIMITS.statementTimeoutMs;
+    const connection = this.#pool.take(false) ?? (await this.#pool.wait(deadline));
+    const running = this.#watch.begin(connection, deadline);
+    try {
+      return await run(connection);
+    } catch (error) {
+      throw publicError(error);
+    } finally {
+      this.#watch.end(running);
+      this.#pool.give(connection);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.close();
+    this.#watch.close();
+    await Promise.all(this.#cleaning);
+  }
+
+  async #watched(
+    connection: PgConnection,
+    statement: WireStatement,
+    { deadline, signal }: Budget,
+    began?: (cancel: () => void) => void,
+  ): Promise<void> {
+    const started = this.#options.host.now();
+    if (signal?.aborted === true) throw new DatabaseError('57014', 'The client went away');
+    const running = this.#watch.begin(connection, deadline);
+    const abort = (): void => this.#watch.cancel(running, 'aborted');
+    signal?.addEventListener('abort', abort, { once: true });
+    began?.(() => this.#watch.cancel(running, 'too_large'));
+    try {
+      await connection.run(statement);
+    } catch (error) {
+      throw this.#failure(error, running, deadline - started);
+    } finally {
+      this.#watch.end(running);
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  /** Why a statement failed: our own cancellation says more than the server's words for it. */
+  #failure(error: unknown, running: Running, budget: number): unknown {
+    const ended = !isServerError(error) || error.code === '57014' || error.code.startsWith('57P');
+    if (running.cancelled !== null && ended) {
+      if (running.cancelled === 'aborted')
+        return new DatabaseError('57014', 'The client went away', { cause: error });
+      if (running.cancelled === 'too_large')
+        return new MagError('MAG_RESULT_TOO_LARGE', { limit: resultLimit }, { cause: error });
+      return new MagError('MAG_STATEMENT_TIMEOUT', { ms: Math.max(0, Math.round(budget)) }, { cause: error });
+    }
+    if (isConnectionLost(error)) {
+      // The server says goodbye before it closes the socket; nothing may run on it in between.
+      running.connection.destroy();
+      this.#lost(error);
+    }
+    return error;
+  }
+
+  async #connect(timeoutMs: number): Promise<PgConnection> {
+    try {
+      return await PgConnection.open(this.#target, timeoutMs);
+    } catch (error) {
+      this.#lost(error);
+      throw publicError(
+        isServerError(error) || error instanceof MagError ? error : new Error('refused', { cause: error }),
+      );
+    }
+  }
+
+  #lost(error: unknown): void {
+    const now = this.#options.host.now();
+    if (now - this.#lostAt < LIMITS.schemaCheckMs) return;
+    this.#lostAt = now;
+    const why = isServerError(error) ? error.code : 'unreachable';
+    this.#options.log.warn({ ref: this.#options.key, why }, 'a connection to PostgreSQL was lost or refused');
+    this.#options.onLost?.(why);
+  }
+
+  async #clean(connection: PgConnection, rollback: boolean): Promise<void> {
+    if (connection.closed || connection.poisoned) {
+      this.#pool.give(connection);
+      return;
+    }
+    const running = this.#watch.begin(connection, this.#options.host.now() + LIMITS.cancelGraceMs);
+    try {
+      if (rollback) await connection.rows('ROLLBACK');
+      await connection.rows('DISCARD ALL');
+      connection.forgetPrepared();
+    } catch {
+      connection.destroy(); // Not clean is not usable; whatever it was, the next one is new.
+    } finally {
+      this.#watch.end(running);
+      this.#pool.give(connection);
+    }
+  }
+
+  /** For SQL that catches its own cancellation: the role may end its own backends. Outside the permits, and short. */
+  #terminate(connection: PgConnection): void {
+    const { pid } = connection;
+    connection.destroy();
+    PgConnection.open(this.#target)
+      .then(async (own) => {
+        try {
+          await own.rows('SELECT pg_catalog.pg_terminate_backend($1)', [String(pid)]);
+        } finally {
+          await own.end();
+        }
+      })
+      .catch((error: unknown) =>
+        this.#options.log.warn(
+          { ref: this.#options.key, pid, error: String(error) },
+          'a backend could not be ended',
+        ),
+      );
+  }
+}
+
+export const resultLimit = `${LIMITS.maxRows} rows or ${LIMITS.resultBytes / 1024 / 1024} MiB`;
+
+async function deallocate(connection: PgConnection): Promise<void> {
+  await connection.rows('DEALLOCATE ALL');
+  connection.forgetPrepared();
+}
