@@ -3,9 +3,9 @@ import type { ScopeNode } from '../../src/protocol/scope-tree.ts';
 import { ActorActions } from './actor-actions.tsx';
 import { CopyButton } from './copy-button.tsx';
 import { clockTime, count, duration } from './format.ts';
-import { KindIcon, StatusIcon } from './icons.tsx';
+import { KindIcon, lookOf, StatusIcon } from './icons.tsx';
 import { StateStrip } from './state-strip.tsx';
-import { now, selected, selectedNode } from './store.ts';
+import { detailId, now, selected, selectedNode } from './store.ts';
 import { stateText } from './tree-row.tsx';
 
 function Fact({ name, children }: { name: string; children: ComponentChildren }) {
@@ -17,13 +17,19 @@ function Fact({ name, children }: { name: string; children: ComponentChildren })
   );
 }
 
-function Since({ since }: { since: string }) {
+/** Both of a start that may be unknown. */
+function Times({ since }: { since: string }) {
   const start = Date.parse(since);
-  if (Number.isNaN(start)) return <>–</>;
+  const known = !Number.isNaN(start);
   return (
-    <time dateTime={since} title={since}>
-      {clockTime(since).slice(0, 8)} <span class="muted">· {duration(now.value - start)}</span>
-    </time>
+    <>
+      <Fact name="Since">
+        <time dateTime={since} title={since}>
+          {known ? clockTime(since).slice(0, 8) : '–'}
+        </time>
+      </Fact>
+      <Fact name="Uptime">{known ? duration(now.value - start) : '–'}</Fact>
+    </>
   );
 }
 
@@ -31,9 +37,7 @@ function Facts({ node }: { node: ScopeNode }) {
   const { mailbox, placement } = node;
   return (
     <dl class="facts">
-      <Fact name="Since">
-        <Since since={node.since} />
-      </Fact>
+      <Times since={node.since} />
       <Fact name="Incarnation">{count(node.incarnation)}</Fact>
       <Fact name="Restarts">{count(node.restarts)}</Fact>
       <Fact name="Handled">{count(node.handled)}</Fact>
@@ -83,7 +87,7 @@ function Nothing() {
 export function ActorDetail() {
   const node = selectedNode.value;
   return (
-    <section class="panel detail-panel" aria-labelledby="detail-title">
+    <section id={detailId} class="panel detail-panel" aria-labelledby="detail-title">
       <header class="panel-head">
         <h2 id="detail-title" class={node === null ? '' : 'named'}>
           {node === null ? (
@@ -95,8 +99,8 @@ export function ActorDetail() {
           )}
         </h2>
         {node !== null && (
-          <span class={`badge is-${node.status}`}>
-            <StatusIcon status={node.status} /> {stateText(node)}
+          <span class={`badge is-${lookOf(node)}`}>
+            <StatusIcon look={lookOf(node)} /> {stateText(node)}
           </span>
         )}
       </header>

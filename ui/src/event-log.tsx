@@ -1,6 +1,6 @@
 import type { LifecycleEvent } from '../../src/protocol/actor-node.ts';
 import { clockTime, words } from './format.ts';
-import { focused, type LogEntry, log, selected } from './store.ts';
+import { type LogEntry, log, select } from './store.ts';
 
 /** Read with the word beside it; the shape carries what the colour says. */
 const MARKS: Record<LifecycleEvent['type'], string> = {
@@ -34,15 +34,7 @@ function Entry({ entry }: { entry: LogEntry }) {
         {words(type)}
         {delay !== null && <span class="delay"> {Math.round(delay)} ms</span>}
       </span>
-      <button
-        type="button"
-        class="link where"
-        title={path}
-        onClick={() => {
-          focused.value = path;
-          selected.value = path;
-        }}
-      >
+      <button type="button" class="link where" title={path} onClick={() => select(path)}>
         <span class="muted above">{above}</span>
         {name}
       </button>

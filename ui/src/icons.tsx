@@ -42,9 +42,21 @@ const KINDS: Record<ActorNode['kind'], ComponentChildren> = {
 
 export const KindIcon = ({ kind }: { kind: ActorNode['kind'] }) => <Glyph>{KINDS[kind]}</Glyph>;
 
+/** How an actor looks: its status, except that one which runs with less than it should is shown as such. */
+export type Look = Status | 'degraded';
+
+export const lookOf = (node: { readonly status: Status; readonly state: string }): Look =>
+  node.status === 'running' && node.state.startsWith('degraded') ? 'degraded' : node.status;
+
 /** Told apart by shape, not by colour alone. */
-const STATUSES: Record<Status, ComponentChildren> = {
+const LOOKS: Record<Look, ComponentChildren> = {
   running: <circle class="solid" cx="8" cy="8" r="4.5" />,
+  degraded: (
+    <>
+      <circle cx="8" cy="8" r="4.7" />
+      <path class="solid bare" d="M3.3 8a4.7 4.7 0 0 0 9.4 0Z" />
+    </>
+  ),
   starting: (
     <>
       <circle cx="8" cy="8" r="4.7" />
@@ -73,9 +85,9 @@ const STATUSES: Record<Status, ComponentChildren> = {
   ),
 };
 
-export const StatusIcon = ({ status }: { status: Status }) => (
-  <span class={`status-icon is-${status}`}>
-    <Glyph size={13}>{STATUSES[status]}</Glyph>
+export const StatusIcon = ({ look }: { look: Look }) => (
+  <span class={`status-icon is-${look}`}>
+    <Glyph size={13}>{LOOKS[look]}</Glyph>
   </span>
 );
 

@@ -169,6 +169,20 @@ export function connectionLost(): void {
   });
 }
 
+export const detailId = 'detail';
+
+/** Selects an actor; where the details lie below the tree, brings them into view. */
+export function select(path: string): void {
+  batch(() => {
+    focused.value = path;
+    selected.value = path;
+  });
+  const detail = document.getElementById(detailId);
+  if (detail !== null && detail.getBoundingClientRect().top > innerHeight * 0.75) {
+    detail.scrollIntoView({ block: 'nearest' });
+  }
+}
+
 export function toggle(path: string, open: boolean): void {
   const next = new Set(collapsed.value);
   if (open) next.delete(path);

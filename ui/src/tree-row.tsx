@@ -2,8 +2,8 @@ import { useComputed } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { LifecycleEvent } from '../../src/protocol/actor-node.ts';
 import { duration, plural, words } from './format.ts';
-import { Caret, KindIcon, StatusIcon } from './icons.tsx';
-import { type Face, faceOf, focused, now, onFlash, selected, tabStop, toggle } from './store.ts';
+import { Caret, KindIcon, lookOf, StatusIcon } from './icons.tsx';
+import { type Face, faceOf, now, onFlash, select, selected, tabStop, toggle } from './store.ts';
 
 export const rowId = (path: string): string => `row:${path}`;
 
@@ -68,8 +68,8 @@ function Cells({ path, face }: { path: string; face: Face }) {
     <>
       <KindIcon kind={face.kind} />
       <span class="name">{face.name}</span>
-      <span class={`cell state is-${face.status}`}>
-        <StatusIcon status={face.status} />
+      <span class={`cell state is-${lookOf(face)}`}>
+        <StatusIcon look={lookOf(face)} />
         <span class="text">{stateText(face)}</span>
       </span>
       <span class={face.restarts > 0 ? 'cell restarts number' : 'cell restarts number muted'}>
@@ -118,10 +118,7 @@ export function Row({ path, level, position, size, expanded }: RowProps) {
       aria-selected={isSelected.value}
       tabIndex={isTabStop.value ? 0 : -1}
       style={{ '--level': level - 1 }}
-      onClick={() => {
-        focused.value = path;
-        selected.value = path;
-      }}
+      onClick={() => select(path)}
       onDblClick={() => expanded !== null && toggle(path, !expanded)}
     >
       <span

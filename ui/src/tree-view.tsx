@@ -1,6 +1,6 @@
 import { useRef } from 'preact/hooks';
 import { plural } from './format.ts';
-import { filter, focused, link, loaded, rows, selected, tabStop, toggle, totals } from './store.ts';
+import { filter, focused, link, loaded, rows, select, tabStop, toggle, totals } from './store.ts';
 import { moveFor } from './tree-keys.ts';
 import { Row, rowId } from './tree-row.tsx';
 
@@ -17,10 +17,8 @@ function onKeyDown(event: KeyboardEvent): void {
   if (move.kind === 'none') return;
   event.preventDefault();
   if (move.kind === 'focus') focusRow(move.path);
-  else if (move.kind === 'select') {
-    focused.value = move.path;
-    selected.value = move.path;
-  } else toggle(move.path, move.kind === 'expand');
+  else if (move.kind === 'select') select(move.path);
+  else toggle(move.path, move.kind === 'expand');
 }
 
 export const filterId = 'tree-filter';
@@ -86,7 +84,6 @@ export function TreeView() {
         <span class="muted count">{loaded.value ? plural(totals.value.actors, 'actor') : ''}</span>
         <FilterBox />
       </header>
-      <Headings />
       {!loaded.value && <Skeleton />}
       {loaded.value && shown.length === 0 && (
         <div class="empty" role="status">
@@ -102,16 +99,13 @@ export function TreeView() {
           </button>
         </div>
       )}
-      <div
-        class={link.value === 'live' ? 'tree' : 'tree stale'}
-        role="tree"
-        aria-labelledby="tree-title"
-        hidden={shown.length === 0}
-        onKeyDown={onKeyDown}
-      >
-        {shown.map((row) => (
-          <Row key={row.path} {...row} />
-        ))}
+      <div class={link.value === 'live' ? 'tree' : 'tree stale'} hidden={shown.length === 0}>
+        <Headings />
+        <div class="rows" role="tree" tabIndex={-1} aria-labelledby="tree-title" onKeyDown={onKeyDown}>
+          {shown.map((row) => (
+            <Row key={row.path} {...row} />
+          ))}
+        </div>
       </div>
     </section>
   );

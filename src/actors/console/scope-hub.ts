@@ -26,8 +26,10 @@ interface Subscriber {
   readonly id: string;
   seq: number;
   credit: number;
-  /** Whether it holds the hub's latest tree; if not, the next thing it gets is a snapshot. */
+  /** Whether it holds the hub's latest tree; if not, it gets nothing before a snapshot. */
   primed: boolean;
+  /** Asked for a snapshot, though it may hold the tree. */
+  refresh: boolean;
   seenAt: number;
 }
 
@@ -80,7 +82,15 @@ class Hub implements ScopeHub {
 
   #open(path: string, id: string): ScopeReply {
     const seenAt = this.#ports.system.host.now();
-    this.#subscribers.set(path, { path, id, seq: 0, credit: LIMITS.scopeFrames, primed: false, seenAt });
+    this.#subscribers.set(path, {
+      path,
+      id,
+      seq: 0,
+      credit: LIMITS.scopeFrames,
+      primed: false,
+      refresh: false,
+      seenAt,
+    });
     this.#unlisten ??= this.#ports.system.onLifecycle((event) => this.#onEvent(event));
     this.#schedule(0);
     return { known: true };
@@ -90,7 +100,7 @@ class Hub implements ScopeHub {
     subscriber.seenAt = this.#ports.system.host.now();
     subscriber.credit = Math.min(LIMITS.scopeFrames, subscriber.credit + frames);
     if (!refresh) return;
-    subscriber.primed = false;
+    subscriber.refresh = true;
     this.#schedule(0);
   }
 
@@ -121,7 +131,9 @@ class Hub implements ScopeHub {
       return;
     }
     this.#sent += 1;
-    if (body.type === 'snapshot') to.primed = true;
+    if (body.type !== 'snapshot') return;
+    to.primed = true;
+    to.refresh = false;
   }
 
   #skip(subscriber: Subscriber): void {
@@ -132,6 +144,7 @@ class Hub implements ScopeHub {
   #onEvent(event: LifecycleEvent): void {
     for (const subscriber of [...this.#subscribers.values()]) {
       if (subscriber.primed) this.#push(subscriber, { type: 'event', event });
+      else if (subscriber.seq > 0) this.#skipped += 1;
     }
     this.#schedule(LIMITS.scopeIntervalMs);
   }
@@ -173,8 +186,9 @@ class Hub implements ScopeHub {
     const expired = this.#ports.system.host.now() - LIMITS.scopeLeaseMs;
     for (const subscriber of [...this.#subscribers.values()]) {
       if (subscriber.seenAt < expired) this.#drop(subscriber);
-      else if (!subscriber.primed || change === null) this.#push(subscriber, { type: 'snapshot', tree });
-      else if (!quiet) this.#push(subscriber, { type: 'delta', ...change });
+      else if (!subscriber.primed || subscriber.refresh || change === null) {
+        this.#push(subscriber, { type: 'snapshot', tree });
+      } else if (!quiet) this.#push(subscriber, { type: 'delta', ...change });
     }
     return !quiet;
   }
