@@ -1,0 +1,149 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { LIMITS } from '../../../limits.ts';
+import type { Filter, Query } from '../../../protocol/query.ts';
+import type { SqliteTable } from './sqlite-schema.ts';
+
+/**
+ * Where a statement may run. node:sqlite cannot be interrupted, so an edge thread takes only what touches a bounded
+ * number of rows, whatever the data:
+ * `lookup` at most one row (or one per item of an IN list) by a unique key ·
+ * `walk` an index or rowid walk that every filter term narrows; bounded by LIMIT and OFFSET at execution ·
+ * `insert` single rows into a simple table · `never` a storage process.
+ */
+export type InlineVerdict = 'lookup' | 'walk' | 'insert' | 'never';
+
+/** The terms that must all hold, or null where the filter is no plain conjunction. */
+function conjuncts(filter: Filter | undefined): readonly Filter[] | null {
+  if (filter === undefined) return [];
+  if (filter.kind !== 'and') return [filter];
+  if (filter.negated) return null;
+  const terms: Filter[] = [];
+  for (const term of filter.terms) {
+    const inner = conjuncts(term);
+    if (inner === null) return null;
+    terms.push(...inner);
+  }
+  return terms;
+}
+
+/** A pattern over a long value takes time that nothing bounds. */
+function hasPattern(filter: Filter | undefined): boolean {
+  if (filter === undefined) return false;
+  if (filter.kind === 'compare') return filter.op === 'like' || filter.op === 'ilike';
+  return 'terms' in filter && filter.terms.some(hasPattern);
+}
+
+/** Columns that a term pins to given values. */
+function pinnedColumn(term: Filter): string | null {
+  if (term.negated) return null;
+  if (term.kind === 'in') return term.column.name;
+  return term.kind === 'compare' && term.op === 'eq' ? term.column.name : null;
+}
+
+/** The unique key that the terms pin, or null. */
+function pinnedKey(terms: readonly Filter[], table: SqliteTable): readonly string[] | null {
+  const pinned = new Set(terms.map(pinnedColumn));
+  return table.unique.find((key) => key.length > 0 && key.every((column) => pinned.has(column))) ?? null;
+}
+
+const isRangeOrEqual = (term: Filter): boolean =>
+  term.kind === 'compare' && !term.negated && ['eq', 'gt', 'gte', 'lt', 'lte'].includes(term.op);
+
+function selectVerdict(query: Extract<Query, { kind: 'select' }>, table: SqliteTable): InlineVerdict {
+  if (!table.simpleReads || hasPattern(query.where) || query.count !== undefined) return 'never';
+  const terms = conjuncts(query.where);
+  if (terms === null) return 'never';
+  if (pinnedKey(terms, table) !== null) return 'lookup';
+  return query.limit !== undefined && terms.every(isRangeOrEqual) ? 'walk' : 'never';
+}
+
+function writeVerdict(query: Exclude<Query, { kind: 'select' }>, table: SqliteTable): InlineVerdict {
+  if (!table.simpleWrites || !table.simpleReads) return 'never';
+  if (query.kind !== 'delete' && hasPattern(query.check)) return 'never';
+  const touchesReferenced = (names: readonly string[]): boolean =>
+    names.some((name) => table.referenced.includes(name));
+  if (query.kind === 'insert') {
+    // A merge that changes a referenced key may cascade to any number of rows elsewhere.
+    const merges = query.onConflict?.resolution === 'merge';
+    return merges && table.referenced.length > 0 ? 'never' : 'insert';
+  }
+  if (hasPattern(query.where)) return 'never';
+  const terms = conjuncts(query.where);
+  if (terms === null || pinnedKey(terms, table) === null) return 'never';
+  if (query.kind === 'delete') return table.referenced.length === 0 ? 'lookup' : 'never';
+  return touchesReferenced(Object.keys(query.set)) ? 'never' : 'lookup';
+}
+
+/** What the query and the schema allow; `confirmVerdict` then asks SQLite whether it plans the same. */
+export function inlineVerdict(query: Query, table: SqliteTable): InlineVerdict {
+  return query.kind === 'select' ? selectVerdict(query, table) : writeVerdict(query, table);
+}
+
+/** `SEARCH t USING INDEX i (a=? AND b>?)` → [`a=?`, `b>?`]; null for any other line. */
+function searchConstraints(line: string): readonly string[] | null {
+  const match =
+    /^SEARCH .* USING (?:INTEGER PRIMARY KEY|PRIMARY KEY|(?:COVERING )?INDEX .+) \(([^()]+)\)$/.exec(line);
+  return match?.[1] === undefined ? null : match[1].split(' AND ');
+}
+
+function confirmsLookup(lines: readonly string[], query: Query, table: SqliteTable): boolean {
+  const searched = lines.filter((line) => line.startsWith('SEARCH'));
+  const scans = lines.filter((line) => line.startsWith('SCAN') && !line.startsWith('SCAN json_each'));
+  const constraints = searchConstraints(searched[0] ?? '');
+  if (searched.length !== 1 || scans.length > 0 || constraints === null) return false;
+  const terms = conjuncts('where' in query ? query.where : undefined) ?? [];
+  const key = pinnedKey(terms, table) ?? [];
+  const equal = constraints.filter((each) => each.endsWith('=?')).map((each) => each.slice(0, -2));
+  return equal.includes('rowid') ||
+    table.unique.some((unique) => unique.every((name) => equal.includes(name)))
+    ? key.length > 0
+    : false;
+}
+
+function confirmsWalk(lines: readonly string[], termCount: number): boolean {
+  const [line, ...others] = lines;
+  // Anything beyond one line is a sort, a subquery or a second index.
+  if (line === undefined || others.length > 0) return false;
+  if (termCount === 0) return /^SCAN \S/.test(line) && !line.includes('VIRTUAL TABLE');
+  // As many constraints as terms: each term narrows the walk, none filters rows that were read for nothing.
+  return searchConstraints(line)?.length === termCount;
+}
+
+/** Asks SQLite how it would run the statement, and keeps the verdict only where its plan has the same bound. */
+export function confirmVerdict(
+  verdict: InlineVerdict,
+  query: Query,
+  table: SqliteTable,
+  database: DatabaseSync,
+  sql: string,
+): InlineVerdict {
+  if (verdict === 'never' || verdict === 'insert') return verdict;
+  const lines = database
+    .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+    .all()
+    .map((row) => String(row.detail));
+  const terms = conjuncts('where' in query ? query.where : undefined) ?? [];
+  const confirmed =
+    verdict === 'lookup' ? confirmsLookup(lines, query, table) : confirmsWalk(lines, terms.length);
+  return confirmed ? verdict : 'never';
+}
+
+function listItems(filter: Filter | undefined): number {
+  if (filter === undefined) return 0;
+  if (filter.kind === 'in') return filter.values.length;
+  return 'terms' in filter ? filter.terms.reduce((sum, term) => sum + listItems(term), 0) : 0;
+}
+
+/** Whether this execution stays within the bounds that the verdict leaves open. */
+export function withinInlineBounds(verdict: InlineVerdict, query: Query): boolean {
+  switch (verdict) {
+    case 'lookup':
+      return listItems('where' in query ? query.where : undefined) <= LIMITS.inlineListItems;
+    case 'walk':
+      return query.kind === 'select' && (query.limit ?? Infinity) + (query.offset ?? 0) <= LIMITS.inlineRows;
+    case 'insert':
+      return query.kind === 'insert' && query.rows.length <= LIMITS.inlineInsertRows;
+    default:
+      return false;
+  }
+}

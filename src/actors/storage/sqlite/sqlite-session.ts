@@ -1,0 +1,237 @@
+import type { SQLInputValue, StatementSync } from 'node:sqlite';
+import { MagError } from '../../../errors.ts';
+import { LIMITS } from '../../../limits.ts';
+import type { InsertQuery, Query, Row } from '../../../protocol/query.ts';
+import type { QueryResult } from '../engine.ts';
+import { findTable } from '../sql/compiler.ts';
+import { PlanCache } from '../sql/plan-cache.ts';
+import { type QueryShape, type QueryValue, queryShape } from '../sql/query-shape.ts';
+import { type ConnectionOptions, openTenantConnection, type TenantConnection } from './connection.ts';
+import { makePlan, type SqlitePlan } from './plan.ts';
+import { isUnexpectedBlob } from './sqlite-errors.ts';
+import { readSchema, type SqliteSchema, type SqliteTable } from './sqlite-schema.ts';
+
+/** A row of a statement in array mode: its JSON text, then the total of a count or the outcome of a check. */
+type ResultRow = readonly [json: string | null, extra?: unknown];
+
+/**
+ * One connection with its schema and its plans. Synchronous: whoever calls it decides whether this thread may wait.
+ * Throws node:sqlite's own errors beside MagError and DatabaseError.
+ */
+export class SqliteSession {
+  readonly connection: TenantConnection;
+  readonly #plans = new PlanCache<SqlitePlan>(LIMITS.planCacheEntries);
+  readonly #schemaVersion: StatementSync;
+  /** Tables in which a blob turned up where none is declared. */
+  readonly #blobTables = new Set<string>();
+  #schema: SqliteSchema | null = null;
+
+  constructor(options: ConnectionOptions) {
+    this.connection = openTenantConnection(options);
+    this.#schemaVersion = this.connection.database.prepare('PRAGMA schema_version');
+    this.#schemaVersion.setReturnArrays(true);
+  }
+
+  /** Forgets what it knows of the schema when that changed; returns whether it did. One pragma, about a microsecond. */
+  refreshSchema(): boolean {
+    if (this.#schema === null) return false;
+    const row: unknown = this.#schemaVersion.get();
+    if (Array.isArray(row) && String(row[0]) === this.#schema.version) return false;
+    this.forgetSchema();
+    return true;
+  }
+
+  forgetSchema(): void {
+    this.#schema = null;
+    this.#plans.clear();
+    this.#blobTables.clear();
+  }
+
+  schema(): SqliteSchema {
+    this.connection.confinement.begin();
+    this.#schema ??= readSchema(this.connection.database);
+    return this.#schema;
+  }
+
+  /** Objects in the schema: tables, indexes, views and triggers. */
+  schemaObjects(): number {
+    const row = this.connection.database.prepare('SELECT count(*) AS n FROM main.sqlite_master').get();
+    return Number(row?.n ?? 0);
+  }
+
+  plan(query: Query, shape: QueryShape): SqlitePlan {
+    const known = this.#plans.get(shape.key);
+    if (known !== undefined) return known;
+    const table = this.#table(query);
+    const plan = makePlan(this.connection, query, table, this.#blobTables.has(table.name));
+    this.#plans.set(shape.key, plan);
+    return plan;
+  }
+
+  #table(query: Query): SqliteTable {
+    const schema = this.schema();
+    const table = schema.tables.get(findTable(schema, query.schema, query.table).name);
+    if (table === undefined) throw new MagError('PGRST205', { table: query.table });
+    return table;
+  }
+
+  /**
+   * Runs a query. With `byteBudget` (an edge thread's) a read gives null instead of a result once its JSON outgrows
+   * it. A write that fails or breaks its check leaves nothing behind.
+   */
+  run(query: Query, shape: QueryShape, plan: SqlitePlan, byteBudget: number | null): QueryResult | null {
+    try {
+      return this.#run(query, shape, plan, byteBudget);
+    } catch (error) {
+      if (!isUnexpectedBlob(error) || this.#blobTables.has(plan.compiled.table.name)) throw error;
+      this.#blobTables.add(plan.compiled.table.name);
+      this.#plans.clear();
+      return this.#run(query, shape, this.plan(query, shape), byteBudget);
+    }
+  }
+
+  #run(query: Query, shape: QueryShape, plan: SqlitePlan, byteBudget: number | null): QueryResult | null {
+    if (query.kind === 'select') return this.#read(query, shape.values, plan, byteBudget);
+    const rows: ResultRow[] = [];
+    const single = query.kind !== 'insert' || this.#isSingle(query);
+    const write = (): number => {
+      if (single)
+        return this.#write(plan, shape.values, query.kind === 'insert' ? query.rows[0] : null, rows);
+      return query.kind === 'insert' ? this.#writeRows(query, shape, plan, rows) : 0;
+    };
+    const written = single && !plan.compiled.hasCheck ? write() : this.#atomically(write);
+    const returns = query.returning !== undefined;
+    return {
+      json: returns ? joinRows(rows) : '[]',
+      rowCount: plan.givesRows ? rows.length : written,
+      total: null,
+      totalKind: null,
+    };
+  }
+
+  /** Whether the plan of the whole insert is the plan of its one row. */
+  #isSingle(query: InsertQuery): boolean {
+    const [row] = query.rows;
+    if (query.rows.length !== 1 || row === undefined) return false;
+    return query.missing === 'null' || query.columns === undefined;
+  }
+
+  #writeRows(query: InsertQuery, shape: QueryShape, plan: SqlitePlan, out: ResultRow[]): number {
+    let written = 0;
+    const plans = new Map<string, SqlitePlan>();
+    for (const row of query.rows) {
+      const rowPlan = query.missing === 'null' ? plan : this.#rowPlan(query, plan, row, plans);
+      written += this.#write(rowPlan, shape.values, row, out);
+    }
+    return written;
+  }
+
+  /** SQLite has no DEFAULT among values: a row that lacks a column is written without naming it. */
+  #rowPlan(query: InsertQuery, whole: SqlitePlan, row: Row, plans: Map<string, SqlitePlan>): SqlitePlan {
+    const columns = whole.compiled.columns.map(({ name }) => name).filter((name) => name in row);
+    const key = columns.join('\u0000');
+    const known = plans.get(key);
+    if (known !== undefined) return known;
+    const single: InsertQuery = { ...query, rows: [row], columns };
+    const plan = this.plan(single, queryShape(single));
+    plans.set(key, plan);
+    return plan;
+  }
+
+  /** Runs one write; its result rows go to `out`. Gives the number of rows written. */
+  #write(
+    plan: SqlitePlan,
+    values: readonly QueryValue[],
+    row: Row | null | undefined,
+    out: ResultRow[],
+  ): number {
+    const bound = bindAll(plan, values, row ?? null);
+    if (!plan.givesRows) return Number(plan.statement.run(...bound).changes);
+    const rows = allRows(plan.statement, bound);
+    for (const each of rows) {
+      // NULL does not satisfy a check, as in PostgreSQL's row security.
+      if (plan.compiled.hasCheck && each[1] !== 1) throw checkFailed(plan.compiled.table.name);
+      out.push(each);
+    }
+    return rows.length;
+  }
+
+  #atomically<Result>(work: () => Result): Result {
+    const { database } = this.connection;
+    this.connection.confinement.begin();
+    database.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      database.exec('COMMIT');
+      return result;
+    } catch (error) {
+      // SQLite may have rolled back by itself (a full disk does that).
+      if (database.isTransaction) database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  #read(
+    query: Extract<Query, { kind: 'select' }>,
+    values: readonly QueryValue[],
+    plan: SqlitePlan,
+    byteBudget: number | null,
+  ): QueryResult | null {
+    const bound = bindAll(plan, values, null);
+    const budget = byteBudget ?? LIMITS.resultBytes;
+    const rows =
+      (query.limit ?? Infinity) <= SMALL_PAGE || plan.verdict === 'lookup'
+        ? allRows(plan.statement, bound)
+        : boundedRows(plan.statement, bound, budget);
+    if (rows === null) {
+      plan.heavy = true;
+      if (byteBudget !== null) return null;
+      throw new MagError('MAG_RESULT_TOO_LARGE', { limit: '64 MiB' });
+    }
+    const total = query.count === undefined ? null : Number(rows.shift()?.[1] ?? 0);
+    const json = joinRows(rows);
+    if (byteBudget !== null && json.length > byteBudget) plan.heavy = true;
+    return { json, rowCount: rows.length, total, totalKind: query.count === undefined ? null : 'exact' };
+  }
+
+  close(): void {
+    this.#plans.clear();
+    this.connection.database.close();
+  }
+}
+
+/** Rows up to which reading all at once is cheaper than looking at the size of each. */
+const SMALL_PAGE = 100;
+
+const checkFailed = (table: string): MagError =>
+  new MagError('MAG_FORBIDDEN', { role: 'this role', action: 'write this row of', table });
+
+function bindAll(plan: SqlitePlan, values: readonly QueryValue[], row: Row | null): SQLInputValue[] {
+  const { binders } = plan;
+  const bound: SQLInputValue[] = [];
+  for (const bind of binders) bound.push(bind(values, row));
+  return bound;
+}
+
+/** In array mode node:sqlite gives arrays, which the type of all() does not say. */
+const allRows = (statement: StatementSync, bound: SQLInputValue[]): ResultRow[] =>
+  statement.all(...bound) as unknown as ResultRow[];
+
+/** All rows, or null once their JSON is longer than `budget` characters. */
+function boundedRows(statement: StatementSync, bound: SQLInputValue[], budget: number): ResultRow[] | null {
+  const rows: ResultRow[] = [];
+  let size = 0;
+  // As in allRows.
+  for (const row of statement.iterate(...bound) as unknown as Iterable<ResultRow>) {
+    size += (row[0]?.length ?? 0) + 1;
+    if (size > budget) return null;
+    rows.push(row);
+  }
+  return rows;
+}
+
+function joinRows(rows: readonly ResultRow[]): string {
+  let json = '[';
+  for (const row of rows) json += json.length > 1 ? `,${row[0]}` : row[0];
+  return `${json}]`;
+}
