@@ -23,10 +23,10 @@ export function writing(subject: () => Subject): void {
 
     it('a missing column is null by default, and its default where that is wanted', async () => {
       const rows = [{ name: 'a', qty: 1 }, { name: 'b' }];
-      expect((await subject().rows(insert(rows))).map((row) => row['qty'])).toEqual([1, null]);
+      expect((await subject().rows(insert(rows))).map((row) => row.qty)).toEqual([1, null]);
       const more = [{ name: 'c', qty: 2 }, { name: 'd' }];
       const stored = await subject().rows(insert(more, { missing: 'default' }));
-      expect(stored.map((row) => [row['qty'], row['done']])).toEqual([
+      expect(stored.map((row) => [row.qty, row.done])).toEqual([
         [2, false],
         [7, false],
       ]);
@@ -74,7 +74,7 @@ export function writing(subject: () => Subject): void {
           { onConflict: { resolution: 'merge' } },
         ),
       );
-      expect(merged.map((row) => [row['id'], row['name'], row['qty']])).toEqual([
+      expect(merged.map((row) => [row.id, row.name, row.qty])).toEqual([
         [1, 'b', 1],
         [2, 'c', 7],
       ]);
@@ -91,7 +91,7 @@ export function writing(subject: () => Subject): void {
           { onConflict: { resolution: 'ignore' } },
         ),
       );
-      expect(stored.map((row) => row['id'])).toEqual([2]);
+      expect(stored.map((row) => row.id)).toEqual([2]);
       expect(await items()).toMatchObject([{ name: 'a' }, { name: 'c' }]);
     });
 
@@ -136,7 +136,7 @@ export function writing(subject: () => Subject): void {
         returning: [column('id'), column('qty'), column('note')],
       } as const;
       expect(await subject().rows(query)).toEqual([{ id: 2, qty: 9, note: null }]);
-      expect((await items()).map((row) => row['qty'])).toEqual([1, 9, 3]);
+      expect((await items()).map((row) => row.qty)).toEqual([1, 9, 3]);
     });
 
     it('updates many rows, and all of them without a filter', async () => {
@@ -157,7 +157,7 @@ export function writing(subject: () => Subject): void {
         where,
         returning: [column('id')],
       } as const;
-      expect((await subject().rows(query)).map((row) => row['id']).sort()).toEqual([1, 3]);
+      expect((await subject().rows(query)).map((row) => row.id).sort()).toEqual([1, 3]);
       expect(await items()).toMatchObject([{ id: 2 }]);
     });
 
