@@ -13,6 +13,8 @@ export const LIMITS = {
   connections: 16_384,
   /** Longest path plus query; Node's own header limit is 16 KiB. */
   urlBytes: 12_288,
+  /** Sockets the kernel holds until they are accepted; a burst of connects beyond it is retried by TCP. */
+  backlog: 2_048,
   /** How often Node looks for sockets past their headers or request timeout. */
   socketCheckMs: 2_000,
   /** Longest key or token that is looked at; a longer one would be hashed for nothing. */
@@ -85,6 +87,8 @@ export const LIMITS = {
   poolWaiters: 512,
   /** Server connections over all projects and edge workers, under PostgreSQL's max_connections. */
   serverConnections: 80,
+  /** Sorts and hashes of one PostgreSQL session that spill; without it one statement fills the disk. */
+  tempFileBytes: 1024 * 1024 * 1024,
   /** Least time between two looks for DDL that others did; without it each request would pay for one. */
   schemaCheckMs: 1_000,
   /** A statement that ignores its cancellation for so long loses its backend. */
@@ -162,6 +166,8 @@ export const LIMITS = {
   commandTimeoutMs: 40_000,
   /** Threads of one trust class; a task beyond Piscina's maxThreads would wait silently for ever. */
   poolThreads: 64,
+  /** A spare worker is loaded so long after the last one was taken: at once, it would slow down what starts. */
+  spareDelayMs: 1_000,
   askTimeoutMs: 5_000,
   startTimeoutMs: 30_000,
   shutdownMs: 5_000,

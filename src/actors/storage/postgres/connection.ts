@@ -2,7 +2,10 @@ import { connect as connectSocket } from 'node:net';
 import type { Connection } from '../../../protocol/project.ts';
 import { TextStatement, type WireClient, type WireStatement } from './wire.ts';
 
-export type PostgresTarget = Omit<Extract<Connection, { engine: 'postgres' }>, 'engine'>;
+export type PostgresTarget = Omit<Extract<Connection, { engine: 'postgres' }>, 'engine'> & {
+  /** Settings of the session from its start on, `-c search_path=pg_catalog`. */
+  readonly options?: string;
+};
 
 const CONNECT_TIMEOUT_MS = 5_000;
 
@@ -34,9 +37,9 @@ export class PgConnection {
   /** Rejects with the driver's error. */
   static async open(target: PostgresTarget, timeoutMs = CONNECT_TIMEOUT_MS): Promise<PgConnection> {
     const { default: pg } = await import('pg');
-    const { host, port, database, user, password } = target;
+    const { host, port, database, user, password, options = '' } = target;
     const client = new pg.Client({
-      ...{ host, port, database, user, password, application_name: 'magmobo' },
+      ...{ host, port, database, user, password, options, application_name: 'magmobo' },
       connectionTimeoutMillis: Math.max(1, Math.ceil(timeoutMs)),
     }) as unknown as WireClient; // pg's types leave its wire protocol layer out.
     try {

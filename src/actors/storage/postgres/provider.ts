@@ -1,0 +1,215 @@
+import { describeError, isPublicError, MagError } from '../../../errors.ts';
+import type { Connection, EngineAvailability } from '../../../protocol/project.ts';
+import type { Log } from '../../../runtime/log.ts';
+import type { EngineProvider } from '../engine.ts';
+import { BINARIES_PACKAGE, embeddedVersion } from './binaries.ts';
+import { PgConnection, type PostgresTarget } from './connection.ts';
+import {
+  type AdminRights,
+  dropProject,
+  findNames,
+  isUsableRef,
+  provisionDatabase,
+  provisionServer,
+  readRights,
+  rolePassword,
+  ServerNames,
+} from './provisioning.ts';
+import type { ServerAddress } from './server.ts';
+
+export type PostgresSource =
+  /** `address` starts the embedded server where it does not run. */
+  | { readonly kind: 'embedded'; readonly address: () => Promise<ServerAddress> }
+  | { readonly kind: 'external'; readonly url: string };
+
+export interface PostgresProviderOptions {
+  readonly source: PostgresSource;
+  /** The board's; project passwords are derived from it. */
+  readonly masterKey: Uint8Array;
+  readonly log: Log;
+}
+
+/** Superuser (or administrator) access to a project's database, for its change feed. Holds a secret. */
+export interface AdminConnection extends PostgresTarget {
+  /**
+   * Keeps the session's search path to pg_catalog: a tenant can put functions into public that would otherwise run
+   * in the superuser's name. Pass it on when connecting.
+   */
+  readonly options: string;
+  /** The project's own role. */
+  readonly role: string;
+}
+
+const OLDEST_VERSION = 140_000;
+const SAFE_PATH = '-c search_path=pg_catalog';
+
+/** Project databases in one PostgreSQL server, embedded or external. */
+export class PostgresProvider implements EngineProvider {
+  readonly kind = 'postgres';
+  readonly #options: PostgresProviderOptions;
+  readonly #names: ServerNames;
+  #rights: AdminRights | null = null;
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor(options: PostgresProviderOptions) {
+    this.#options = options;
+    this.#names = new ServerNames(options.masterKey);
+  }
+
+  async availability(): Promise<EngineAvailability> {
+    if (this.#options.source.kind === 'embedded') {
+      const version = embeddedVersion();
+      const why = version === null ? `the package ${BINARIES_PACKAGE} is not installed` : null;
+      return report('embedded PostgreSQL 18', why, why);
+    }
+    try {
+      const rights = await this.#admin(null, readRights);
+      return report('external', shortcoming(rights), feedShortcoming(rights));
+    } catch (error) {
+      return report('external', describeError(error), describeError(error));
+    }
+  }
+
+  /** Role, database, and the role's rights in it; each step may find its work done. */
+  provision(ref: string): Promise<Connection> {
+    return this.#inTurn(async () => {
+      if (!isUsableRef(ref)) throw new MagError('MAG_PROJECT_NOT_FOUND', { ref });
+      const name = this.#names.of(ref);
+      const password = rolePassword(this.#options.masterKey, ref);
+      await this.#admin(null, async (connection) => {
+        const rights = await this.#serverRights(connection);
+        const why = shortcoming(rights);
+        if (why !== null) throw new MagError('MAG_ENGINE_UNAVAILABLE', { engine: 'postgres', why });
+        await provisionServer(connection, name, password, rights);
+      });
+      await this.#admin(name, (connection) => provisionDatabase(connection, name));
+      return this.connect(ref);
+    });
+  }
+
+  drop(ref: string): Promise<void> {
+    return this.#inTurn(() =>
+      this.#admin(null, (connection) => dropProject(connection, this.#names.of(ref))),
+    );
+  }
+
+  async connect(ref: string): Promise<Connection> {
+    const { host, port } = await this.#address();
+    const name = this.#names.of(ref);
+    const password = rolePassword(this.#options.masterKey, ref);
+    return { engine: 'postgres', host, port, database: name, user: name, password };
+  }
+
+  /** How the change feed reaches a project's database as its administrator. */
+  async adminConnection(ref: string): Promise<AdminConnection> {
+    const name = this.#names.of(ref);
+    const { host, port, user, password } = await this.#address();
+    return { host, port, database: name, user, password, options: SAFE_PATH, role: name };
+  }
+
+  reclaim(live: ReadonlySet<string>): Promise<readonly string[]> {
+    return this.#inTurn(() =>
+      this.#admin(null, async (connection) => {
+        const kept = new Set([...live].map((ref) => this.#names.of(ref)));
+        const orphans = (await findNames(connection, this.#names.prefix)).filter((name) => !kept.has(name));
+        for (const name of orphans) await dropProject(connection, name);
+        return orphans;
+      }),
+    );
+  }
+
+  /** Waits for what is under way. The server's own end is its owner's affair. */
+  async stop(): Promise<void> {
+    await this.#tail;
+  }
+
+  /** One change of the server at a time: they lock the same catalogues, and each takes milliseconds. */
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#tail.then(work);
+    this.#tail = result.catch(() => {}); // The caller has the failure; the next one in turn must not.
+    return result;
+  }
+
+  async #serverRights(connection: PgConnection): Promise<AdminRights> {
+    if (this.#rights === null) {
+      this.#rights = await readRights(connection);
+      // Everybody may connect to these by default; an external server's owner decides that alone.
+      if (this.#options.source.kind === 'embedded')
+        await connection.rows('REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC');
+    }
+    return this.#rights;
+  }
+
+  async #address(): Promise<ServerAddress & { readonly database: string }> {
+    const { source } = this.#options;
+    try {
+      if (source.kind === 'embedded') return { ...(await source.address()), database: 'postgres' };
+      return parseUrl(source.url);
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  /** Runs work on a connection as administrator: to the project's database, or (null) the maintenance one. */
+  async #admin<Result>(
+    database: string | null,
+    work: (connection: PgConnection) => Promise<Result>,
+  ): Promise<Result> {
+    const address = await this.#address();
+    let connection: PgConnection | null = null;
+    try {
+      connection = await PgConnection.open({
+        ...address,
+        ...(database === null ? {} : { database }),
+        options: SAFE_PATH,
+      });
+      return await work(connection);
+    } catch (error) {
+      throw unavailable(error);
+    } finally {
+      await connection?.end();
+    }
+  }
+}
+
+const unavailable = (error: unknown): Error =>
+  isPublicError(error)
+    ? error
+    : new MagError(
+        'MAG_ENGINE_UNAVAILABLE',
+        { engine: 'postgres', why: describeError(error) },
+        { cause: error },
+      );
+
+/** Why a server cannot hold projects, or null. */
+function shortcoming(rights: AdminRights): string | null {
+  if (rights.version < OLDEST_VERSION)
+    return `PostgreSQL 14 or later is needed, this one says ${Math.floor(rights.version / 10_000)}`;
+  if (!rights.superuser && !(rights.createDatabase && rights.createRole))
+    return 'the role in MAG_POSTGRES_URL needs CREATEDB and CREATEROLE';
+  return null;
+}
+
+/** Why a server's changes cannot be followed, or null. */
+function feedShortcoming(rights: AdminRights): string | null {
+  if (rights.walLevel !== 'logical')
+    return `wal_level is ${rights.walLevel}; set it to logical and restart the server`;
+  if (!rights.superuser) return 'a publication for all tables needs a superuser in MAG_POSTGRES_URL';
+  return null;
+}
+
+const report = (provider: string, why: string | null, feedWhy: string | null): EngineAvailability => ({
+  ...{ engine: 'postgres', available: why === null, provider: why === null ? provider : null, why },
+  feed: { available: (why ?? feedWhy) === null, why: why ?? feedWhy },
+});
+
+function parseUrl(text: string): ServerAddress & { readonly database: string } {
+  const url = new URL(text);
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, '') || '127.0.0.1',
+    port: Number(url.port || 5432),
+    user: decodeURIComponent(url.username) || 'postgres',
+    password: decodeURIComponent(url.password),
+    database: decodeURIComponent(url.pathname.slice(1)) || 'postgres',
+  };
+}
