@@ -1,0 +1,102 @@
+import type { FastifyRequest } from 'fastify';
+import type { Static } from 'typebox';
+import { MagError } from '../../errors.ts';
+import type { ActorCommand } from '../../protocol/actor-node.ts';
+import { ENGINE_KINDS, type EngineKind } from '../../protocol/project.ts';
+import type { EdgePorts } from '../edge/ports.ts';
+import type { AdminActor, AdminAuth } from './admin-auth.ts';
+import { CommandBody, ProjectBody, SettingsBody } from './admin-schemas.ts';
+import type { App } from './fastify-app.ts';
+import { parseFilter } from './grammar/filter.ts';
+
+const COMMANDS: ReadonlySet<string> = new Set(['crash', 'restart', 'stop', 'pause', 'resume']);
+const isCommand = (word: string): word is ActorCommand => COMMANDS.has(word);
+const isEngine = (name: string): name is EngineKind => ENGINE_KINDS.some((engine) => engine === name);
+
+interface RefParams {
+  readonly ref: string;
+}
+
+/** `board/edges/edge-1/gate/crash` → the actor's path and the command. Throws MAG_NOT_FOUND. */
+function readCommand(tail: string): { readonly path: string; readonly command: ActorCommand } {
+  const slash = tail.lastIndexOf('/');
+  const command = tail.slice(slash + 1);
+  if (slash <= 0 || !isCommand(command)) {
+    throw new MagError('MAG_NOT_FOUND', { path: `/admin/v1/actors/${tail.slice(0, 200)}` });
+  }
+  return { path: tail.slice(0, slash), command };
+}
+
+function requireReadableRules(settings: Static<typeof SettingsBody>): void {
+  for (const { using } of settings.grants) {
+    if (using === undefined) continue;
+    try {
+      parseFilter(using);
+    } catch (cause) {
+      const problem = cause instanceof MagError ? (cause.details ?? cause.message) : 'unreadable';
+      throw new MagError('MAG_FILTER_INVALID', { filter: using.slice(0, 200), problem }, { cause });
+    }
+  }
+}
+
+/** The operator's API. Every route has passed AdminAuth; what is asked of the board names who asked. */
+export function adminRoutes(app: App, ports: EdgePorts, auth: AdminAuth): void {
+  const actors = new WeakMap<FastifyRequest, AdminActor>();
+  app.addHook('onRequest', async (request) => {
+    actors.set(request, await auth.require(request.headers));
+  });
+  const actorOf = (request: FastifyRequest): AdminActor => actors.get(request) ?? 'admin';
+  const { admin } = ports;
+
+  app.post<{ Body: Static<typeof ProjectBody> }>(
+    '/projects',
+    { schema: { body: ProjectBody } },
+    async (request, reply) => {
+      const { name, engine } = request.body;
+      if (!isEngine(engine)) throw new MagError('MAG_ENGINE_UNKNOWN', { engine });
+      reply.status(201);
+      return admin.request('PROJECT_CREATE', { name, engine, actor: actorOf(request) });
+    },
+  );
+  app.get('/projects', () => admin.request('PROJECT_LIST', {}));
+  app.get<{ Params: RefParams }>('/projects/:ref', (request) =>
+    admin.request('PROJECT_GET', { ref: request.params.ref }),
+  );
+  app.get<{ Params: RefParams }>('/projects/:ref/keys', (request) =>
+    admin.request('PROJECT_KEYS', { ref: request.params.ref, actor: actorOf(request) }),
+  );
+  app.route<{ Params: RefParams; Body: Static<typeof SettingsBody> }>({
+    method: ['PUT', 'PATCH'],
+    url: '/projects/:ref/settings',
+    schema: { body: SettingsBody },
+    handler: (request) => {
+      requireReadableRules(request.body);
+      const { grants } = request.body;
+      const settings = {
+        grants: grants.map(({ using, ...grant }) => (using === undefined ? grant : { ...grant, using })),
+      };
+      return admin.request('PROJECT_SETTINGS', {
+        ref: request.params.ref,
+        settings,
+        actor: actorOf(request),
+      });
+    },
+  });
+  app.delete<{ Params: RefParams }>('/projects/:ref', async (request, reply) => {
+    await admin.request('PROJECT_DELETE', { ref: request.params.ref, actor: actorOf(request) });
+    return reply.status(204).send();
+  });
+  app.get('/engines', () => admin.request('ENGINES', {}));
+  app.get('/actors', () => admin.request('ACTORS', {}));
+  app.get('/status', () => admin.request('STATUS', {}));
+  app.post<{ Params: { readonly '*': string }; Body: Static<typeof CommandBody> | undefined }>(
+    '/actors/*',
+    { schema: { body: CommandBody } },
+    async (request, reply) => {
+      const { path, command } = readCommand(request.params['*']);
+      const reason = request.body?.reason ?? 'asked for over the admin API';
+      await admin.request('ACTOR_COMMAND', { path, command, reason, actor: actorOf(request) });
+      return reply.status(202).send({ path, command, reason });
+    },
+  );
+}

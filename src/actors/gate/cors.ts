@@ -1,0 +1,26 @@
+import type { FlatHeaders } from './reply.ts';
+
+/**
+ * Browsers may call a project from any page, as with Supabase: the key, not the origin, is what admits. No
+ * credentials mode, so that a page cannot ride on a cookie. The admin API has no CORS at all.
+ */
+export const CORS: readonly string[] = [
+  'access-control-allow-origin',
+  '*',
+  'access-control-expose-headers',
+  'content-range, content-location, location, preference-applied, retry-after, x-request-id',
+];
+
+/** `requested`: what the browser says it will send. The wildcard would not cover Authorization. */
+export function preflight(requested: string | undefined): FlatHeaders {
+  return [
+    'access-control-allow-origin',
+    '*',
+    'access-control-allow-methods',
+    'GET, HEAD, POST, PATCH, PUT, DELETE, OPTIONS',
+    'access-control-allow-headers',
+    requested === undefined || requested.length > 1_000 ? '*' : requested.replace(/[^\w\-, ]/g, ''),
+    'access-control-max-age',
+    '86400',
+  ];
+}

@@ -1,0 +1,118 @@
+import type { Server } from 'node:http';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { errorBody, MagError } from '../../errors.ts';
+import { LIMITS } from '../../limits.ts';
+import type { EdgePorts } from '../edge/ports.ts';
+import { parseJson } from './body.ts';
+import { CORS } from './cors.ts';
+import { toPublic } from './faults.ts';
+import type { GateMetrics, RouteClass } from './gate-metrics.ts';
+import { requireJson } from './media-type.ts';
+import { errorHeaders, JSON_TYPE } from './reply.ts';
+import { requestIds } from './request-id.ts';
+
+export type App = FastifyInstance<Server>;
+
+export const routeClass = (url: string): RouteClass => {
+  if (url.startsWith('/admin/')) return 'admin';
+  if (url.startsWith('/p/')) {
+    if (url.includes('/sql/v1')) return 'sql';
+    return url.includes('/realtime/v1') ? 'realtime' : 'rest';
+  }
+  return url.startsWith('/livez') || url.startsWith('/readyz') || url.startsWith('/metrics')
+    ? 'health'
+    : 'ui';
+};
+
+/** A validation error names the field and what is wrong with it. */
+function fromValidation(error: unknown): MagError | null {
+  if (!(error instanceof Error) || !Array.isArray(Reflect.get(error, 'validation'))) return null;
+  return new MagError('MAG_BAD_REQUEST', { problem: error.message });
+}
+
+/** Sets what every reply outside the REST path carries. */
+function decorate(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-request-id', request.id);
+  if (!request.url.startsWith('/p/') || request.headers.origin === undefined) return;
+  for (let at = 0; at < CORS.length; at += 2) reply.header(CORS[at] ?? '', CORS[at + 1]);
+}
+
+/** Answers with the error's own status and body, whatever was thrown. */
+export function replyWithError(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  error: unknown,
+  ports: EdgePorts,
+): FastifyReply {
+  const known = fromValidation(error) ?? toPublic(error, ports.log, request.id);
+  const headers = errorHeaders(known);
+  for (let at = 0; at < headers.length; at += 2) reply.header(headers[at] ?? '', headers[at + 1]);
+  decorate(request, reply);
+  return reply.status(known.status).type(JSON_TYPE).send(errorBody(known));
+}
+
+/** Bodies stay text: the REST path parses its own. */
+function keepBodies(app: App): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+}
+
+/** Routes outside REST read JSON bodies, so that Fastify can hold them against a schema. */
+export function parseJsonBodies(app: App): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => {
+    try {
+      requireJson(request.headers['content-type']);
+      done(null, body === '' ? undefined : parseJson(String(body)));
+    } catch (error) {
+      done(error instanceof Error ? error : new Error('unreadable body'));
+    }
+  });
+}
+
+/** Hooks of every route but REST's, which must not pay for them. */
+export function observe(app: App, metrics: GateMetrics): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    decorate(request, reply);
+    done();
+  });
+  app.addHook('onResponse', (request, reply, done) => {
+    metrics.count(routeClass(request.url), reply.statusCode, reply.elapsedTime);
+    done();
+  });
+}
+
+/** Fastify on a server of our own, without logger, serializers or hooks at the root. */
+export function createApp(
+  ports: EdgePorts,
+  metrics: GateMetrics,
+  server: (handler: Listener) => Server,
+): App {
+  const nextId = requestIds(ports.host);
+  const app = Fastify({
+    logger: false,
+    bodyLimit: LIMITS.bodyBytes,
+    genReqId: (request) => nextId(request.headers['x-request-id']),
+    serverFactory: (handler) => server(handler),
+    routerOptions: {
+      ignoreTrailingSlash: false,
+      maxParamLength: 512,
+      // The query string is handed on as it is: the grammar and the few other readers parse it themselves.
+      querystringParser: () => ({}),
+    },
+    frameworkErrors: (error, request, reply) => {
+      replyWithError(request, reply, error, ports);
+    },
+    return503OnClosing: false,
+  });
+  keepBodies(app);
+  app.setErrorHandler((error, request, reply) => replyWithError(request, reply, error, ports));
+  app.setNotFoundHandler((request, reply) => {
+    metrics.count('other', 404, reply.elapsedTime);
+    const path = request.url.slice(0, 200);
+    return replyWithError(request, reply, new MagError('MAG_NOT_FOUND', { path }), ports);
+  });
+  return app;
+}
+
+type Listener = NonNullable<Parameters<typeof import('node:http').createServer>[1]>;

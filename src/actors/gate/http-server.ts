@@ -1,0 +1,76 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { MagError } from '../../errors.ts';
+import { LIMITS } from '../../limits.ts';
+import type { EdgePorts } from '../edge/ports.ts';
+import { toPublic } from './faults.ts';
+import type { GateMetrics } from './gate-metrics.ts';
+import { byHost } from './paths.ts';
+import { requestIds } from './request-id.ts';
+import type { SocketGuard } from './socket-guard.ts';
+import { refuseUpgrade, type Upgrades } from './upgrades.ts';
+
+type Listener = (request: IncomingMessage, response: ServerResponse) => void;
+
+export interface ServerParts {
+  readonly ports: EdgePorts;
+  readonly guard: SocketGuard;
+  readonly upgrades: Upgrades;
+  readonly metrics: GateMetrics;
+  readonly domain: string | undefined;
+  readonly draining: () => boolean;
+}
+
+/** What Node's parser makes of a socket that speaks no proper HTTP. */
+function clientFault(code: unknown): MagError {
+  if (code === 'HPE_HEADER_OVERFLOW') return new MagError('MAG_HEADERS_TOO_LARGE');
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new MagError('MAG_REQUEST_TIMEOUT');
+  return new MagError('MAG_BAD_REQUEST', { problem: 'it is not well-formed HTTP' });
+}
+
+/** The HTTP server under Fastify: sockets guarded, host names resolved to projects, upgrades dispatched. */
+export function createHttpServer(listener: Listener, parts: ServerParts): Server {
+  const { ports, guard, upgrades, metrics, domain, draining } = parts;
+  const nextId = requestIds(ports.host);
+  const server = createServer(
+    {
+      headersTimeout: LIMITS.headersTimeoutMs,
+      requestTimeout: LIMITS.requestTimeoutMs,
+      keepAliveTimeout: LIMITS.keepAliveTimeoutMs,
+      connectionsCheckingInterval: LIMITS.socketCheckMs,
+      noDelay: true,
+    },
+    (request, response) => {
+      guard.headed(request);
+      if (draining()) response.shouldKeepAlive = false;
+      const url = request.url ?? '/';
+      if (url.charCodeAt(1) !== 112) request.url = byHost(url, request.headers.host, domain);
+      listener(request, response);
+    },
+  );
+  server.on('connection', (socket) => guard.accept(socket));
+  server.on('clientError', (error, socket) => {
+    metrics.malformed += 1;
+    if (!socket.writable) socket.destroy();
+    else refuseUpgrade(socket, nextId(undefined), clientFault(Reflect.get(error, 'code')));
+  });
+  server.on('upgrade', (request, socket, head) => {
+    // A client that is gone by the time its credentials are checked must not end the worker.
+    socket.on('error', () => socket.destroy());
+    guard.upgraded(request.socket);
+    void upgrade(request, socket, head);
+  });
+
+  const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
+    const id = nextId(request.headers['x-request-id']);
+    try {
+      if (draining()) throw new MagError('MAG_DRAINING');
+      request.url = byHost(request.url ?? '/', request.headers.host, domain);
+      await upgrades.dispatch(request, socket, head, id);
+      metrics.upgrades += 1;
+    } catch (error) {
+      refuseUpgrade(socket, id, toPublic(error, ports.log, id));
+    }
+  };
+  return server;
+}

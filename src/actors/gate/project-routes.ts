@@ -1,0 +1,79 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Static } from 'typebox';
+import { MagError } from '../../errors.ts';
+import { LIMITS } from '../../limits.ts';
+import type { EdgePorts } from '../edge/ports.ts';
+import { bearerOf, principalOf } from '../psu/project-key-check.ts';
+import { SqlBody } from './admin-schemas.ts';
+import { preflight } from './cors.ts';
+import type { App } from './fastify-app.ts';
+import { projectDocument } from './project-document.ts';
+import { JSON_TYPE } from './reply.ts';
+import { RestCall } from './rest-call.ts';
+import { queryKey } from './rest-service.ts';
+
+export interface RefParams {
+  readonly ref: string;
+}
+
+/** The query string of a request, without its `?`. */
+export function searchOf(url: string): string {
+  const mark = url.indexOf('?');
+  return mark === -1 ? '' : url.slice(mark + 1);
+}
+
+/** Project and principal of a request outside REST. Throws MAG_PROJECT_NOT_FOUND, MAG_KEY_MISSING, MAG_KEY_INVALID. */
+export async function admit(
+  ports: EdgePorts,
+  request: FastifyRequest<{ Params: RefParams }>,
+  reply: FastifyReply,
+): Promise<RestCall> {
+  const { ref } = request.params;
+  const project = await ports.directory.find(ref);
+  if (project === null) throw new MagError('MAG_PROJECT_NOT_FOUND', { ref: ref.slice(0, 64) });
+  const { apikey, authorization } = request.headers;
+  const key = typeof apikey === 'string' ? apikey : queryKey(searchOf(request.url));
+  const principal = principalOf(project, key, bearerOf(authorization));
+  const deadline = ports.host.now() + LIMITS.statementTimeoutMs;
+  return new RestCall(request.id, project, principal, deadline, reply.raw);
+}
+
+function requireService(call: RestCall): void {
+  if (call.principal.role !== 'service_role') throw new MagError('MAG_SERVICE_KEY_REQUIRED');
+}
+
+/** Native SQL and the description of a project, both for the service key; and every browser's preflight. */
+export function projectRoutes(app: App, ports: EdgePorts): void {
+  app.options('/p/:ref/*', (request, reply) => {
+    const asked = request.headers['access-control-request-headers'];
+    const headers = preflight(typeof asked === 'string' ? asked : undefined);
+    for (let at = 0; at < headers.length; at += 2) reply.header(headers[at] ?? '', headers[at + 1]);
+    return reply.status(204).send();
+  });
+  app.post<{ Params: RefParams; Body: Static<typeof SqlBody> }>(
+    '/p/:ref/sql/v1',
+    {
+      schema: { body: SqlBody },
+      // Before the body is looked at, so that a stranger learns nothing from what is wrong with it.
+      preValidation: async (request, reply) => requireService(await admit(ports, request, reply)),
+    },
+    async (request, reply) => {
+      const call = await admit(ports, request, reply);
+      const engine = await ports.sessions.open(call.project);
+      const result = await engine.sql(request.body.query, request.body.params ?? [], call);
+      ports.feed.nudge(call.project.ref);
+      return reply.type(JSON_TYPE).send(result.json);
+    },
+  );
+  const describe = async (
+    request: FastifyRequest<{ Params: RefParams }>,
+    reply: FastifyReply,
+  ): Promise<object> => {
+    const call = await admit(ports, request, reply);
+    requireService(call);
+    const engine = await ports.sessions.open(call.project);
+    return projectDocument(call.project, await engine.schema(call));
+  };
+  app.get<{ Params: RefParams }>('/p/:ref/rest/v1/', describe);
+  app.get<{ Params: RefParams }>('/p/:ref/rest/v1', describe);
+}

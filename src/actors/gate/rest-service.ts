@@ -1,0 +1,160 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { MagError } from '../../errors.ts';
+import { LIMITS } from '../../limits.ts';
+import type { ProjectHandle } from '../../protocol/project.ts';
+import type { Query } from '../../protocol/query.ts';
+import type { EdgePorts } from '../edge/ports.ts';
+import { authorise } from '../psu/access.ts';
+import { bearerOf, principalOf } from '../psu/project-key-check.ts';
+import type { Engine, QueryResult } from '../storage/engine.ts';
+import { CORS } from './cors.ts';
+import { toPublic } from './faults.ts';
+import type { GateMetrics } from './gate-metrics.ts';
+import { runHooks, type StageHooks } from './hooks.ts';
+import { locationOf, primaryKey } from './location.ts';
+import { send, sendError } from './reply.ts';
+import { RestCall } from './rest-call.ts';
+import { planRequest, type RestPlan } from './rest-plan.ts';
+import { replyTo, requireOne } from './rest-reply.ts';
+
+/** A REST request as it leaves the router. */
+export interface RestTarget {
+  readonly id: string;
+  readonly ref: string;
+  readonly table: string;
+  /** Query string without its `?`. */
+  readonly search: string;
+  /** Text of the body, or empty. */
+  readonly body: string;
+}
+
+const NOTHING: QueryResult = { json: '[]', rowCount: 0, total: null, totalKind: null };
+
+const isEmptyWrite = (query: Query): boolean =>
+  (query.kind === 'insert' && query.rows.length === 0) ||
+  (query.kind === 'update' && Object.keys(query.set).length === 0);
+
+/** The `apikey` of a query string, for clients that cannot set headers. */
+export function queryKey(search: string): string | undefined {
+  if (!search.includes('apikey=')) return undefined;
+  return new URLSearchParams(search).get('apikey') ?? undefined;
+}
+
+/**
+ * Takes REST requests from key to rows. It writes replies itself, in one go: on this path every layer between a
+ * result and the socket shows in the figures.
+ */
+export class RestService {
+  readonly #ports: EdgePorts;
+  readonly #hooks: StageHooks;
+  readonly #metrics: GateMetrics;
+
+  constructor(ports: EdgePorts, hooks: StageHooks, metrics: GateMetrics) {
+    this.#ports = ports;
+    this.#hooks = hooks;
+    this.#metrics = metrics;
+  }
+
+  /** Answers one request; never rejects. */
+  async answer(request: IncomingMessage, response: ServerResponse, target: RestTarget): Promise<void> {
+    const started = this.#ports.host.now();
+    const cors = request.headers.origin === undefined ? [] : CORS;
+    let status: number;
+    try {
+      status = await this.#serve(request, response, target, started, cors);
+    } catch (error) {
+      const known = toPublic(error, this.#ports.log, target.id);
+      status = known.status;
+      sendError(response, target.id, known, [...cors]);
+    }
+    this.#metrics.count('rest', status, this.#ports.host.now() - started);
+  }
+
+  async #serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: RestTarget,
+    started: number,
+    cors: readonly string[],
+  ): Promise<number> {
+    const call = await this.#admit(request, response, target, started);
+    const method = request.method ?? 'GET';
+    const plan = planRequest(method, target.table, target.search, request.headers, target.body);
+    call.query = plan.query;
+    if (this.#hooks.parsed.length > 0) await runHooks(this.#hooks.parsed, call);
+    const opened = this.#ports.sessions.open(call.project);
+    const engine = opened instanceof Promise ? await opened : opened;
+    const { result, location } = await this.#execute(plan, call, engine);
+    if (plan.query.kind !== 'select') this.#ports.feed.nudge(target.ref);
+    const { status, headers, body } = replyTo(plan, result, location);
+    headers.push('x-request-id', target.id);
+    for (const header of cors) headers.push(header);
+    send(response, status, headers, body);
+    return status;
+  }
+
+  /** Project and principal; a cached project is found without a turn of the event loop. */
+  async #admit(
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: RestTarget,
+    started: number,
+  ): Promise<RestCall> {
+    const found = this.#ports.directory.find(target.ref);
+    const project: ProjectHandle | null = found instanceof Promise ? await found : found;
+    if (project === null) throw new MagError('MAG_PROJECT_NOT_FOUND', { ref: target.ref });
+    const { apikey, authorization } = request.headers;
+    const key = typeof apikey === 'string' ? apikey : queryKey(target.search);
+    const principal = principalOf(project, key, bearerOf(authorization));
+    const deadline = started + LIMITS.statementTimeoutMs;
+    const call = new RestCall(target.id, project, principal, deadline, response);
+    if (this.#hooks.authenticated.length > 0) await runHooks(this.#hooks.authenticated, call);
+    return call;
+  }
+
+  async #execute(
+    plan: RestPlan,
+    call: RestCall,
+    engine: Engine,
+  ): Promise<{ readonly result: QueryResult; readonly location: string | null }> {
+    const hooks = this.#hooks;
+    const wanted = call.query ?? plan.query;
+    const key = plan.prefer.returns === 'headers-only' ? await primaryKey(engine, wanted, call) : null;
+    const full = key === null || wanted.kind === 'select' ? wanted : { ...wanted, returning: key };
+    const query = authorise(call.principal, call.project.settings.grants, full);
+    call.query = query;
+    if (hooks.authorised.length > 0) await runHooks(hooks.authorised, call);
+    const final = call.query;
+    if (plan.media === 'object' && final.kind !== 'select') await expectOneRow(final, call, engine);
+    call.result = isEmptyWrite(final) ? NOTHING : await engine.execute(final, call);
+    if (hooks.executed.length > 0) await runHooks(hooks.executed, call);
+    const result = call.result;
+    return { result, location: key === null ? null : locationOf(final.table, result) };
+  }
+}
+
+/**
+ * A client that asks for a single object back must not change two rows to learn that there were two. Looked up
+ * before the write, not inside it: a row that appears in between is written and then reported.
+ */
+async function expectOneRow(query: Query, call: RestCall, engine: Engine): Promise<void> {
+  if (query.kind === 'select' || query.returning === undefined) return;
+  if (query.kind === 'insert') {
+    requireOne(query.rows.length);
+    return;
+  }
+  const { schema, table, where } = query;
+  const found = await engine.execute(
+    {
+      kind: 'select',
+      schema,
+      table,
+      select: query.returning,
+      ...(where === undefined ? {} : { where }),
+      order: [],
+      limit: 2,
+    },
+    call,
+  );
+  requireOne(found.rowCount);
+}

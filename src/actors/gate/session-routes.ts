@@ -1,0 +1,27 @@
+import type { Static } from 'typebox';
+import type { EdgePorts } from '../edge/ports.ts';
+import { type AdminAuth, cookieOf, SESSION_COOKIE } from './admin-auth.ts';
+import { SessionBody } from './admin-schemas.ts';
+import type { App } from './fastify-app.ts';
+
+/** No script reads it and no other site sends it; it is only ever looked at under /admin. */
+const cookie = (value: string, maxAge: number): string =>
+  `${SESSION_COOKIE}=${value}; Path=/admin; Max-Age=${maxAge}; HttpOnly; SameSite=Strict`;
+
+/** The console's way in: the admin key or a login ticket for a session cookie, and out again. */
+export function sessionRoutes(app: App, ports: EdgePorts, auth: AdminAuth): void {
+  app.post<{ Body: Static<typeof SessionBody> }>(
+    '/session',
+    { schema: { body: SessionBody } },
+    async (request, reply) => {
+      const opened = await ports.admin.request('SESSION_OPEN', request.body);
+      reply.header('set-cookie', cookie(opened.token, opened.expiresInSeconds));
+      return { expiresInSeconds: opened.expiresInSeconds };
+    },
+  );
+  app.delete('/session', async (request, reply) => {
+    const token = cookieOf(request.headers.cookie, SESSION_COOKIE);
+    if (token !== undefined) auth.forget(token);
+    return reply.status(204).header('set-cookie', cookie('', 0)).send();
+  });
+}
