@@ -1,0 +1,34 @@
+/** The public actor API. */
+export { DatabaseError, describeError, type ErrorCode, MagError } from './errors.ts';
+export type { ActorCommand, ActorNode, LifecycleEvent } from './protocol/actor-node.ts';
+export { createSystem, type SystemOptions } from './runtime/create-system.ts';
+export { type Host, sleep } from './runtime/host.ts';
+export { nodeHost } from './runtime/host-node.ts';
+export { type Log, silentLog } from './runtime/log.ts';
+export type {
+  ActorContext,
+  Backoff,
+  Behaviour,
+  ChildSpec,
+  ComponentContext,
+  ComponentService,
+  Intensity,
+  LightLogic,
+  MailboxOptions,
+  Message,
+  Overflow,
+  RestartType,
+  Shutdown,
+  Strategy,
+} from './runtime/spec.ts';
+export {
+  type ChildOptions,
+  component,
+  light,
+  machine,
+  type RemoteOptions,
+  remote,
+  type SupervisorOptions,
+  supervisor,
+} from './runtime/specs.ts';
+export type { ActorSystem, Ref, SendResult, Slot } from './runtime/system.ts';

@@ -1,0 +1,35 @@
+import type { ActorNode } from '../protocol/actor-node.ts';
+import type { Delivery } from './mailbox.ts';
+import type { SendResult } from './system.ts';
+
+/** Why an incarnation ended. */
+export type Exit =
+  | { readonly kind: 'normal' }
+  | { readonly kind: 'shutdown'; readonly reason: string }
+  | { readonly kind: 'error'; readonly error: unknown };
+
+/**
+ * What one kind of behaviour does inside a cell. The cell calls `start` once, then exactly one of `stop`, `abandon`
+ * or `kill` — or `stop` and then `kill`, when its shutdown limit has passed.
+ */
+export interface Actor {
+  /** Resolves when it is ready; a throw or rejection is a failed start. */
+  start(): Promise<void> | void;
+  /** Handles one message. A throw crashes the actor. */
+  receive(delivery: Delivery): void;
+  /** Ends it orderly; resolves when all is freed. */
+  stop(reason: string): Promise<void> | void;
+  /** It crashed: frees what it holds, within a bound of its own. */
+  abandon(error: unknown): Promise<void> | void;
+  /** Frees at once what can be freed at once. */
+  kill(): void;
+  /** The statechart's state value as text. */
+  state(): string;
+  /** Children for the tree. */
+  children?(): Promise<readonly ActorNode[]>;
+  /** What a subtree elsewhere says of itself: replaces the cell's own figures. */
+  overlay?(): Promise<Partial<ActorNode>>;
+  pause?(paused: boolean): void;
+  /** Passes a message on at once, past the mailbox; null where it has to wait there. Throws what the sender should see. */
+  forward?(delivery: Delivery): SendResult | null;
+}

@@ -1,0 +1,25 @@
+import type { Actor } from './actor.ts';
+import type { Cell } from './cell.ts';
+import { ComponentActor } from './component.ts';
+import type { Core } from './core.ts';
+import { LightActor } from './light.ts';
+import { MachineActor } from './machine.ts';
+import { RemoteActor } from './remote.ts';
+import { SupervisorActor } from './supervise.ts';
+
+/** The actor inside a cell, by its specification's behaviour. */
+export function createBehaviour(core: Core, cell: Cell): Actor {
+  const behaviour = cell.spec.behaviour;
+  switch (behaviour.kind) {
+    case 'supervisor':
+      return new SupervisorActor(core, cell, behaviour);
+    case 'component':
+      return new ComponentActor(core, cell, behaviour);
+    case 'machine':
+      return new MachineActor(core, cell, behaviour.logic, behaviour.input);
+    case 'light':
+      return new LightActor(core, cell, behaviour.logic, behaviour.input);
+    case 'remote':
+      return new RemoteActor(core, cell, behaviour);
+  }
+}

@@ -1,0 +1,148 @@
+import { describeError, MagError } from '../errors.ts';
+import type { LifecycleEvent } from '../protocol/actor-node.ts';
+import { createBehaviour } from './behaviours.ts';
+import { Cell } from './cell.ts';
+import type { Core, SpawnCell } from './core.ts';
+import { DeadLetters } from './dead-letters.ts';
+import type { Host } from './host.ts';
+import { Kernel } from './kernel.ts';
+import { type Log, silentLog } from './log.ts';
+import type { Delivery } from './mailbox.ts';
+import { Registry } from './registry.ts';
+import { Remotes } from './remotes.ts';
+import type { ChildSpec } from './spec.ts';
+import type { ActorSystem, SendResult } from './system.ts';
+import { System } from './system-node.ts';
+import { XStateRoot } from './xstate-root.ts';
+
+export interface SystemOptions {
+  /** Name of this thread, shown as the placement of its actors. */
+  readonly node: string;
+  readonly host: Host;
+  /** Default: silent. */
+  readonly log?: Log;
+  /** Process id shown as the placement of its actors; default 0. */
+  readonly pid?: number;
+  /** A root actor failed: nobody is above it to restart it. */
+  readonly onRootFailure?: (path: string, error: unknown) => void;
+  /** Path of the root where this thread is a mount of another; set by worker/. */
+  readonly mount?: string;
+}
+
+/** Figures of one thread's runtime. */
+export interface RuntimeCounters {
+  readonly handled: number;
+  readonly deadLetters: number;
+  readonly parked: number;
+  readonly actors: number;
+}
+
+/** The parts that one thread's system is made of, wired together. */
+export class Runtime implements Core {
+  readonly node: string;
+  readonly pid: number;
+  readonly host: Host;
+  readonly log: Log;
+  readonly kernel: Kernel;
+  readonly registry: Registry;
+  readonly deadLetters = new DeadLetters();
+  readonly xstate: XStateRoot;
+  readonly remotes: Remotes;
+  readonly system: System;
+  readonly #listeners = new Set<(event: LifecycleEvent) => void>();
+
+  constructor(options: SystemOptions) {
+    this.node = options.node;
+    this.pid = options.pid ?? 0;
+    this.host = options.host;
+    this.log = options.log ?? silentLog;
+    this.kernel = new Kernel(options.host);
+    this.registry = new Registry(
+      (delivery) => this.deliver(delivery),
+      (delivery, error) => this.#bury(delivery, error),
+    );
+    this.xstate = new XStateRoot(options.host, (event) =>
+      this.deadLetters.add({ to: '(parent)', message: event, ask: null }, 'no receiver'),
+    );
+    this.remotes = new Remotes(() => this);
+    this.system = new System(this, options);
+  }
+
+  counters(): RuntimeCounters {
+    return {
+      handled: this.kernel.handled,
+      deadLetters: this.deadLetters.count,
+      parked: this.registry.parked,
+      actors: [...this.registry.cells()].length,
+    };
+  }
+
+  deliver(delivery: Delivery): SendResult {
+    const { to } = delivery;
+    const cell = this.registry.find(to) ?? this.registry.mountAbove(to);
+    if (cell?.live === true) return this.post(cell, delivery);
+    if (this.registry.awaited(to)) return this.registry.park(delivery);
+    const way = this.remotes.route(to);
+    if (way !== null) return way.deliver(delivery);
+    this.#bury(delivery, new MagError('MAG_ACTOR_NOT_FOUND', { path: to }));
+    return 'dead';
+  }
+
+  post(cell: Cell, delivery: Delivery): SendResult {
+    if (!cell.live) {
+      this.#bury(delivery, new MagError('MAG_ACTOR_NOT_FOUND', { path: cell.address }));
+      return 'dead';
+    }
+    const forwarded = cell.actor?.forward?.(delivery) ?? null;
+    if (forwarded !== null) return forwarded;
+    const offer = cell.mailbox.offer(delivery);
+    const { capacity } = cell.mailbox;
+    if (offer.kind === 'refused') {
+      delivery.ask?.reject(new MagError('MAG_MAILBOX_FULL', { path: cell.path, capacity }));
+      return 'rejected';
+    }
+    if (delivery.ask !== null) cell.hold(delivery.ask);
+    if (offer.kind === 'dropped')
+      this.#bury(offer.delivery, new MagError('MAG_MAILBOX_FULL', { path: cell.path, capacity }));
+    this.kernel.wake(cell);
+    return 'sent';
+  }
+
+  spawn(path: string, spec: ChildSpec, options: SpawnCell): Cell {
+    const cell = new Cell(this, path, this.registry.nextIncarnation(), spec, options);
+    this.registry.add(cell);
+    cell.begin((made) => createBehaviour(this, made));
+    this.registry.settle(path);
+    return cell;
+  }
+
+  emit(event: LifecycleEvent): void {
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(event);
+      } catch (error) {
+        this.log.error({ error: describeError(error) }, 'a lifecycle listener threw');
+      }
+    }
+  }
+
+  listen(listener: (event: LifecycleEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #bury(delivery: Delivery, error: MagError): void {
+    this.deadLetters.add(delivery, error.code);
+    delivery.ask?.reject(error);
+  }
+}
+
+/** The actor system of this thread. It needs nothing of the board. */
+export function createSystem(options: SystemOptions): ActorSystem {
+  return createRuntime(options).system;
+}
+
+/** The same with its parts, for what builds on the runtime: counters, dead letters, `kernel.step()`. */
+export function createRuntime(options: SystemOptions): Runtime {
+  return new Runtime(options);
+}

@@ -1,0 +1,29 @@
+import type { ActorNode } from '../protocol/actor-node.ts';
+import { type Cell, kindOf } from './cell.ts';
+import type { Core } from './core.ts';
+
+function statusOf(cell: Cell): ActorNode['status'] {
+  return cell.paused && cell.status === 'running' ? 'paused' : cell.status;
+}
+
+/** The node of one incarnation with all that is below it, remote subtrees included. */
+export async function describeCell(core: Core, cell: Cell): Promise<ActorNode> {
+  const children = (await cell.actor?.children?.()) ?? [];
+  const name = cell.path.slice(cell.path.lastIndexOf('/') + 1);
+  const node: ActorNode = {
+    path: cell.path,
+    name,
+    kind: kindOf(cell.spec),
+    state: cell.actor?.state() ?? cell.status,
+    status: statusOf(cell),
+    restarts: cell.restarts,
+    mailbox: { depth: cell.mailbox.depth, capacity: cell.mailbox.capacity, dropped: cell.mailbox.dropped },
+    placement: { thread: core.node, process: core.pid, node: core.node },
+    since: cell.since,
+    lastError: cell.lastError,
+    handled: cell.handled,
+    incarnation: cell.incarnation,
+    children,
+  };
+  return { ...node, ...(await cell.actor?.overlay?.()) };
+}

@@ -1,0 +1,175 @@
+import { describeError, MagError } from '../errors.ts';
+import { Ask } from './ask.ts';
+import { uncloneableField } from './cloneable.ts';
+import type { Core } from './core.ts';
+import type { Transferable } from './host.ts';
+import type { Delivery } from './mailbox.ts';
+import type { SendResult } from './system.ts';
+import type { Control, Frame, Transport } from './transport.ts';
+import { fromWire, toWire } from './wire-error.ts';
+
+export interface LinkHandlers {
+  /** Operations the other end may call, `tree` and `command`. */
+  call(operation: string, args: unknown): Promise<unknown>;
+  control(control: Control): void;
+  closed(): void;
+}
+
+type Answer = { readonly value: unknown } | { readonly error: unknown };
+
+/** One end of a way to another thread or process: messages out and in, and answers matched with their asks. */
+export class Link {
+  readonly #core: Core;
+  readonly #transport: Transport;
+  readonly #handlers: LinkHandlers;
+  readonly #asks = new Map<number, Ask>();
+  readonly #watches = new Map<number, (reason: string) => void>();
+  #next = 1;
+  #open = true;
+
+  constructor(core: Core, transport: Transport, handlers: LinkHandlers) {
+    this.#core = core;
+    this.#transport = transport;
+    this.#handlers = handlers;
+    transport.listen(
+      (frame) => this.#receive(frame),
+      () => this.close(),
+    );
+  }
+
+  get open(): boolean {
+    return this.#open;
+  }
+
+  /** Throws MAG_MESSAGE_NOT_CLONEABLE with the field's path, at an ask into its promise. */
+  deliver(delivery: Delivery): SendResult {
+    const { ask, message, to } = delivery;
+    const field = uncloneableField(message);
+    if (field !== null) {
+      const error = new MagError('MAG_MESSAGE_NOT_CLONEABLE', { path: to, field });
+      if (ask === null) throw error;
+      ask.reject(error);
+      return 'rejected';
+    }
+    if (!this.#open) {
+      this.#core.deadLetters.add(delivery, 'MAG_COMPONENT_UNAVAILABLE');
+      ask?.reject(new MagError('MAG_COMPONENT_UNAVAILABLE', { name: to }));
+      return 'dead';
+    }
+    if (ask === null) this.#transport.send({ kind: 'message', to, message });
+    else this.#transport.send({ kind: 'ask', id: this.#expect(ask), to, message, timeout: ask.timeLeft() });
+    return 'sent';
+  }
+
+  call(operation: string, args: unknown, timeout: number): Promise<unknown> {
+    const ask = new Ask(this.#core.host, operation, { timeout });
+    if (this.#open) this.#transport.send({ kind: 'call', id: this.#expect(ask), operation, args });
+    else ask.reject(new MagError('MAG_COMPONENT_UNAVAILABLE', { name: operation }));
+    return ask.promise;
+  }
+
+  control(control: Control, transfer: readonly Transferable[] = []): void {
+    if (this.#open) this.#transport.send({ kind: 'control', control }, transfer);
+  }
+
+  watch(path: string, listener: (reason: string) => void): () => void {
+    const id = this.#next++;
+    if (!this.#open) {
+      this.#core.host.soon(() => listener('noconnection'));
+      return () => {};
+    }
+    this.#watches.set(id, listener);
+    this.#transport.send({ kind: 'watch', id, to: path });
+    return () => this.#watches.delete(id);
+  }
+
+  /** The other end is gone: what it still owed an answer fails. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    for (const ask of [...this.#asks.values()])
+      ask.reject(
+        new MagError('MAG_ACTOR_CRASHED', { path: ask.path, cause: 'the connection to it was lost' }),
+      );
+    for (const listener of this.#watches.values()) listener('noconnection');
+    this.#watches.clear();
+    this.#transport.close();
+    this.#handlers.closed();
+  }
+
+  #expect(ask: Ask): number {
+    const id = this.#next++;
+    this.#asks.set(id, ask);
+    ask.onSettled(() => this.#asks.delete(id));
+    return id;
+  }
+
+  #receive(frame: Frame): void {
+    switch (frame.kind) {
+      case 'message':
+        this.#core.deliver({ to: frame.to, message: frame.message, ask: null });
+        return;
+      case 'ask':
+        this.#serve(frame);
+        return;
+      case 'call':
+        this.#settle(frame.id, this.#handlers.call(frame.operation, frame.args));
+        return;
+      case 'reply':
+        this.#asks.get(frame.id)?.resolve(frame.value);
+        return;
+      case 'error':
+        this.#asks.get(frame.id)?.reject(fromWire(frame.error));
+        return;
+      case 'watch':
+        this.#watchFor(frame.id, frame.to);
+        return;
+      case 'down': {
+        const listener = this.#watches.get(frame.id);
+        this.#watches.delete(frame.id);
+        listener?.(frame.reason);
+        return;
+      }
+      case 'control':
+        this.#handlers.control(frame.control);
+    }
+  }
+
+  #serve(frame: Extract<Frame, { kind: 'ask' }>): void {
+    const ask = new Ask(this.#core.host, frame.to, { timeout: frame.timeout });
+    this.#settle(frame.id, ask.promise);
+    this.#core.deliver({ to: frame.to, message: frame.message, ask });
+  }
+
+  #settle(id: number, answer: Promise<unknown>): void {
+    answer.then(
+      (value) => this.#answer(id, { value }),
+      (error: unknown) => this.#answer(id, { error }),
+    );
+  }
+
+  #answer(id: number, answer: Answer): void {
+    if (!this.#open) return;
+    if ('error' in answer) {
+      this.#transport.send({ kind: 'error', id, error: toWire(answer.error) });
+      return;
+    }
+    const field = uncloneableField(answer.value);
+    if (field === null) {
+      this.#transport.send({ kind: 'reply', id, value: answer.value });
+      return;
+    }
+    const error = new MagError('MAG_MESSAGE_NOT_CLONEABLE', { path: 'the asker', field });
+    this.#core.log.warn({ error: describeError(error) }, 'an answer could not be sent');
+    this.#transport.send({ kind: 'error', id, error: toWire(error) });
+  }
+
+  #watchFor(id: number, path: string): void {
+    const down = (reason: string): void => {
+      if (this.#open) this.#transport.send({ kind: 'down', id, reason });
+    };
+    const ref = this.#core.system.lookup(path);
+    if (ref === undefined) down('noproc');
+    else ref.monitor(down);
+  }
+}

@@ -1,0 +1,200 @@
+import { describeError, MagError } from '../errors.ts';
+import type { ActorCommand } from '../protocol/actor-node.ts';
+import { createRuntime, type Runtime } from './create-system.ts';
+import type { Host, MessagePort } from './host.ts';
+import { Link } from './link.ts';
+import type { Log } from './log.ts';
+import type { ChildSpec } from './spec.ts';
+import { type Control, PortTransport, type Transport } from './transport.ts';
+import { toWire } from './wire-error.ts';
+
+export interface SubtreeOptions {
+  readonly host: Host;
+  readonly pid: number;
+  /** The way to the thread that started this one. */
+  readonly transport: Transport;
+  /** file: URL of the module to load. */
+  readonly module: string;
+  /** The module is loaded: from here on the thread must keep beating. */
+  readonly loaded: () => void;
+  /** The way to the thread above is lost, or the subtree has ended. */
+  readonly leave: () => void;
+}
+
+type Make = (input: unknown) => ChildSpec | Promise<ChildSpec>;
+
+async function load(module: string): Promise<Make> {
+  const loaded: unknown = await import(module);
+  const made: unknown =
+    typeof loaded === 'object' && loaded !== null && 'default' in loaded ? loaded.default : undefined;
+  if (typeof made !== 'function') throw new Error(`${module} has no default export that makes a child`);
+  return made as Make; // the contract of a remote child's module
+}
+
+/** The far end of a mount: loads the module, waits for its START, and runs the subtree that it returns. */
+export class Subtree {
+  readonly #options: SubtreeOptions;
+  readonly #make: Promise<Make>;
+  #runtime: Runtime | null = null;
+  #failed = false;
+  #link: Link | null = null;
+
+  constructor(options: SubtreeOptions) {
+    this.#options = options;
+    this.#make = load(options.module);
+    this.#make.then(options.loaded, () => {}); // told to the other end at START
+    // Until START says where it is mounted there is no system yet; a bare listener waits for it.
+    options.transport.listen(
+      (frame) => {
+        if (this.#link === null && frame.kind === 'control' && frame.control.type === 'START')
+          this.#start(frame.control);
+        else this.#forward(frame);
+      },
+      () => {
+        this.#closed();
+        options.leave();
+      },
+    );
+  }
+
+  #forward: Parameters<Transport['listen']>[0] = () => {};
+  #closed: () => void = () => {};
+
+  #start(start: Extract<Control, { type: 'START' }>): void {
+    const { host, pid, transport } = this.#options;
+    const relay: Transport = {
+      send: (frame, transfer) => transport.send(frame, transfer),
+      listen: (onFrame, onClose) => {
+        this.#forward = onFrame;
+        this.#closed = onClose;
+      },
+      close: () => transport.close(),
+    };
+    const runtime = createRuntime({
+      node: start.name,
+      host,
+      pid,
+      mount: start.mount,
+      log: remoteLog(() => this.#link, {}),
+      onRootFailure: (_path, error) => this.#fail(error),
+    });
+    this.#runtime = runtime;
+    const link = new Link(runtime, relay, {
+      call: (operation, args) => this.#call(operation, args),
+      control: (control) => this.#control(control),
+      closed: () => {},
+    });
+    this.#link = link;
+    runtime.remotes.attach(start.mount, link);
+    runtime.listen((event) => link.control({ type: 'LIFECYCLE', event }));
+    void this.#run(runtime, start);
+  }
+
+  async #run(runtime: Runtime, start: Extract<Control, { type: 'START' }>): Promise<void> {
+    try {
+      const make = await this.#make;
+      const spec = await make(start.input);
+      await runtime.system.start({ ...spec, id: start.mount.slice(start.mount.lastIndexOf('/') + 1) });
+      const root = runtime.registry.find(start.mount);
+      void root?.ended.then((exit) => {
+        if (exit.kind === 'normal') this.#link?.control({ type: 'ENDED' });
+      });
+      this.#link?.control({ type: 'READY' });
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#link?.control({ type: 'FAILED', error: toWire(error) });
+  }
+
+  #call(operation: string, args: unknown): Promise<unknown> {
+    const system = this.#runtime?.system;
+    if (system === undefined) return Promise.reject(new MagError('MAG_NOT_FOUND', { path: operation }));
+    if (operation === 'tree') return system.tree();
+    if (operation === 'command') {
+      // Only our own code calls; the admin interface has checked what a user sent.
+      const { path, command, reason } = args as { path: string; command: ActorCommand; reason: string };
+      return system.command(path, command, reason).then(() => null);
+    }
+    return Promise.reject(new MagError('MAG_NOT_FOUND', { path: operation }));
+  }
+
+  #control(control: Control): void {
+    const runtime = this.#runtime;
+    if (runtime === null) return;
+    switch (control.type) {
+      case 'STOP':
+        void this.#stop(runtime, control.reason);
+        return;
+      case 'PAUSE':
+        runtime.registry.find(this.#mount())?.setPaused(control.paused);
+        return;
+      case 'PEER':
+        this.#addPeer(runtime, control.mount, control.port);
+        return;
+      case 'PEER_GONE':
+        runtime.remotes.removePeer(control.mount);
+        return;
+      case 'MOUNTS':
+        runtime.remotes.setTold(control.mounts);
+    }
+  }
+
+  #mount(): string {
+    const root = this.#runtime?.registry.cells().next().value;
+    return root?.path ?? '';
+  }
+
+  #addPeer(runtime: Runtime, mount: string, port: MessagePort): void {
+    const peer: Link = new Link(runtime, new PortTransport(this.#options.host, port), {
+      call: (operation) => Promise.reject(new MagError('MAG_NOT_FOUND', { path: operation })),
+      control: () => {},
+      closed: () => runtime.remotes.removePeer(mount, peer),
+    });
+    runtime.remotes.addPeer(mount, peer);
+  }
+
+  async #stop(runtime: Runtime, reason: string): Promise<void> {
+    try {
+      await runtime.system.stop(reason);
+    } catch (error) {
+      runtime.log.warn({ error: describeError(error) }, 'the subtree could not be stopped');
+    }
+    this.#link?.control({ type: 'ENDED' });
+  }
+}
+
+/** Writes through the thread above, so that one place formats and one file handle is open. */
+function remoteLog(link: () => Link | null, bound: object): Log {
+  const write = (level: 'debug' | 'info' | 'warn' | 'error') => (fields: object, message: string) =>
+    link()?.control({ type: 'LOG', level, fields: plain({ ...bound, ...fields }), message });
+  return {
+    debug: write('debug'),
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error'),
+    child: (fields) => remoteLog(link, { ...bound, ...fields }),
+  };
+}
+
+/** A log must never fail on what it is given: what cannot cross is written as text. */
+function plain(fields: object): object {
+  return Object.fromEntries(
+    Object.entries(fields).map(([key, value]: [string, unknown]) => {
+      if (value instanceof Error) return [key, describeError(value)];
+      return [key, typeof value === 'object' || typeof value === 'function' ? asText(value) : value];
+    }),
+  );
+}
+
+function asText(value: unknown): unknown {
+  try {
+    return JSON.parse(JSON.stringify(value) ?? 'null');
+  } catch {
+    return String(value);
+  }
+}

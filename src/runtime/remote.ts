@@ -1,0 +1,193 @@
+import { describeError, MagError } from '../errors.ts';
+import { LIMITS } from '../limits.ts';
+import type { ActorCommand, ActorNode } from '../protocol/actor-node.ts';
+import type { Actor } from './actor.ts';
+import type { Cell } from './cell.ts';
+import { uncloneableField } from './cloneable.ts';
+import type { Core } from './core.ts';
+import { Link } from './link.ts';
+import type { Delivery } from './mailbox.ts';
+import type { Behaviour } from './spec.ts';
+import type { SendResult } from './system.ts';
+import type { Control } from './transport.ts';
+import type { Vessel } from './vessel.ts';
+import { fromWire } from './wire-error.ts';
+
+type RemoteBehaviour = Extract<Behaviour, { kind: 'remote' }>;
+
+/** Loaded when the first one is needed: a thread that starts no others does not pay for Piscina. */
+async function acquire(core: Core, cell: Cell, behaviour: RemoteBehaviour): Promise<Vessel> {
+  const options = {
+    name: cell.spec.id,
+    module: behaviour.module,
+    pool: behaviour.pool,
+    spare: behaviour.spare === true,
+  };
+  if (behaviour.where === 'process') {
+    const { startProcess } = await import('./process.ts');
+    return startProcess(core.host, options);
+  }
+  const { workersOf } = await import('./worker-pool.ts');
+  return workersOf(core).acquire(options);
+}
+
+/** A mount: a subtree in a worker thread or a child process. The death of either is this actor's failure. */
+export class RemoteActor implements Actor {
+  readonly #core: Core;
+  readonly #cell: Cell;
+  readonly #behaviour: RemoteBehaviour;
+  #vessel: Vessel | null = null;
+  #link: Link | null = null;
+  #markReady: () => void = () => {};
+  #markEnded: () => void = () => {};
+  readonly #ended: Promise<void>;
+  #closing = false;
+
+  constructor(core: Core, cell: Cell, behaviour: RemoteBehaviour) {
+    this.#core = core;
+    this.#cell = cell;
+    this.#behaviour = behaviour;
+    this.#ended = new Promise((resolve) => {
+      this.#markEnded = resolve;
+    });
+  }
+
+  async start(): Promise<void> {
+    const given = this.#behaviour.input;
+    const input: unknown = typeof given === 'function' ? await given() : given;
+    const field = uncloneableField(input);
+    if (field !== null) throw new MagError('MAG_MESSAGE_NOT_CLONEABLE', { path: this.#cell.path, field });
+    const vessel = await acquire(this.#core, this.#cell, this.#behaviour);
+    // The start limit or a stop may have come first: what was started for nobody must not stay.
+    if (this.#cell.status !== 'starting') {
+      vessel.kill();
+      return;
+    }
+    const ready = new Promise<void>((resolve) => {
+      this.#markReady = resolve;
+    });
+    this.#board(vessel);
+    this.#link?.control({ type: 'START', mount: this.#cell.path, name: this.#cell.spec.id, input });
+    await ready;
+  }
+
+  receive(delivery: Delivery): void {
+    try {
+      this.#link?.deliver(delivery);
+    } catch (error) {
+      // It waited in the mailbox, so that its sender can no longer be told by a throw.
+      this.#core.deadLetters.add(delivery, describeError(error));
+      this.#core.log.warn({ to: delivery.to, error: describeError(error) }, 'a message could not be sent');
+    }
+  }
+
+  forward(delivery: Delivery): SendResult | null {
+    const flows = this.#cell.status === 'running' && !this.#cell.paused && this.#cell.mailbox.depth === 0;
+    if (!flows || this.#link === null) return null;
+    this.#cell.handled += 1;
+    if (delivery.ask !== null) this.#cell.hold(delivery.ask);
+    return this.#link.deliver(delivery);
+  }
+
+  async stop(reason: string): Promise<void> {
+    if (this.#link?.open === true) {
+      this.#link.control({ type: 'STOP', reason });
+      await this.#ended;
+    }
+    this.kill();
+  }
+
+  abandon(): void {
+    this.kill();
+  }
+
+  kill(): void {
+    this.#closing = true;
+    this.#core.remotes.down(this.#cell.path);
+    this.#link?.close();
+    this.#vessel?.kill();
+    this.#markEnded();
+  }
+
+  pause(paused: boolean): void {
+    this.#link?.control({ type: 'PAUSE', paused });
+  }
+
+  state(): string {
+    return this.#cell.status === 'starting' ? 'starting' : 'running';
+  }
+
+  async command(path: string, command: ActorCommand, reason: string): Promise<void> {
+    if (this.#link === null) throw new MagError('MAG_COMPONENT_UNAVAILABLE', { name: path });
+    await this.#link.call('command', { path, command, reason }, LIMITS.commandTimeoutMs);
+  }
+
+  async overlay(): Promise<Partial<ActorNode>> {
+    const placement = {
+      thread: this.#cell.spec.id,
+      process: this.#vessel?.pid ?? this.#core.pid,
+      node: this.#core.node,
+    };
+    if (this.#link === null || this.#cell.status !== 'running') return { placement };
+    try {
+      const answer = await this.#link.call('tree', null, LIMITS.treeTimeoutMs);
+      const root = answer as ActorNode; // our own code answers at the other end
+      const { state, mailbox, handled, children } = root;
+      return {
+        state,
+        mailbox,
+        handled,
+        children,
+        placement,
+        lastError: root.lastError ?? this.#cell.lastError,
+      };
+    } catch {
+      return { state: 'not_answering', placement };
+    }
+  }
+
+  #board(vessel: Vessel): void {
+    this.#vessel = vessel;
+    this.#link = new Link(this.#core, vessel.transport, {
+      call: (operation) => Promise.reject(new MagError('MAG_NOT_FOUND', { path: operation })),
+      control: (control) => this.#control(control),
+      closed: () => {},
+    });
+    vessel.died.then((error) => {
+      if (!this.#closing) this.#cell.fail(error);
+      this.#markEnded();
+    });
+  }
+
+  #control(control: Control): void {
+    switch (control.type) {
+      case 'READY':
+        this.#ready();
+        return;
+      case 'FAILED':
+        this.#cell.fail(fromWire(control.error));
+        return;
+      case 'ENDED':
+        this.#closing = true;
+        this.#markEnded();
+        if (this.#cell.status === 'running') this.#cell.finish();
+        return;
+      case 'LIFECYCLE':
+        // The mount's own life is told here already.
+        if (control.event.path !== this.#cell.path) this.#core.emit(control.event);
+        return;
+      case 'LOG':
+        this.#core.log.child({ thread: this.#cell.spec.id })[control.level](control.fields, control.message);
+    }
+  }
+
+  #ready(): void {
+    if (this.#link === null || this.#vessel === null || this.#cell.status !== 'starting') return;
+    this.#core.remotes.up({
+      path: this.#cell.path,
+      link: this.#link,
+      takesPorts: this.#vessel.takesPorts,
+    });
+    this.#markReady();
+  }
+}

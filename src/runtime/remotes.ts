@@ -1,0 +1,107 @@
+import type { Core } from './core.ts';
+import type { Link } from './link.ts';
+import { isWithin } from './registry.ts';
+
+/** A mount of this thread: a subtree that lives in another thread or process. */
+export interface Mount {
+  readonly path: string;
+  readonly link: Link;
+  /** Ports can be handed to it: it is a thread of this process. */
+  readonly takesPorts: boolean;
+}
+
+/** The ways out of this thread: mounts below it, peers beside it, and the thread that started it. */
+export class Remotes {
+  readonly #core: () => Core;
+  readonly #mounts = new Map<string, Mount>();
+  readonly #peers = new Map<string, Link>();
+  readonly #closers: (() => Promise<void>)[] = [];
+  #uplink: Link | null = null;
+  /** Where this thread itself is mounted. */
+  #self: string | null = null;
+  /** Mounts that the thread above told of. */
+  #told: readonly string[] = [];
+
+  constructor(core: () => Core) {
+    this.#core = core;
+  }
+
+  /** This thread is itself a mount. */
+  attach(self: string, uplink: Link): void {
+    this.#self = self;
+    this.#uplink = uplink;
+  }
+
+  setTold(mounts: readonly string[]): void {
+    this.#told = mounts;
+  }
+
+  mounts(): readonly string[] {
+    return [...new Set([...this.#mounts.keys(), ...this.#told])];
+  }
+
+  /** A mount came up: it gets a direct way to every other thread, and all learn of it. */
+  up(mount: Mount): void {
+    if (mount.takesPorts)
+      for (const other of this.#mounts.values()) if (other.takesPorts) this.#introduce(mount, other);
+    this.#mounts.set(mount.path, mount);
+    this.#tell();
+  }
+
+  down(path: string): void {
+    if (!this.#mounts.delete(path)) return;
+    for (const other of this.#mounts.values()) other.link.control({ type: 'PEER_GONE', mount: path });
+    this.#tell();
+  }
+
+  addPeer(path: string, link: Link): void {
+    this.#peers.get(path)?.close();
+    this.#peers.set(path, link);
+  }
+
+  /** @param link only if it is still that one */
+  removePeer(path: string, link?: Link): void {
+    const known = this.#peers.get(path);
+    if (known === undefined || (link !== undefined && known !== link)) return;
+    this.#peers.delete(path);
+    known.close();
+  }
+
+  /** The way to a path that this thread does not hold, or null. */
+  route(path: string): Link | null {
+    for (const [peer, link] of this.#peers) if (isWithin(path, peer) && link.open) return link;
+    if (this.#uplink === null || (this.#self !== null && isWithin(path, this.#self))) return null;
+    return this.#uplink;
+  }
+
+  monitor(path: string, listener: (reason: string) => void): () => void {
+    const core = this.#core();
+    const mount = core.registry.mountAbove(path);
+    const link = mount === undefined ? this.route(path) : (this.#mounts.get(mount.path)?.link ?? null);
+    if (link !== null) return link.watch(path, listener);
+    core.host.soon(() => listener('noproc'));
+    return () => {};
+  }
+
+  /** Called once when the system has stopped. */
+  onClose(closer: () => Promise<void>): void {
+    this.#closers.push(closer);
+  }
+
+  async close(): Promise<void> {
+    for (const link of this.#peers.values()) link.close();
+    this.#peers.clear();
+    await Promise.all(this.#closers.splice(0).map((closer) => closer()));
+  }
+
+  #introduce(one: Mount, other: Mount): void {
+    const { port1, port2 } = this.#core().host.channel();
+    one.link.control({ type: 'PEER', mount: other.path, port: port1 }, [port1]);
+    other.link.control({ type: 'PEER', mount: one.path, port: port2 }, [port2]);
+  }
+
+  #tell(): void {
+    const mounts = this.mounts();
+    for (const mount of this.#mounts.values()) mount.link.control({ type: 'MOUNTS', mounts });
+  }
+}

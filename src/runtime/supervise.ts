@@ -1,0 +1,409 @@
+import type { AnyActorRef } from 'xstate';
+import { describeError, MagError } from '../errors.ts';
+import { LIMITS } from '../limits.ts';
+import { restartDelay } from '../machines/backoff.ts';
+import { groupOf } from '../machines/restart.ts';
+import { type SupervisorEvent, supervisorMachine } from '../machines/supervisor.ts';
+import type { ActorNode } from '../protocol/actor-node.ts';
+import type { Actor } from './actor.ts';
+import type { Cell } from './cell.ts';
+import { Child, type Repair } from './child.ts';
+import type { Core } from './core.ts';
+import { describeCell } from './describe.ts';
+import type { Behaviour, ChildSpec, Intensity } from './spec.ts';
+import { stateText } from './xstate-root.ts';
+
+type SupervisorBehaviour = Extract<Behaviour, { kind: 'supervisor' }>;
+
+const DEFAULT_INTENSITY: Intensity = { max: LIMITS.restartIntensity, within: LIMITS.restartWithinMs };
+
+/**
+ * The mechanics of a supervisor: starts, stops and restarts children as its statechart (machines/supervisor.ts) says.
+ * The chart decides; nothing here judges a failure.
+ */
+export class SupervisorActor implements Actor {
+  readonly #core: Core;
+  readonly #cell: Cell;
+  readonly #behaviour: SupervisorBehaviour;
+  readonly #intensity: Intensity;
+  /** In start order. */
+  readonly #children = new Map<string, Child>();
+  #machine: AnyActorRef | null = null;
+  #halted = false;
+  /** The restart of a group: there is one at a time, and a crash of an earlier child takes it over. */
+  #groupRepair: { readonly id: string; readonly repair: Repair } | null = null;
+  #markEnded: () => void = () => {};
+  readonly #ended: Promise<void>;
+
+  constructor(core: Core, cell: Cell, behaviour: SupervisorBehaviour) {
+    this.#core = core;
+    this.#cell = cell;
+    this.#behaviour = behaviour;
+    this.#intensity = behaviour.intensity ?? DEFAULT_INTENSITY;
+    this.#ended = new Promise((resolve) => {
+      this.#markEnded = resolve;
+    });
+    for (const spec of behaviour.children) this.#enlist(spec);
+  }
+
+  start(): Promise<void> {
+    const effects = {
+      startAll: () => void this.#startAll(),
+      stopAll: () => void this.#stopAll(),
+      restart: (id: string) => void this.#restart(id),
+      forget: (id: string) => this.#forget(id),
+    };
+    const input = { effects, intensity: this.#intensity };
+    const machine = this.#core.xstate.create(supervisorMachine, this.#cell.address, input, {
+      done: () => this.#reachedEnd(),
+      failed: (error) => this.#cell.fail(error),
+    });
+    this.#machine = machine;
+    return new Promise((resolve) => {
+      const watching = machine.subscribe({
+        next: (snapshot) => {
+          if (!snapshot.matches('up')) return;
+          resolve();
+          watching.unsubscribe();
+        },
+        error: () => {}, // reaches the cell through the root
+      });
+      machine.start();
+    });
+  }
+
+  receive(): void {
+    // A supervisor has no messages of its own: its interface is the system's.
+  }
+
+  stop(): Promise<void> {
+    this.#send({ type: 'STOP' });
+    return this.#ended;
+  }
+
+  abandon(error: unknown): Promise<void> {
+    this.#send({ type: 'CRASHED', error });
+    return this.#ended;
+  }
+
+  kill(): void {
+    this.#halt();
+    for (const child of [...this.#children.values()].reverse()) {
+      child.managed = true;
+      child.cell?.kill();
+    }
+    if (this.#machine !== null) this.#core.xstate.stop(this.#machine);
+    this.#markEnded();
+  }
+
+  state(): string {
+    const snapshot: unknown = this.#machine?.getSnapshot();
+    if (typeof snapshot !== 'object' || snapshot === null || !('value' in snapshot)) return 'starting';
+    return stateText(snapshot.value).replace(/^up\./, '');
+  }
+
+  children(): Promise<readonly ActorNode[]> {
+    return Promise.all(
+      [...this.#children.values()].map((child) =>
+        child.cell === null ? child.vacancy(this.#core) : this.#describe(child, child.cell),
+      ),
+    );
+  }
+
+  /** A child that came back still shows what ended its last incarnation. */
+  async #describe(child: Child, cell: Cell): Promise<ActorNode> {
+    const node = await describeCell(this.#core, cell);
+    return { ...node, lastError: node.lastError ?? child.lastError };
+  }
+
+  /** Adds and starts a child; it is refused if it cannot start. */
+  async addChild(spec: ChildSpec): Promise<Cell> {
+    if (!this.#cell.live) throw new MagError('MAG_ACTOR_NOT_FOUND', { path: this.#cell.path });
+    const child = this.#enlist(spec);
+    try {
+      return await this.#startChild(child);
+    } catch (error) {
+      this.#children.delete(spec.id);
+      this.#core.registry.release(child.path);
+      throw error;
+    }
+  }
+
+  async removeChild(id: string): Promise<void> {
+    const child = this.#known(id);
+    await this.holdChild(id);
+    if (this.#children.get(id) === child) this.#children.delete(id);
+  }
+
+  /** Stops a child and keeps it listed: a planned restart brings it back. */
+  async holdChild(id: string): Promise<void> {
+    const child = this.#known(id);
+    this.#cancelRepair(child);
+    await this.#stopChild(child, 'stopped on request');
+    child.phase = 'stopped';
+    this.#core.registry.release(child.path);
+  }
+
+  /** A planned stop and start: burns no budget. A child that waits for its next try is tried at once. */
+  async restartChild(id: string): Promise<void> {
+    const child = this.#known(id);
+    if (child.repair !== null) {
+      child.repair.hurry();
+      return;
+    }
+    child.repair = { cancelled: false, hurry: () => {} };
+    child.phase = 'restarting';
+    this.#core.registry.vacate(child.path);
+    await this.#stopChild(child, 'restart');
+    if (this.#halted) return;
+    child.restarts += 1;
+    try {
+      await this.#startChild(child);
+    } catch (error) {
+      this.#reportDown(child, error);
+      throw error;
+    }
+  }
+
+  #known(id: string): Child {
+    const child = this.#children.get(id);
+    if (child === undefined) throw new MagError('MAG_ACTOR_NOT_FOUND', { path: `${this.#cell.path}/${id}` });
+    return child;
+  }
+
+  #enlist(spec: ChildSpec): Child {
+    const path = `${this.#cell.path}/${spec.id}`;
+    if (this.#children.has(spec.id))
+      throw new MagError('MAG_ACTOR_DUPLICATE', { id: spec.id, path: this.#cell.path });
+    const child = new Child(spec, path, new Date(this.#core.host.wallTime()).toISOString());
+    this.#children.set(spec.id, child);
+    return child;
+  }
+
+  async #startAll(): Promise<void> {
+    try {
+      for (const child of this.#children.values()) {
+        if (this.#halted) return;
+        await this.#startChild(child);
+      }
+      this.#send({ type: 'STARTED' });
+    } catch (error) {
+      if (!this.#halted) this.#send({ type: 'START_FAILED', error });
+    }
+  }
+
+  async #stopAll(): Promise<void> {
+    this.#halt();
+    const children = [...this.#children.values()].reverse();
+    if (this.#behaviour.strategy === 'dynamic')
+      await Promise.all(children.map((child) => this.#stopChild(child, 'shutdown')));
+    else for (const child of children) await this.#stopChild(child, 'shutdown');
+    this.#send({ type: 'ALL_STOPPED' });
+  }
+
+  #halt(): void {
+    this.#halted = true;
+    for (const child of this.#children.values()) if (child.repair !== null) this.#cancelRepair(child);
+  }
+
+  /** Starts the child's next incarnation and waits until it is ready. */
+  async #startChild(child: Child): Promise<Cell> {
+    child.managed = true;
+    const cell = this.#core.spawn(child.path, child.spec, {
+      restarts: child.restarts,
+      onEnd: (ended) => this.#childEnded(child, ended),
+    });
+    if (cell.exit === null) child.cell = cell;
+    child.remember(cell);
+    try {
+      await cell.ready;
+    } catch {
+      const exit = await cell.ended;
+      child.remember(cell);
+      child.phase = 'failed';
+      throw exit.kind === 'error' ? exit.error : new MagError('MAG_ACTOR_NOT_FOUND', { path: child.path });
+    } finally {
+      child.managed = false;
+    }
+    child.repair = null;
+    child.phase = 'up';
+    // It may have ended again between readiness and now.
+    if (cell.exit !== null) this.#childEnded(child, cell);
+    return cell;
+  }
+
+  async #stopChild(child: Child, reason: string): Promise<void> {
+    const cell = child.cell;
+    if (cell === null) return;
+    child.managed = true;
+    const limit =
+      child.spec.shutdown ?? (child.spec.behaviour.kind === 'supervisor' ? 'infinity' : LIMITS.shutdownMs);
+    if (limit === 'brutal') cell.kill();
+    else {
+      void cell.stop(reason);
+      const timer = limit === 'infinity' ? null : this.#core.host.setTimer(limit, () => cell.kill());
+      await cell.ended;
+      if (timer !== null) this.#core.host.clearTimer(timer);
+    }
+    child.managed = false;
+    child.phase = 'stopped';
+  }
+
+  #childEnded(child: Child, cell: Cell): void {
+    child.remember(cell);
+    child.ranFor = this.#core.host.now() - cell.startedAt;
+    if (child.cell === cell) child.cell = null;
+    if (child.managed || child.repair !== null || this.#halted) return;
+    const exit = cell.exit;
+    child.phase = exit?.kind === 'error' ? 'failed' : 'stopped';
+    // Until the chart has judged, messages for it wait.
+    this.#core.registry.vacate(child.path);
+    this.#judge(child, exit?.kind ?? 'normal', exit?.kind === 'error' ? exit.error : null);
+  }
+
+  #reportDown(child: Child, error: unknown): void {
+    if (this.#halted) return;
+    child.repair = null;
+    child.lastError = describeError(error);
+    this.#judge(child, 'error', error);
+  }
+
+  #judge(child: Child, exit: 'normal' | 'shutdown' | 'error', error: unknown): void {
+    const rule = child.spec.restart ?? 'permanent';
+    this.#send({ type: 'CHILD_DOWN', id: child.spec.id, rule, exit, error, at: this.#core.host.now() });
+  }
+
+  #forget(id: string): void {
+    const child = this.#children.get(id);
+    if (child === undefined) return;
+    this.#core.registry.release(child.path);
+    // A temporary child leaves no trace; any other can be started again by hand.
+    if (child.spec.restart === 'temporary') this.#children.delete(id);
+  }
+
+  async #restart(id: string): Promise<void> {
+    const failed = this.#children.get(id);
+    if (failed === undefined) return;
+    const repair: Repair = { cancelled: false, hurry: () => {} };
+    const group = this.#claim(failed, repair);
+    const delay = this.#nextDelay(failed);
+    this.#send({ type: 'WAITING', id });
+    if (delay > 0)
+      this.#core.emit({ type: 'backing_off', path: failed.path, reason: failed.lastError, delay });
+    for (const member of [...group].reverse()) {
+      await this.#stopChild(member, 'restart of its group');
+      if (repair.cancelled) return;
+      member.phase = 'restarting';
+    }
+    if (delay > 0) await this.#wait(repair, delay);
+    if (repair.cancelled) return;
+    this.#send({ type: 'RESTARTING', id });
+    if (!(await this.#bringBack(group, failed, repair))) return;
+    if (this.#groupRepair?.repair === repair) this.#groupRepair = null;
+    this.#send({ type: 'RESTARTED', id });
+  }
+
+  /** Starts the group in order. False where the restart failed, or was taken over: somebody else goes on then. */
+  async #bringBack(group: readonly Child[], failed: Child, repair: Repair): Promise<boolean> {
+    for (const member of group) {
+      if (repair.cancelled) return false;
+      if (member.repair !== repair) continue;
+      if (member !== failed && member.spec.restart === 'temporary') {
+        this.#forget(member.spec.id);
+        continue;
+      }
+      member.restarts += 1;
+      try {
+        await this.#startChild(member);
+      } catch (error) {
+        if (repair.cancelled) return false;
+        this.#send({ type: 'RESTARTED', id: failed.spec.id });
+        this.#reportDown(member, error);
+        return false;
+      }
+    }
+    return !repair.cancelled;
+  }
+
+  /** Marks the failed child's group as being restarted, taking over a restart of the group that is under way. */
+  #claim(failed: Child, repair: Repair): readonly Child[] {
+    const { strategy } = this.#behaviour;
+    const ids = groupOf(strategy, [...this.#children.keys()], failed.spec.id);
+    if (strategy === 'rest_for_one' || strategy === 'one_for_all') {
+      const earlier = this.#groupRepair;
+      if (earlier !== null) {
+        earlier.repair.cancelled = true;
+        earlier.repair.hurry();
+        this.#send({ type: 'RESTARTED', id: earlier.id });
+      }
+      this.#groupRepair = { id: failed.spec.id, repair };
+    }
+    const group: Child[] = [];
+    for (const id of ids) {
+      const member = this.#children.get(id);
+      // One that was stopped on request stays so.
+      if (member === undefined || (member !== failed && member.cell === null && member.repair === null))
+        continue;
+      member.repair = repair;
+      member.phase = 'restarting';
+      this.#core.registry.vacate(member.path);
+      group.push(member);
+    }
+    return group;
+  }
+
+  #nextDelay(child: Child): number {
+    child.delay = restartDelay(child.spec.backoff, child.delay, child.ranFor, this.#core.host.random());
+    return child.delay;
+  }
+
+  #wait(repair: Repair, delay: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#core.host.setTimer(delay, resolve);
+      repair.hurry = () => {
+        this.#core.host.clearTimer(timer);
+        resolve();
+      };
+    });
+  }
+
+  #cancelRepair(child: Child): void {
+    const repair = child.repair;
+    child.repair = null;
+    if (repair === null) return;
+    // A group goes on without the child that is stopped on request; a restart of its own ends.
+    if (this.#groupRepair?.repair === repair && !this.#halted) return;
+    repair.cancelled = true;
+    repair.hurry();
+    this.#send({ type: 'RESTARTED', id: child.spec.id });
+  }
+
+  #send(event: SupervisorEvent): void {
+    this.#machine?.send(event);
+  }
+
+  #reachedEnd(): void {
+    const snapshot: unknown = this.#machine?.getSnapshot();
+    const context = failureOf(snapshot);
+    if (context !== null && this.#cell.live) this.#cell.fail(this.#failure(context));
+    this.#markEnded();
+  }
+
+  #failure(context: { readonly error: unknown; readonly gaveUp: boolean }): unknown {
+    if (!context.gaveUp) return context.error;
+    const { max, within } = this.#intensity;
+    const path = this.#cell.path;
+    this.#core.emit({ type: 'escalated', path, reason: describeError(context.error), delay: null });
+    return new MagError('MAG_RESTART_INTENSITY', { path, max, within }, { cause: context.error });
+  }
+}
+
+/** What a supervisor's chart that ended in `failed` says of it. */
+function failureOf(snapshot: unknown): { readonly error: unknown; readonly gaveUp: boolean } | null {
+  if (typeof snapshot !== 'object' || snapshot === null || !('value' in snapshot) || !('context' in snapshot))
+    return null;
+  const { context, value } = snapshot;
+  if (value !== 'failed' || typeof context !== 'object' || context === null || !('error' in context))
+    return null;
+  return { error: context.error, gaveUp: 'gaveUp' in context && context.gaveUp === true };
+}

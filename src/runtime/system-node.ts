@@ -1,0 +1,193 @@
+import { describeError, MagError } from '../errors.ts';
+import { LIMITS } from '../limits.ts';
+import type { ActorCommand, ActorNode, LifecycleEvent } from '../protocol/actor-node.ts';
+import type { Cell } from './cell.ts';
+import type { Runtime, SystemOptions } from './create-system.ts';
+import { describeCell } from './describe.ts';
+import type { Host } from './host.ts';
+import type { Log } from './log.ts';
+import { LocalRef, PathSlot, RemoteRef } from './ref.ts';
+import { RemoteActor } from './remote.ts';
+import type { ChildSpec } from './spec.ts';
+import { SupervisorActor } from './supervise.ts';
+import type { ActorSystem, Ref, Slot } from './system.ts';
+
+/** The public face of one thread's runtime. */
+export class System implements ActorSystem {
+  readonly node: string;
+  readonly host: Host;
+  readonly log: Log;
+  readonly #runtime: Runtime;
+  readonly #options: SystemOptions;
+  /** In start order. */
+  readonly #roots: Cell[] = [];
+  #stopping = false;
+
+  constructor(runtime: Runtime, options: SystemOptions) {
+    this.node = runtime.node;
+    this.host = runtime.host;
+    this.log = runtime.log;
+    this.#runtime = runtime;
+    this.#options = options;
+  }
+
+  async start(spec: ChildSpec): Promise<Ref> {
+    const path = this.#options.mount ?? spec.id;
+    if (this.#runtime.registry.find(path) !== undefined)
+      throw new MagError('MAG_ACTOR_DUPLICATE', { id: path, path: this.node });
+    const cell = this.#runtime.spawn(path, spec, { restarts: 0, onEnd: (ended) => this.#rootEnded(ended) });
+    this.#roots.push(cell);
+    await this.#ready(cell);
+    return new LocalRef(this.#runtime, cell);
+  }
+
+  async startChild(path: string, spec: ChildSpec): Promise<Ref> {
+    return new LocalRef(this.#runtime, await this.#supervisor(path).addChild(spec));
+  }
+
+  stopChild(path: string, id: string): Promise<void> {
+    return this.#supervisor(path).removeChild(id);
+  }
+
+  lookup(path: string): Ref | undefined {
+    const { registry, remotes } = this.#runtime;
+    const cell = registry.find(path);
+    if (cell !== undefined) return cell.live ? new LocalRef(this.#runtime, cell) : undefined;
+    const mount = registry.mountAbove(path);
+    if (mount !== undefined)
+      return mount.live
+        ? new RemoteRef(this.#runtime, path, String(mount.incarnation), () => mount.live)
+        : undefined;
+    const way = remotes.route(path);
+    return way === null ? undefined : new RemoteRef(this.#runtime, path, 'remote', () => way.open);
+  }
+
+  slot(path: string): Slot {
+    return new PathSlot(this.#runtime, path);
+  }
+
+  service<Api>(name: string): Api {
+    const api = this.#runtime.registry.services.get(name);
+    if (api === undefined) throw new MagError('MAG_COMPONENT_UNAVAILABLE', { name });
+    return api as Api; // the caller names the component, and with it its interface
+  }
+
+  async tree(): Promise<ActorNode> {
+    const roots = await Promise.all(
+      this.#roots.filter((root) => root.exit === null).map((root) => describeCell(this.#runtime, root)),
+    );
+    const [only] = roots;
+    if (roots.length === 1 && only !== undefined) return only;
+    return this.#ground(roots);
+  }
+
+  async command(path: string, command: ActorCommand, reason: string): Promise<void> {
+    const { registry, remotes } = this.#runtime;
+    const mount = registry.mountAbove(path);
+    if (mount !== undefined && mount.path !== path) {
+      if (!(mount.actor instanceof RemoteActor))
+        throw new MagError('MAG_COMPONENT_UNAVAILABLE', { name: path });
+      await mount.actor.command(path, command, reason);
+      return;
+    }
+    const cell = registry.find(path);
+    const way = cell === undefined && !registry.awaited(path) ? remotes.route(path) : null;
+    if (way !== null) {
+      await way.call('command', { path, command, reason }, LIMITS.commandTimeoutMs);
+      return;
+    }
+    this.#runtime.emit({ type: 'command', path, reason: `${command}: ${reason}`, delay: null });
+    if (command === 'restart' || command === 'stop') await this.#manage(path, command);
+    else this.#act(path, cell, command, reason);
+  }
+
+  onLifecycle(listener: (event: LifecycleEvent) => void): () => void {
+    return this.#runtime.listen(listener);
+  }
+
+  mounts(): readonly string[] {
+    return this.#runtime.remotes.mounts();
+  }
+
+  async stop(reason: string): Promise<void> {
+    this.#stopping = true;
+    for (const root of [...this.#roots].reverse()) {
+      const limit = root.spec.shutdown;
+      if (limit === 'brutal') root.kill();
+      else {
+        void root.stop(reason);
+        const timer = typeof limit === 'number' ? this.host.setTimer(limit, () => root.kill()) : null;
+        await root.ended;
+        if (timer !== null) this.host.clearTimer(timer);
+      }
+    }
+    await this.#runtime.remotes.close();
+  }
+
+  #act(path: string, cell: Cell | undefined, command: ActorCommand, reason: string): void {
+    if (cell === undefined || !cell.live) {
+      if (this.#runtime.registry.awaited(path))
+        throw new MagError('MAG_COMPONENT_UNAVAILABLE', { name: path });
+      throw new MagError('MAG_ACTOR_NOT_FOUND', { path });
+    }
+    if (command === 'crash') cell.fail(new MagError('MAG_FAULT_INJECTED', { reason }));
+    else cell.setPaused(command === 'pause');
+  }
+
+  async #manage(path: string, command: 'restart' | 'stop'): Promise<void> {
+    const cut = path.lastIndexOf('/');
+    const parent = cut === -1 ? undefined : this.#runtime.registry.find(path.slice(0, cut))?.actor;
+    const id = path.slice(cut + 1);
+    if (parent instanceof SupervisorActor) {
+      await (command === 'restart' ? parent.restartChild(id) : parent.holdChild(id));
+      return;
+    }
+    if (this.#runtime.registry.find(path) === undefined) throw new MagError('MAG_ACTOR_NOT_FOUND', { path });
+    throw new MagError('MAG_BAD_REQUEST', {
+      problem: `${path} has no supervisor here that could ${command} it`,
+    });
+  }
+
+  #supervisor(path: string): SupervisorActor {
+    const actor = this.#runtime.registry.find(path)?.actor;
+    if (actor instanceof SupervisorActor) return actor;
+    throw new MagError('MAG_ACTOR_NOT_FOUND', { path });
+  }
+
+  async #ready(cell: Cell): Promise<void> {
+    try {
+      await cell.ready;
+    } catch (error) {
+      const exit = await cell.ended;
+      throw exit.kind === 'error' ? exit.error : error;
+    }
+  }
+
+  #rootEnded(cell: Cell): void {
+    const at = this.#roots.indexOf(cell);
+    if (at !== -1) this.#roots.splice(at, 1);
+    this.#runtime.registry.release(cell.path);
+    if (this.#stopping || cell.exit?.kind !== 'error') return;
+    this.log.error({ path: cell.path, error: describeError(cell.exit.error) }, 'a root actor failed');
+    this.#options.onRootFailure?.(cell.path, cell.exit.error);
+  }
+
+  /** What several roots, or none, stand on. */
+  #ground(children: readonly ActorNode[]): ActorNode {
+    return {
+      path: '',
+      name: this.node,
+      kind: 'supervisor',
+      state: 'running',
+      status: this.#stopping ? 'stopping' : 'running',
+      restarts: 0,
+      mailbox: { depth: 0, capacity: 0, dropped: 0 },
+      placement: { thread: this.node, process: this.#runtime.pid, node: this.node },
+      since: new Date(this.host.wallTime()).toISOString(),
+      lastError: null,
+      handled: 0,
+      incarnation: 0,
+      children,
+    };
+  }
+}

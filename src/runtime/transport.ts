@@ -1,0 +1,150 @@
+import type { LifecycleEvent } from '../protocol/actor-node.ts';
+import type { Host, HostProcess, MessagePort, Transferable } from './host.ts';
+import type { Message } from './spec.ts';
+import type { WireError } from './wire-error.ts';
+
+/** What the two ends of a mount tell each other beside the actors' messages. */
+export type Control =
+  // to the mount
+  | { readonly type: 'START'; readonly mount: string; readonly name: string; readonly input: unknown }
+  | { readonly type: 'STOP'; readonly reason: string }
+  | { readonly type: 'PAUSE'; readonly paused: boolean }
+  /** A direct way to another mount. */
+  | { readonly type: 'PEER'; readonly mount: string; readonly port: MessagePort }
+  | { readonly type: 'PEER_GONE'; readonly mount: string }
+  | { readonly type: 'MOUNTS'; readonly mounts: readonly string[] }
+  // from the mount
+  | { readonly type: 'LOADED' }
+  | { readonly type: 'READY' }
+  | { readonly type: 'FAILED'; readonly error: WireError }
+  | { readonly type: 'ENDED' }
+  | { readonly type: 'LIFECYCLE'; readonly event: LifecycleEvent }
+  | {
+      readonly type: 'LOG';
+      readonly level: 'debug' | 'info' | 'warn' | 'error';
+      readonly fields: object;
+      readonly message: string;
+    };
+
+/** What crosses between threads and processes. Times are durations: clocks differ between them. */
+export type Frame =
+  | { readonly kind: 'message'; readonly to: string; readonly message: Message }
+  | {
+      readonly kind: 'ask';
+      readonly id: number;
+      readonly to: string;
+      readonly message: Message;
+      readonly timeout: number;
+    }
+  | { readonly kind: 'call'; readonly id: number; readonly operation: string; readonly args: unknown }
+  | { readonly kind: 'reply'; readonly id: number; readonly value: unknown }
+  | { readonly kind: 'error'; readonly id: number; readonly error: WireError }
+  | { readonly kind: 'watch'; readonly id: number; readonly to: string }
+  | { readonly kind: 'down'; readonly id: number; readonly reason: string }
+  | { readonly kind: 'control'; readonly control: Control };
+
+/** An ordered way to another thread or process. */
+export interface Transport {
+  /** Frames of one turn leave together. A frame with transferables takes what waits with it. */
+  send(frame: Frame, transfer?: readonly Transferable[]): void;
+  listen(onFrame: (frame: Frame) => void, onClose: () => void): void;
+  close(): void;
+}
+
+type Post = (frames: readonly Frame[], transfer: readonly Transferable[]) => void;
+
+/** Collects the frames of one turn: posting them one by one costs three times as much (facts: 0.9M against 2.8M/s). */
+class Batch {
+  readonly #host: Host;
+  readonly #post: Post;
+  #frames: Frame[] = [];
+
+  constructor(host: Host, post: Post) {
+    this.#host = host;
+    this.#post = post;
+  }
+
+  add(frame: Frame, transfer: readonly Transferable[]): void {
+    if (this.#frames.push(frame) === 1) this.#host.soon(() => this.flush([]));
+    if (transfer.length > 0) this.flush(transfer);
+  }
+
+  flush(transfer: readonly Transferable[]): void {
+    if (this.#frames.length === 0) return;
+    const frames = this.#frames;
+    this.#frames = [];
+    this.#post(frames, transfer);
+  }
+}
+
+/** Between threads. */
+export class PortTransport implements Transport {
+  readonly #port: MessagePort;
+  readonly #batch: Batch;
+
+  constructor(host: Host, port: MessagePort) {
+    this.#port = port;
+    this.#batch = new Batch(host, (frames, transfer) => port.postMessage(frames, transfer.slice()));
+  }
+
+  send(frame: Frame, transfer: readonly Transferable[] = []): void {
+    this.#batch.add(frame, transfer);
+  }
+
+  listen(onFrame: (frame: Frame) => void, onClose: () => void): void {
+    this.#port.on('message', (frames: readonly Frame[]) => {
+      for (const frame of frames) onFrame(frame);
+    });
+    this.#port.on('close', onClose);
+  }
+
+  close(): void {
+    this.#batch.flush([]);
+    this.#port.close();
+  }
+}
+
+/** What both ends of a Node child's IPC channel have. */
+export interface IpcEnd {
+  send(message: unknown): void;
+  onMessage(listener: (message: unknown) => void): void;
+  onClose(listener: () => void): void;
+  close(): void;
+}
+
+/** Between a process and its Node child, over IPC with structured clone. Carries no ports. */
+export class IpcTransport implements Transport {
+  readonly #ipc: IpcEnd;
+  readonly #batch: Batch;
+
+  constructor(host: Host, ipc: IpcEnd) {
+    this.#ipc = ipc;
+    this.#batch = new Batch(host, (frames) => ipc.send(frames));
+  }
+
+  send(frame: Frame): void {
+    this.#batch.add(frame, []);
+  }
+
+  listen(onFrame: (frame: Frame) => void, onClose: () => void): void {
+    this.#ipc.onMessage((frames) => {
+      for (const frame of frames as readonly Frame[]) onFrame(frame); // only our own other end writes here
+    });
+    this.#ipc.onClose(onClose);
+  }
+
+  close(): void {
+    this.#batch.flush([]);
+    this.#ipc.close();
+  }
+}
+
+/** The parent's end of a child's IPC channel. */
+export function parentIpc(child: HostProcess): IpcEnd {
+  return {
+    send: (message) => child.send?.(message),
+    onMessage: (listener) => child.onMessage?.(listener),
+    onClose: (listener) => void child.exited.then(listener),
+    close: () => {},
+  };
+}

@@ -1,0 +1,46 @@
+import type { ChildSpec } from '../../../src/index.ts';
+import { component, light, supervisor } from '../../../src/index.ts';
+
+/** A subtree for the tests of remote mounts: a counter, an echo, and ways to die. */
+export default function make(input: { readonly from?: number; readonly failToStart?: boolean }): ChildSpec {
+  if (input.failToStart === true) throw new Error('the module refuses');
+  return supervisor('replaced', {
+    children: [
+      light('counter', {
+        init: () => input.from ?? 0,
+        receive: (count, message, context) => {
+          if (message.type === 'ADD') return count + 1;
+          if (message.type === 'GET') context.reply(count);
+          if (message.type === 'BOOM') throw new Error('boom in the counter');
+          return count;
+        },
+      }),
+      component('talker', (context) => ({
+        handle: async (message) => {
+          if (message.type === 'PING') return { from: context.self.path, text: message.text };
+          if (message.type === 'PID') return process.pid;
+          if (message.type === 'MOUNTS') return context.system.mounts();
+          if (message.type === 'ASK')
+            return context.system.slot(String(message.to)).ask({ type: 'PING', text: 'via' });
+          return null;
+        },
+      })),
+      component('mortal', () => ({
+        handle: (message) => {
+          if (message.type === 'EXIT') process.exit(7);
+          if (message.type === 'THROW')
+            setTimeout(() => {
+              throw new Error('nobody catches this');
+            }, 0);
+          if (message.type === 'REJECT') void Promise.reject(new Error('nobody awaits this'));
+          if (message.type === 'SPIN') for (;;);
+          if (message.type === 'OOM') {
+            const kept: unknown[] = [];
+            for (;;) kept.push(new Array(100_000).fill(kept.length));
+          }
+          return null;
+        },
+      })),
+    ],
+  });
+}

@@ -1,0 +1,25 @@
+import { nodeHost } from '../src/runtime/host-node.ts';
+import { Subtree } from '../src/runtime/remote-host.ts';
+import { type IpcEnd, IpcTransport } from '../src/runtime/transport.ts';
+
+const ipc: IpcEnd = {
+  send: (message) => void process.send?.(message),
+  onMessage: (listener) => void process.on('message', listener),
+  onClose: (listener) => void process.on('disconnect', listener),
+  close: () => {},
+};
+
+const [, , module] = process.argv;
+if (module === undefined || process.send === undefined)
+  throw new Error('This file is started by the actor runtime.');
+
+const host = nodeHost();
+new Subtree({
+  host,
+  pid: process.pid,
+  transport: new IpcTransport(host, ipc),
+  module,
+  loaded: () => {},
+  // Without its parent it serves nobody, and would hold what the next board needs.
+  leave: () => process.exit(0),
+});
