@@ -30,6 +30,8 @@ const POLICY =
 export interface TestConsole {
   readonly url: string;
   readonly adminKey: string;
+  /** A one-time login ticket, where one can be had. */
+  readonly ticket: string | null;
   /** Path of a component that comes back by itself after a crash, with a backoff a browser can see. */
   readonly victim: string;
   /** Cuts every inspector's socket, as a dying edge worker would. */
@@ -212,6 +214,7 @@ export async function startConsole(): Promise<TestConsole> {
   return {
     url,
     adminKey: KEY,
+    ticket: 'one-time',
     victim: 'board/catalogue',
     cutSockets: () => {
       for (const socket of open) socket.destroy();
