@@ -66,9 +66,9 @@ export class NativeStatement extends WireStatement {
   override handleCommandComplete({ text }: CommandComplete): void {
     if (!this.#described) this.#reset();
     this.#described = false;
-    const [, command = text, count] = /^(.*?)(?: \d+)?(?: (\d+))?$/.exec(text) ?? [];
-    this.command = command;
-    this.rowCount = Number(count ?? 0);
+    // `INSERT 0 3`, `SELECT 20`, `CREATE TABLE`: the last number counts rows, the one before it is a relic.
+    this.command = text.replace(/( \d+)+$/, '');
+    this.rowCount = Number(/ (\d+)$/.exec(text)?.[1] ?? 0);
     if (DDL.test(text)) this.changedSchema = true;
   }
 

@@ -31,6 +31,7 @@ export interface PostgresProviderOptions {
 
 /** Superuser (or administrator) access to a project's database, for its change feed. Holds a secret. */
 export interface AdminConnection extends PostgresTarget {
+  readonly engine: 'postgres';
   /**
    * Keeps the session's search path to pg_catalog: a tenant can put functions into public that would otherwise run
    * in the superuser's name. Pass it on when connecting.
@@ -104,7 +105,7 @@ export class PostgresProvider implements EngineProvider {
   async adminConnection(ref: string): Promise<AdminConnection> {
     const name = this.#names.of(ref);
     const { host, port, user, password } = await this.#address();
-    return { host, port, database: name, user, password, options: SAFE_PATH, role: name };
+    return { engine: 'postgres', host, port, database: name, user, password, options: SAFE_PATH, role: name };
   }
 
   reclaim(live: ReadonlySet<string>): Promise<readonly string[]> {

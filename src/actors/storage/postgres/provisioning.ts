@@ -93,9 +93,12 @@ export async function provisionServer(
     const strategy = rights.version >= 150_000 ? ' STRATEGY wal_log' : '';
     await connection.rows(`CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'${strategy}`);
   }
-  // The database stays the administrator's: its owner could open it to others.
+  // The database stays the administrator's: its owner could open it to others. And whoever administers it finds
+  // no function of the tenant's by accident, which would run in the administrator's name.
   await connection.rows(
-    `REVOKE ALL ON DATABASE ${name} FROM PUBLIC; GRANT CONNECT, CREATE, TEMPORARY ON DATABASE ${name} TO ${name}`,
+    `REVOKE ALL ON DATABASE ${name} FROM PUBLIC; GRANT CONNECT, CREATE, TEMPORARY ON DATABASE ${name} TO ${name};
+     ALTER ROLE ${name} IN DATABASE ${name} RESET ALL;
+     ALTER ROLE CURRENT_USER IN DATABASE ${name} SET search_path = pg_catalog`,
   );
 }
 

@@ -51,7 +51,7 @@ export class PostgresSession {
    * @param began told how to cancel it. Rejects with the server's own error, or one of the registry's.
    */
   async run(statement: WireStatement, budget: Budget, began?: (cancel: () => void) => void): Promise<void> {
-    const connection = this.#pool.take(false) ?? (await this.#pool.wait(budget.deadline));
+    const connection = await this.#take(false, budget);
     connection.native = false;
     try {
       if (connection.prepared > LIMITS.planCacheEntries) await deallocate(connection);
@@ -74,7 +74,7 @@ export class PostgresSession {
     began: (cancel: () => void) => void,
     after: (connection: PgConnection) => Promise<void>,
   ): Promise<void> {
-    const connection = this.#pool.take(true) ?? (await this.#pool.wait(budget.deadline));
+    const connection = await this.#take(true, budget);
     connection.native = true;
     let rollback = true;
     try {
@@ -112,6 +112,24 @@ export class PostgresSession {
     await Promise.all(this.#cleaning);
   }
 
+  /** A connection for a budget that is not used up; while it waited, the client may have gone. */
+  async #take(native: boolean, budget: Budget): Promise<PgConnection> {
+    this.#refuseLate(budget);
+    const connection = this.#pool.take(native) ?? (await this.#pool.wait(budget.deadline));
+    try {
+      this.#refuseLate(budget);
+    } catch (error) {
+      this.#pool.give(connection);
+      throw error;
+    }
+    return connection;
+  }
+
+  #refuseLate({ deadline, signal }: Budget): void {
+    if (signal?.aborted === true) throw clientGone();
+    if (deadline <= this.#options.host.now()) throw tooLate(0);
+  }
+
   async #watched(
     connection: PgConnection,
     statement: WireStatement,
@@ -119,7 +137,6 @@ export class PostgresSession {
     began?: (cancel: () => void) => void,
   ): Promise<void> {
     const started = this.#options.host.now();
-    if (signal?.aborted === true) throw new DatabaseError('57014', 'The client went away');
     const running = this.#watch.begin(connection, deadline);
     const abort = (): void => this.#watch.cancel(running, 'aborted');
     signal?.addEventListener('abort', abort, { once: true });
@@ -138,11 +155,10 @@ export class PostgresSession {
   #failure(error: unknown, running: Running, budget: number): unknown {
     const ended = !isServerError(error) || error.code === '57014' || error.code.startsWith('57P');
     if (running.cancelled !== null && ended) {
-      if (running.cancelled === 'aborted')
-        return new DatabaseError('57014', 'The client went away', { cause: error });
+      if (running.cancelled === 'aborted') return clientGone(error);
       if (running.cancelled === 'too_large')
         return new MagError('MAG_RESULT_TOO_LARGE', { limit: resultLimit }, { cause: error });
-      return new MagError('MAG_STATEMENT_TIMEOUT', { ms: Math.max(0, Math.round(budget)) }, { cause: error });
+      return tooLate(budget, error);
     }
     if (isConnectionLost(error)) {
       // The server says goodbye before it closes the socket; nothing may run on it in between.
@@ -210,6 +226,15 @@ export class PostgresSession {
       );
   }
 }
+
+const clientGone = (cause?: unknown): DatabaseError =>
+  new DatabaseError('57014', 'The client went away', { cause });
+
+/** PostgreSQL's own code for it, which clients know from `statement_timeout`. */
+const tooLate = (budget: number, cause?: unknown): DatabaseError =>
+  new DatabaseError('57014', `The statement ran longer than ${Math.round(budget)} ms and was cancelled`, {
+    cause,
+  });
 
 export const resultLimit = `${LIMITS.maxRows} rows or ${LIMITS.resultBytes / 1024 / 1024} MiB`;
 
