@@ -24,7 +24,7 @@ export const TRIGGER_PREFIX = '_mag_';
 
 /** Id of the shape that a trigger of ours writes, or null for somebody else's trigger. */
 export function shapeOfTrigger(name: string): number | null {
-  const match = /^_mag_(?:bi|ai|bu|au|ad)_(\d+)$/.exec(name);
+  const match = /^_mag_(?:bi|bu|ai|au|ad|ri|ru|rd)_(\d+)$/.exec(name);
   return match?.[1] === undefined ? null : Number(match[1]);
 }
 
@@ -122,9 +122,12 @@ function notTheUpdatedRow(table: CapturedTable): string {
   return same.length === 0 ? '1' : `NOT (${same.join(' AND ')})`;
 }
 
-/** The five triggers of a table whose changes are logged under `shape`. Their order of creation does not matter. */
+/** The triggers of a table whose changes are logged under `shape`. Their order among each other does not matter. */
 export function captureTriggers(table: CapturedTable, shape: number): CaptureTriggers[] {
   const conflicts = conflictsOf(table);
+  const noted = `EXISTS (SELECT 1 FROM _mag_replaced WHERE shape = ${shape})`;
+  // Nothing was noted for nearly every row: a trigger of its own for it costs half of one that asks in its body.
+  const plain = conflicts.length === 0 ? null : `NOT ${noted}`;
   const make = (
     kind: string,
     event: string,
@@ -136,29 +139,39 @@ export function captureTriggers(table: CapturedTable, shape: number): CaptureTri
     const head = `CREATE TRIGGER ${quoted(name)} ${event} ON ${quoted(table.name)}${condition}`;
     return { name, sql: `${head} BEGIN ${body.map((statement) => `${statement}; `).join('')}END` };
   };
-  const noted = `_mag_replaced WHERE shape = ${shape}`;
-  const self = notTheUpdatedRow(table);
-  const onUpdate = conflicts.map((conflict) => ({ ...conflict, holds: `${conflict.holds} AND ${self}` }));
+  const logged = {
+    insert: logging(shape, 'NULL', rowJson(table, 'NEW')),
+    update: logging(shape, rowJson(table, 'OLD'), rowJson(table, 'NEW')),
+    delete: logging(shape, rowJson(table, 'OLD'), 'NULL'),
+  };
   const triggers = [
-    make('ai', 'AFTER INSERT', null, afterInsert(table, shape)),
-    make('au', 'AFTER UPDATE', null, afterUpdate(table, shape)),
-    make('ad', 'AFTER DELETE', null, afterDelete(table, shape)),
+    make('ai', 'AFTER INSERT', plain, [logged.insert]),
+    make('au', 'AFTER UPDATE', plain, [logged.update]),
+    make('ad', 'AFTER DELETE', plain, [logged.delete]),
   ];
   if (conflicts.length === 0) return triggers;
+  const self = notTheUpdatedRow(table);
+  const onUpdate = conflicts.map((conflict) => ({ ...conflict, holds: `${conflict.holds} AND ${self}` }));
   const inTheWay = (list: readonly Conflict[], ofUpdate: boolean): string =>
     [
-      `EXISTS (SELECT 1 FROM ${noted})`,
+      noted,
       ...list.map(({ holds, moved }) => {
         const held = `EXISTS (SELECT 1 FROM ${quoted(table.name)} WHERE ${holds})`;
         return ofUpdate && moved !== null ? `(${moved} AND ${held})` : held;
       }),
     ].join(' OR ');
-  triggers.push(
+  return [
+    ...triggers,
     make('bi', 'BEFORE INSERT', inTheWay(conflicts, false), note(table, shape, conflicts)),
     make('bu', 'BEFORE UPDATE', inTheWay(onUpdate, true), note(table, shape, onUpdate)),
-  );
-  return triggers;
+    make('ri', 'AFTER INSERT', noted, afterReplacingInsert(table, shape)),
+    make('ru', 'AFTER UPDATE', noted, [logRemoved(table, shape), logged.update]),
+    make('rd', 'AFTER DELETE', noted, [logged.delete, markDeleted(shape)]),
+  ];
 }
+
+const logging = (shape: number, old: string, after: string): string =>
+  `INSERT INTO _mag_changes(shape, at, old, new) VALUES (${shape}, ${NOW}, ${old}, ${after})`;
 
 /** Notes who stands in the way, each row once though it may hold several keys. */
 function note(table: CapturedTable, shape: number, conflicts: readonly Conflict[]): string[] {
@@ -183,33 +196,23 @@ function removed(table: CapturedTable, shape: number): string {
     OR NOT EXISTS (SELECT 1 FROM ${name} WHERE ${name}.${rowid} = _mag_replaced.rid))`;
 }
 
-function afterInsert(table: CapturedTable, shape: number): string[] {
-  const gone = removed(table, shape);
-  const chosen = (column: string): string =>
-    `(SELECT ${column} FROM _mag_replaced WHERE ${gone} ORDER BY primary_key DESC, id LIMIT 1)`;
+/** DELETEs of the removed rows that no delete trigger logged. */
+const logRemoved = (table: CapturedTable, shape: number): string =>
+  `INSERT INTO _mag_changes(shape, at, old) SELECT ${shape}, ${NOW}, old FROM _mag_replaced
+    WHERE ${removed(table, shape)} AND deleted IS NULL`;
+
+/** The row with the new one's primary key, else the first removed one, becomes the old row of an UPDATE. */
+function afterReplacingInsert(table: CapturedTable, shape: number): string[] {
+  const chosen = (column: string): string => `(SELECT ${column} FROM _mag_replaced
+    WHERE ${removed(table, shape)} ORDER BY primary_key DESC, id LIMIT 1)`;
   return [
-    `INSERT INTO _mag_changes(shape, at, old) SELECT ${shape}, ${NOW}, old FROM _mag_replaced
-      WHERE ${gone} AND deleted IS NULL AND id <> ${chosen('id')}`,
-    // With recursive_triggers on, the replaced row was logged as a DELETE already.
+    `${logRemoved(table, shape)} AND id <> ${chosen('id')}`,
+    // With recursive_triggers on, it was logged as a DELETE already.
     `UPDATE _mag_changes SET shape = 0, old = NULL WHERE seq = ${chosen('deleted')}`,
-    `INSERT INTO _mag_changes(shape, at, old, new)
-      VALUES (${shape}, ${NOW}, ${chosen('old')}, ${rowJson(table, 'NEW')})`,
+    logging(shape, chosen('old'), rowJson(table, 'NEW')),
   ];
 }
 
-function afterUpdate(table: CapturedTable, shape: number): string[] {
-  return [
-    `INSERT INTO _mag_changes(shape, at, old) SELECT ${shape}, ${NOW}, old FROM _mag_replaced
-      WHERE ${removed(table, shape)} AND deleted IS NULL`,
-    `INSERT INTO _mag_changes(shape, at, old, new)
-      VALUES (${shape}, ${NOW}, ${rowJson(table, 'OLD')}, ${rowJson(table, 'NEW')})`,
-  ];
-}
-
-function afterDelete(table: CapturedTable, shape: number): string[] {
-  return [
-    `INSERT INTO _mag_changes(shape, at, old) VALUES (${shape}, ${NOW}, ${rowJson(table, 'OLD')})`,
-    `UPDATE _mag_replaced SET deleted = last_insert_rowid() WHERE shape = ${shape}
-      AND old = (SELECT old FROM _mag_changes WHERE seq = last_insert_rowid())`,
-  ];
-}
+const markDeleted = (shape: number): string =>
+  `UPDATE _mag_replaced SET deleted = last_insert_rowid() WHERE shape = ${shape}
+    AND old = (SELECT old FROM _mag_changes WHERE seq = last_insert_rowid())`;

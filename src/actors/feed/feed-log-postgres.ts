@@ -1,0 +1,297 @@
+import { existsSync } from 'node:fs';
+import pg from 'pg';
+import { describeError, MagError } from '../../errors.ts';
+import { LIMITS } from '../../limits.ts';
+import type { Change, FeedPosition } from '../../protocol/change.ts';
+import type { Host, Timer } from '../../runtime/host.ts';
+import type { Log } from '../../runtime/log.ts';
+import type { FeedLog } from './feed-log.ts';
+import { Appender } from './postgres/appender.ts';
+import { ChangeDecoder } from './postgres/decoder.ts';
+import { FeedFile } from './postgres/feed-file.ts';
+import { decodePgOutput, type Lsn } from './postgres/pgoutput.ts';
+import { ReplicationStream } from './postgres/replication-stream.ts';
+import {
+  type AdminConnection,
+  builtinTypes,
+  createSlot,
+  dropSlot,
+  feedSlotName,
+  preparePublication,
+  readSlot,
+} from './postgres/source.ts';
+
+export interface PostgresFeedLogOptions {
+  readonly host: Host;
+  readonly log: Log;
+  readonly ref: string;
+  /** Where the durable log is kept; made where it is missing. */
+  readonly file: string;
+  /** Where the project's database is now; asked again for every connection. */
+  readonly connect: () => Promise<AdminConnection>;
+  /** Changes held at least; default LIMITS.feedRows. */
+  readonly rows?: number;
+}
+
+const CONNECT_MS = 5_000;
+
+/** The feed of a PostgreSQL project: pgoutput read from a slot of its own into a durable file. */
+export function createPostgresFeedLog(options: PostgresFeedLogOptions): FeedLog {
+  return new PostgresFeedLog(options);
+}
+
+/** A feed file shows that the feed was activated: the slot is then there too, and pins WAL until it is read. */
+export const isPostgresFeedActivated = (file: string): boolean => existsSync(file);
+
+class PostgresFeedLog implements FeedLog {
+  readonly #options: PostgresFeedLogOptions;
+  readonly #host: Host;
+  #file: FeedFile | null = null;
+  #appender: Appender | null = null;
+  #stream: ReplicationStream | null = null;
+  #flushing = false;
+  #confirmTimer: Timer | null = null;
+  #retryTimer: Timer | null = null;
+  #backoff: number = LIMITS.backoffBaseMs;
+  /** Read to here, also where that brought no change. */
+  #reached: Lsn = 0n;
+  #confirmed: Lsn = 0n;
+  #closed = false;
+  #appended: () => void = () => {};
+  #failed: (error: Error) => void = () => {};
+
+  constructor(options: PostgresFeedLogOptions) {
+    this.#options = options;
+    this.#host = options.host;
+  }
+
+  /** Rejects where the server cannot be reached or refuses; from then on a broken stream is taken up again by itself. */
+  async open(): Promise<FeedPosition> {
+    try {
+      await this.#connect();
+    } catch (error) {
+      await this.close();
+      throw this.#unavailable(error);
+    }
+    return this.head();
+  }
+
+  head(): FeedPosition {
+    return { epoch: this.#file?.epoch ?? '', offset: this.#file?.head ?? 0 };
+  }
+
+  async read(after: FeedPosition, limit: number): Promise<readonly Change[]> {
+    const file = this.#file;
+    if (file === null || this.#closed) throw this.#unavailable(new Error('its log is closed'));
+    if (after.epoch !== file.epoch || after.offset < file.floor || after.offset > file.head) {
+      throw new MagError('MAG_RESUME_EXPIRED', { offset: after.offset });
+    }
+    return file.read(after.offset, limit);
+  }
+
+  onAppend(listener: () => void): void {
+    this.#appended = listener;
+  }
+
+  onFailure(listener: (error: Error) => void): void {
+    this.#failed = listener;
+  }
+
+  /** The server sends what is new by itself. */
+  nudge(): void {}
+
+  /** The slot must be read whether anybody follows or not: what is not read pins the server's WAL. */
+  attend(): void {}
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const timer of [this.#confirmTimer, this.#retryTimer])
+      if (timer !== null) this.#host.clearTimer(timer);
+    this.#appender?.reset();
+    this.#confirm();
+    this.#stream?.close();
+    this.#stream = null;
+    this.#file?.close();
+    this.#file = null;
+  }
+
+  /** Slot and stream, whatever state they were left in. */
+  async #connect(): Promise<void> {
+    const { ref, connect, log } = this.#options;
+    const admin = await connect();
+    const { engine: _engine, ...target } = admin;
+    const client = new pg.Client({
+      ...target,
+      connectionTimeoutMillis: CONNECT_MS,
+      application_name: 'magmobo-feed',
+    });
+    client.on('error', (error) => log.debug({ ref, error: error.message }, 'the admin connection broke'));
+    await client.connect();
+    try {
+      await preparePublication(client);
+      const types = await builtinTypes(client);
+      await this.#resumeSlot(client);
+      if (this.#closed) throw new Error('the feed was closed meanwhile');
+      await this.#startStream(admin, types);
+    } finally {
+      // The server closes it anyway; a lost goodbye costs nothing.
+      await client.end().catch(() => {});
+    }
+  }
+
+  /** Goes on from the slot where the file carries on what the slot remembers; else both begin anew. */
+  async #resumeSlot(client: pg.Client): Promise<void> {
+    const { ref, file: path, log } = this.#options;
+    const name = feedSlotName(ref);
+    const slot = await readSlot(client, name);
+    if (this.#closed) throw new Error('the feed was closed meanwhile');
+    const known = this.#file !== null || existsSync(path);
+    const file = this.#openFile();
+    if (slot !== null && !slot.lost && known && slot.confirmed <= file.lsn) {
+      // A walsender whose client died without a word still holds the slot.
+      if (slot.activePid !== null)
+        await client.query('SELECT pg_terminate_backend($1, 2000)', [slot.activePid]);
+      return;
+    }
+    await dropSlot(client, name);
+    const start = await createSlot(client, name);
+    file.beginEpoch(this.#newEpoch(), start);
+    this.#reached = start;
+    this.#confirmed = start;
+    if (!known) return;
+    log.warn({ ref }, 'the replication slot was lost; the feed begins a new epoch');
+    this.#appended();
+  }
+
+  #openFile(): FeedFile {
+    if (this.#file !== null) return this.#file;
+    const file = new FeedFile(this.#options.file, () => this.#newEpoch());
+    this.#file = file;
+    this.#appender = new Appender(file);
+    this.#reached = file.lsn;
+    return file;
+  }
+
+  async #startStream(admin: AdminConnection, types: ReadonlyMap<number, string>): Promise<void> {
+    const decoder = new ChangeDecoder(types);
+    const appender = this.#appender;
+    if (appender === null) return;
+    const stream: ReplicationStream = await ReplicationStream.start(
+      this.#host,
+      admin,
+      feedSlotName(this.#options.ref),
+      {
+        message: (bytes) => {
+          for (const event of decoder.decode(decodePgOutput(bytes))) appender.add(event);
+          this.#flushSoon();
+        },
+        reached: (lsn) => {
+          if (appender.inTransaction || lsn <= this.#reached) return;
+          this.#reached = lsn;
+          this.#confirmLater();
+        },
+        ended: (error) => this.#reconnect(error),
+      },
+    );
+    if (this.#closed) {
+      stream.close();
+      return;
+    }
+    this.#stream = stream;
+    this.#backoff = LIMITS.backoffBaseMs;
+  }
+
+  /** All that one read from the socket brought goes under one commit of the file. */
+  #flushSoon(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    this.#host.soon(() => {
+      this.#flushing = false;
+      const file = this.#file;
+      if (file === null) return;
+      try {
+        const news = this.#appender?.flush() === true;
+        if (file.lsn > this.#reached) this.#reached = file.lsn;
+        this.#confirmLater();
+        if (news) this.#appended();
+      } catch (error) {
+        this.#fail(error);
+      }
+    });
+  }
+
+  #confirmLater(): void {
+    if (this.#confirmTimer !== null || this.#closed) return;
+    this.#confirmTimer = this.#host.setTimer(LIMITS.feedConfirmMs, () => {
+      this.#confirmTimer = null;
+      try {
+        this.#confirm();
+        this.#trim();
+      } catch (error) {
+        this.#fail(error);
+      }
+    });
+  }
+
+  /** The server may forget only what a power cut here cannot undo. */
+  #confirm(): void {
+    const file = this.#file;
+    if (file === null || this.#appender?.inTransaction === true) return;
+    file.advance(this.#reached);
+    if (file.lsn === this.#confirmed) return;
+    file.makeDurable();
+    this.#confirmed = file.durableLsn;
+    this.#stream?.confirm(this.#confirmed);
+  }
+
+  #trim(): void {
+    const keep = this.#options.rows ?? LIMITS.feedRows;
+    if (this.#file?.trim(keep) !== true) return;
+    this.#host.defer(() => {
+      if (!this.#closed) this.#trim();
+    });
+  }
+
+  #reconnect(error: unknown): void {
+    this.#stream?.close();
+    this.#stream = null;
+    if (this.#closed) return;
+    try {
+      this.#appender?.reset();
+    } catch (cause) {
+      this.#fail(cause);
+      return;
+    }
+    const { log, ref } = this.#options;
+    const spread = this.#backoff * 3 - LIMITS.backoffBaseMs;
+    this.#backoff = Math.min(LIMITS.backoffCapMs, LIMITS.backoffBaseMs + this.#host.random() * spread);
+    log.info(
+      { ref, error: describeError(error), ms: Math.round(this.#backoff) },
+      'the change stream broke; again soon',
+    );
+    this.#retryTimer = this.#host.setTimer(this.#backoff, () => {
+      this.#retryTimer = null;
+      this.#connect().catch((again: unknown) => this.#reconnect(again));
+    });
+  }
+
+  #newEpoch(): string {
+    return Buffer.from(this.#host.randomBytes(9)).toString('base64url');
+  }
+
+  #unavailable(cause: unknown): MagError {
+    return new MagError(
+      'MAG_FEED_UNAVAILABLE',
+      { ref: this.#options.ref, why: describeError(cause) },
+      { cause },
+    );
+  }
+
+  /** The file itself failed: nothing more can be promised from here. */
+  #fail(error: unknown): void {
+    if (this.#closed) return;
+    this.#stream?.close();
+    this.#stream = null;
+    this.#failed(this.#unavailable(error));
+  }
+}
