@@ -194,11 +194,36 @@ export class SqliteSession {
     return { json, rowCount: rows.length, total, totalKind: query.count === undefined ? null : 'exact' };
   }
 
+  /** How long a statement may block this thread for another writer, milliseconds. */
+  setBusyTimeout(ms: number): void {
+    const { database, confinement } = this.connection;
+    confinement.asBoard(() => database.exec(`PRAGMA busy_timeout = ${Math.round(ms)}`));
+  }
+
+  /**
+   * Moves the WAL into the database without waiting for anybody. Where readers kept it from starting over for long,
+   * waits for them a moment, or the file would grow for ever.
+   */
+  checkpoint(): void {
+    const { database, confinement } = this.connection;
+    confinement.asBoard(() => {
+      const state = database.prepare('PRAGMA wal_checkpoint(PASSIVE)').get();
+      if (Number(state?.log ?? 0) < LIMITS.checkpointPages * OVERGROWN) return;
+      database.exec(`PRAGMA busy_timeout = ${RESTART_WAIT_MS}`);
+      database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();
+      database.exec('PRAGMA busy_timeout = 0');
+    });
+  }
+
   close(): void {
     this.#plans.clear();
     this.connection.database.close();
   }
 }
+
+/** A WAL of so many times the checkpoint threshold was kept from starting over by readers. */
+const OVERGROWN = 16;
+const RESTART_WAIT_MS = 50;
 
 /** Rows up to which reading all at once is cheaper than looking at the size of each. */
 const SMALL_PAGE = 100;

@@ -1,0 +1,230 @@
+import { DatabaseError, MagError } from '../../../errors.ts';
+import { LIMITS } from '../../../limits.ts';
+import type { Query } from '../../../protocol/query.ts';
+import type { Host } from '../../../runtime/host.ts';
+import type { Log } from '../../../runtime/log.ts';
+import type { Engine, ExecuteContext, QueryResult, SchemaSnapshot, SqlResult } from '../engine.ts';
+import { type QueryShape, queryShape } from '../sql/query-shape.ts';
+import type {
+  Lane,
+  StorageClient,
+  StorageReply,
+  StorageRequest,
+} from '../storage-process/storage-request.ts';
+import { withinInlineBounds } from './inline-rule.ts';
+import { decodeSchema } from './schema-codec.ts';
+import { isBusy, isStaleSchema, toPublicError } from './sqlite-errors.ts';
+import { SqliteSession } from './sqlite-session.ts';
+import { onlyReads, splitStatements } from './statement-splitter.ts';
+import { WalMonitor } from './wal-monitor.ts';
+
+export interface SqliteEngineOptions {
+  /** Path of the project's database; it must exist. */
+  readonly file: string;
+  readonly host: Host;
+  readonly log: Log;
+  readonly storage: StorageClient;
+}
+
+/** Where statements of this engine ran, and how often writes met a lock. */
+export interface SqliteEngineCounters {
+  inline: number;
+  process: number;
+  busy: number;
+  checkpoints: number;
+}
+
+const timedOut = (): DatabaseError =>
+  new DatabaseError('57014', 'canceling statement due to statement timeout');
+
+class SqliteEngine implements Engine {
+  readonly kind = 'sqlite';
+  readonly counters: SqliteEngineCounters = { inline: 0, process: 0, busy: 0, checkpoints: 0 };
+  readonly #options: SqliteEngineOptions;
+  readonly #host: Host;
+  readonly #session: SqliteSession;
+  readonly #wal: WalMonitor;
+  /** Whether this turn of the event loop has asked for the schema's version already. */
+  #schemaIsFresh = false;
+  /** Whether the schema is small enough for this thread to read. */
+  #fits: boolean | null = null;
+  #checkpointing = false;
+  #closed = false;
+
+  constructor(options: SqliteEngineOptions) {
+    this.#options = options;
+    this.#host = options.host;
+    this.#session = new SqliteSession({ file: options.file, busyTimeout: 0, checkpointPages: 0 });
+    this.#wal = new WalMonitor(options.file);
+  }
+
+  execute(query: Query, context: ExecuteContext): Promise<QueryResult> {
+    try {
+      const refused = this.#refusal(context);
+      if (refused !== null) return Promise.reject(refused);
+      const shape = queryShape(query);
+      const result = this.#inline(query, shape, context);
+      return result === null ? this.#inProcess(query, context) : Promise.resolve(result);
+    } catch (error) {
+      if (isBusy(error)) return this.#retry(query, context);
+      return Promise.reject(toPublicError(error, this.#session.connection.confinement.refusal));
+    }
+  }
+
+  async sql(statement: string, params: readonly unknown[], context: ExecuteContext): Promise<SqlResult> {
+    const refused = this.#refusal(context);
+    if (refused !== null) throw refused;
+    const lane: Lane = onlyReads(splitStatements(statement)) ? 'read' : 'write';
+    const { file } = this.#options;
+    const busyMs = this.#busyMs(context);
+    const reply = await this.#run({ op: 'sql', file, statement, params, busyMs }, lane, context);
+    return { json: reply.body, rowCount: reply.rowCount, command: reply.command };
+  }
+
+  async schema(context: ExecuteContext): Promise<SchemaSnapshot> {
+    const refused = this.#refusal(context);
+    if (refused !== null) throw refused;
+    try {
+      this.#refresh();
+      if (this.#schemaFits()) return this.#session.schema();
+    } catch (error) {
+      if (!isBusy(error)) throw toPublicError(error);
+    }
+    const { file } = this.#options;
+    return decodeSchema((await this.#run({ op: 'schema', file }, 'read', context)).body);
+  }
+
+  close(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    this.#closed = true;
+    this.#wal.close();
+    this.#session.close();
+    return Promise.resolve();
+  }
+
+  #refusal(context: ExecuteContext): MagError | DatabaseError | null {
+    if (this.#closed) return new MagError('MAG_COMPONENT_UNAVAILABLE', { name: 'this database session' });
+    if (context.signal?.aborted === true)
+      return new DatabaseError('57014', 'canceling statement due to user request');
+    return context.deadline <= this.#host.now() ? timedOut() : null;
+  }
+
+  /**
+   * Runs the query on this thread where that is bounded; null where it belongs into a storage process. A plan whose
+   * table changed under it is made again, once.
+   */
+  #inline(query: Query, shape: QueryShape, context: ExecuteContext): QueryResult | null {
+    this.#refresh();
+    if (!this.#schemaFits()) return null;
+    let result: QueryResult | null;
+    try {
+      result = this.#runHere(query, shape);
+    } catch (error) {
+      if (!isStaleSchema(error)) throw error;
+      this.#session.forgetSchema();
+      result = this.#runHere(query, shape);
+    }
+    if (result === null) return null;
+    this.counters.inline += 1;
+    if (query.kind !== 'select') this.#wrote(context);
+    return result;
+  }
+
+  #runHere(query: Query, shape: QueryShape): QueryResult | null {
+    const plan = this.#session.plan(query, shape);
+    if (plan.heavy || !withinInlineBounds(plan.verdict, query)) return null;
+    return this.#session.run(query, shape, plan, LIMITS.inlineResultBytes);
+  }
+
+  /** A change of schema is seen by the first statement of each turn: what a client was told of precedes its next request. */
+  #refresh(): void {
+    if (this.#schemaIsFresh) return;
+    this.#schemaIsFresh = true;
+    this.#host.defer(() => {
+      this.#schemaIsFresh = false;
+    });
+    if (this.#session.refreshSchema()) this.#fits = null;
+  }
+
+  #schemaFits(): boolean {
+    this.#fits ??= this.#session.schemaObjects() <= LIMITS.inlineSchemaObjects;
+    return this.#fits;
+  }
+
+  /** Another connection writes: tries again in later turns for a moment, then queues at the project's single writer. */
+  async #retry(query: Query, context: ExecuteContext): Promise<QueryResult> {
+    this.counters.busy += 1;
+    const until = Math.min(this.#host.now() + LIMITS.busyRetryMs, context.deadline);
+    while (this.#host.now() < until) {
+      await new Promise<void>((resolve) => this.#host.defer(resolve));
+      const refused = this.#refusal(context);
+      if (refused !== null) throw refused;
+      try {
+        const result = this.#inline(query, queryShape(query), context);
+        if (result !== null) return result;
+        break;
+      } catch (error) {
+        if (!isBusy(error)) throw toPublicError(error, this.#session.connection.confinement.refusal);
+      }
+    }
+    return this.#inProcess(query, context);
+  }
+
+  async #inProcess(query: Query, context: ExecuteContext): Promise<QueryResult> {
+    const lane: Lane = query.kind === 'select' ? 'read' : 'write';
+    const { file } = this.#options;
+    const busyMs = this.#busyMs(context);
+    const reply = await this.#run({ op: 'query', file, query, busyMs }, lane, context);
+    const { rowCount, total, totalKind, body } = reply;
+    return { json: body, rowCount, total, totalKind };
+  }
+
+  /** A storage process may block for the lock until the deadline: that is what it is for. */
+  #busyMs(context: ExecuteContext): number {
+    return Math.max(0, Math.round(context.deadline - this.#host.now()));
+  }
+
+  async #run(request: StorageRequest, lane: Lane, context: ExecuteContext): Promise<StorageReply> {
+    this.counters.process += 1;
+    try {
+      return await this.#options.storage.run(request, {
+        ref: context.tenant,
+        lane,
+        deadline: context.deadline,
+        ...(context.signal === undefined ? {} : { signal: context.signal }),
+      });
+    } catch (error) {
+      throw toPublicError(error);
+    }
+  }
+
+  #wrote(context: ExecuteContext): void {
+    if (!this.#wal.wrote() || this.#checkpointing) return;
+    this.#checkpointing = true;
+    this.counters.checkpoints += 1;
+    const deadline = this.#host.now() + LIMITS.statementTimeoutMs;
+    const { file, storage, log } = this.#options;
+    storage
+      .run({ op: 'checkpoint', file }, { ref: context.tenant, lane: 'write', deadline })
+      .catch((error: unknown) =>
+        log.warn({ ref: context.tenant, error }, 'checkpoint failed; the next one catches up'),
+      )
+      .finally(() => {
+        this.#checkpointing = false;
+      });
+  }
+}
+
+/**
+ * Opens a session on a project's SQLite database. Bounded statements run on this thread, all others in storage
+ * processes. Throws DatabaseError where the file cannot be opened.
+ */
+export function openSqliteEngine(
+  options: SqliteEngineOptions,
+): Engine & { readonly counters: SqliteEngineCounters } {
+  try {
+    return new SqliteEngine(options);
+  } catch (error) {
+    throw toPublicError(error);
+  }
+}

@@ -1,0 +1,75 @@
+import type { CountKind, Query } from '../../../protocol/query.ts';
+import type { WireError } from '../../../runtime/wire-error.ts';
+
+/** `write`: the one writer of its project at that moment. `read`: beside it. */
+export type Lane = 'read' | 'write';
+
+/** What an edge thread asks a storage process to do on one database file. */
+export type StorageRequest =
+  | { readonly op: 'query'; readonly file: string; readonly query: Query; readonly busyMs: number }
+  | {
+      readonly op: 'sql';
+      readonly file: string;
+      readonly statement: string;
+      readonly params: readonly unknown[];
+      readonly busyMs: number;
+    }
+  | { readonly op: 'schema'; readonly file: string }
+  | { readonly op: 'checkpoint'; readonly file: string };
+
+/** What goes before the body of a reply. */
+export type ReplyHeader =
+  | {
+      readonly ok: true;
+      readonly rowCount: number;
+      readonly total: number | null;
+      readonly totalKind: CountKind | null;
+      readonly command: string;
+    }
+  | { readonly ok: false; readonly error: WireError };
+
+export interface StorageReply {
+  readonly rowCount: number;
+  readonly total: number | null;
+  readonly totalKind: CountKind | null;
+  readonly command: string;
+  /** Ready JSON. */
+  readonly body: string;
+}
+
+export interface StorageRunOptions {
+  /** Project reference. */
+  readonly ref: string;
+  readonly lane: Lane;
+  /** On the host's monotonic clock of the calling thread; the process is killed when it passes. */
+  readonly deadline: number;
+  /** Aborting kills the process: nothing else ends a statement of SQLite. */
+  readonly signal?: AbortSignal;
+}
+
+/** A way to storage processes, as an engine sees it. */
+export interface StorageClient {
+  /**
+   * Throws 57014 at the deadline or when aborted, MAG_POOL_TIMEOUT and MAG_OVERLOADED where no process became free,
+   * MAG_PROCESS_EXITED where it died, and what the statement itself threw.
+   */
+  run(request: StorageRequest, options: StorageRunOptions): Promise<StorageReply>;
+  /** Ends the sockets; running statements fail. */
+  close(): void;
+}
+
+export interface LeaseRequest {
+  readonly ref: string;
+  readonly lane: Lane;
+  /**
+   * Milliseconds from now until the process is killed, waiting included: clocks of threads have different zeros,
+   * so a deadline cannot travel.
+   */
+  readonly timeoutMs: number;
+}
+
+export interface Lease {
+  readonly id: number;
+  /** Path of the process's Unix socket (a named pipe on Windows). */
+  readonly socket: string;
+}

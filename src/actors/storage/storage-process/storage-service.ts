@@ -1,0 +1,141 @@
+import { rmSync, statSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { LIMITS } from '../../../limits.ts';
+import { toWire } from '../../../runtime/wire-error.ts';
+import { queryShape } from '../sql/query-shape.ts';
+import { openTenantConnection } from '../sqlite/connection.ts';
+import { encodeSchema } from '../sqlite/schema-codec.ts';
+import { runSql } from '../sqlite/sql-runner.ts';
+import { toPublicError } from '../sqlite/sqlite-errors.ts';
+import { SqliteSession } from '../sqlite/sqlite-session.ts';
+import { encodeFrame, FrameReader } from './frame.ts';
+import type { ReplyHeader, StorageRequest } from './storage-request.ts';
+
+interface Reply {
+  readonly header: ReplyHeader;
+  readonly body: string;
+}
+
+const NOTHING = { rowCount: 0, total: null, totalKind: null, command: '' } as const;
+
+interface OpenFile {
+  readonly session: SqliteSession;
+  /** The file behind the path when it was opened: a dropped and remade project has another. */
+  readonly inode: number;
+}
+
+/** The work of a storage process: one statement at a time, synchronously. Killing it is how a statement ends early. */
+export class StorageService {
+  /** Least recently used first. */
+  readonly #files = new Map<string, OpenFile>();
+
+  handle(request: StorageRequest): Reply {
+    try {
+      return this.#handle(request);
+    } catch (error) {
+      return { header: { ok: false, error: toWire(toPublicError(error)) }, body: '' };
+    }
+  }
+
+  close(): void {
+    for (const { session } of this.#files.values()) session.close();
+    this.#files.clear();
+  }
+
+  #handle(request: StorageRequest): Reply {
+    switch (request.op) {
+      case 'query':
+        return this.#query(this.#open(request.file), request);
+      case 'sql':
+        return this.#sql(request);
+      case 'schema':
+        return {
+          header: { ok: true, ...NOTHING },
+          body: encodeSchema(this.#refreshed(this.#open(request.file)).schema()),
+        };
+      default:
+        return this.#checkpoint(this.#open(request.file));
+    }
+  }
+
+  #refreshed(session: SqliteSession): SqliteSession {
+    session.refreshSchema();
+    return session;
+  }
+
+  #open(file: string): SqliteSession {
+    const known = this.#files.get(file);
+    const inode = statSync(file).ino;
+    if (known !== undefined) this.#files.delete(file);
+    if (known !== undefined && known.inode !== inode) known.session.close();
+    const entry =
+      known !== undefined && known.inode === inode
+        ? known
+        : {
+            inode,
+            session: new SqliteSession({ file, busyTimeout: 0, checkpointPages: LIMITS.checkpointPages }),
+          };
+    this.#files.set(file, entry);
+    for (const [path, { session }] of this.#files) {
+      if (this.#files.size <= LIMITS.storageProcessFiles) break;
+      session.close();
+      this.#files.delete(path);
+    }
+    return entry.session;
+  }
+
+  #query(session: SqliteSession, request: Extract<StorageRequest, { op: 'query' }>): Reply {
+    session.setBusyTimeout(request.busyMs);
+    session.refreshSchema();
+    const shape = queryShape(request.query);
+    const result = session.run(request.query, shape, session.plan(request.query, shape), null);
+    if (result === null) throw new Error('a result without a budget cannot be refused');
+    const { rowCount, total, totalKind, json } = result;
+    return { header: { ok: true, rowCount, total, totalKind, command: '' }, body: json };
+  }
+
+  /** A connection of its own: a temporary table, a pragma or an open transaction must not reach the next tenant. */
+  #sql(request: Extract<StorageRequest, { op: 'sql' }>): Reply {
+    const { file, statement, params, busyMs } = request;
+    const checkpointPages = LIMITS.checkpointPages;
+    const connection = openTenantConnection({ file, busyTimeout: busyMs, checkpointPages });
+    try {
+      const { json, rowCount, command } = runSql(connection, statement, params);
+      return { header: { ok: true, ...NOTHING, rowCount, command }, body: json };
+    } catch (error) {
+      throw toPublicError(error, connection.confinement.refusal);
+    } finally {
+      connection.database.close();
+    }
+  }
+
+  /** Moves the WAL into the database; waits for nobody, so what a reader still needs stays for the next time. */
+  #checkpoint(session: SqliteSession): Reply {
+    session.checkpoint();
+    return { header: { ok: true, ...NOTHING }, body: '' };
+  }
+}
+
+function serve(socket: Socket, service: StorageService): void {
+  const frames = new FrameReader();
+  socket.on('data', (chunk: Buffer) => {
+    for (const frame of frames.push(chunk)) {
+      const { header, body } = service.handle(frame.header as StorageRequest); // only our own edge threads reach this socket
+      const [head, text] = encodeFrame(header, body);
+      socket.write(head);
+      socket.write(text);
+    }
+  });
+  // The other end went away; the owner of the lease knows why.
+  socket.on('error', () => socket.destroy());
+}
+
+/** Listens on a Unix socket that only this user can open. Resolves once it does. */
+export function listen(path: string, service: StorageService): Promise<Server> {
+  rmSync(path, { force: true });
+  return new Promise((resolve, reject) => {
+    const server = createServer((socket) => serve(socket, service));
+    server.once('error', reject);
+    server.listen(path, () => resolve(server));
+  });
+}
