@@ -1,7 +1,8 @@
 import type { AnyActorRef } from 'xstate';
 import { describeError, MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
-import { componentMachine } from '../machines/component.ts';
+import { type ComponentEvent, componentMachine } from '../machines/component.ts';
+import type { ActorNode } from '../protocol/actor-node.ts';
 import type { Actor } from './actor.ts';
 import type { Ask } from './ask.ts';
 import type { Cell } from './cell.ts';
@@ -43,7 +44,7 @@ export class ComponentActor implements Actor {
     this.#behaviour = behaviour;
     this.#context = new ServiceContext(core, cell);
     this.#context.degradedListener = (detail) =>
-      this.#machine?.send(detail === null ? { type: 'RECOVERED' } : { type: 'DEGRADED', detail });
+      this.#send(detail === null ? { type: 'RECOVERED' } : { type: 'DEGRADED', detail });
     this.#end = new Promise((resolve) => {
       this.#ended = resolve;
     });
@@ -53,12 +54,14 @@ export class ComponentActor implements Actor {
     const started = new Promise<void>((resolve) => {
       this.#started = resolve;
     });
+    // The component's own code runs after the chart's step, not inside it.
+    const { host } = this.#core;
     const effects = {
-      start: () => this.#begin(),
+      start: () => host.soon(() => void this.#begin()),
       open: () => this.#open(),
       close: () => this.#close(),
-      drain: () => this.#drain(),
-      free: () => this.#free(),
+      drain: () => host.soon(() => void this.#drain()),
+      free: () => host.soon(() => void this.#free()),
     };
     const machine = this.#core.xstate.create(
       componentMachine,
@@ -93,12 +96,12 @@ export class ComponentActor implements Actor {
   }
 
   stop(): Promise<void> {
-    this.#machine?.send({ type: 'STOP' });
+    this.#send({ type: 'STOP' });
     return this.#end;
   }
 
   abandon(error: unknown): Promise<void> {
-    this.#machine?.send({ type: 'CRASHED', error });
+    this.#send({ type: 'CRASHED', error });
     // A service that hangs while it is freed must not keep its replacement from starting.
     const limit = this.#core.host.setTimer(LIMITS.shutdownMs, () => this.#ended());
     return this.#end.then(() => this.#core.host.clearTimer(limit));
@@ -117,6 +120,12 @@ export class ComponentActor implements Actor {
     return stateText(snapshot.value).replace(/^running\./, '');
   }
 
+  /** The tree shows why it is degraded where it shows errors. */
+  async overlay(): Promise<Partial<ActorNode>> {
+    const detail = this.detail();
+    return detail === null ? {} : { lastError: detail };
+  }
+
   /** Why it is not healthy, where it says so. */
   detail(): string | null {
     const snapshot: unknown = this.#machine?.getSnapshot();
@@ -126,13 +135,18 @@ export class ComponentActor implements Actor {
     return typeof context.detail === 'string' ? context.detail : null;
   }
 
+  #send(event: ComponentEvent): void {
+    if (this.#machine?.getSnapshot().status === 'active') this.#machine.send(event);
+  }
+
   async #begin(): Promise<void> {
     // A start that succeeds after its incarnation ended is undone at once, so that nothing is left open.
+    if (this.#cell.status !== 'starting') return;
     try {
       const service = await this.#behaviour.start(this.#context);
       if (this.#cell.status === 'starting') {
         this.#service = service;
-        this.#machine?.send({ type: 'STARTED' });
+        this.#send({ type: 'STARTED' });
         this.#started();
       } else await this.#stopService(service);
     } catch (error) {
@@ -161,14 +175,14 @@ export class ComponentActor implements Actor {
     } catch (error) {
       this.#warn(error, 'a component could not be drained');
     }
-    this.#machine?.send({ type: 'DRAINED' });
+    this.#send({ type: 'DRAINED' });
   }
 
   async #free(): Promise<void> {
     const service = this.#service;
     this.#service = null;
     await this.#stopService(service);
-    this.#machine?.send({ type: 'FREED' });
+    this.#send({ type: 'FREED' });
   }
 
   async #stopService(service: ComponentService | null): Promise<void> {

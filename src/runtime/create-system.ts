@@ -2,6 +2,7 @@ import { describeError, MagError } from '../errors.ts';
 import type { LifecycleEvent } from '../protocol/actor-node.ts';
 import { createBehaviour } from './behaviours.ts';
 import { Cell } from './cell.ts';
+import { ComponentActor } from './component.ts';
 import type { Core, SpawnCell } from './core.ts';
 import { DeadLetters } from './dead-letters.ts';
 import type { Host } from './host.ts';
@@ -35,6 +36,15 @@ export interface RuntimeCounters {
   readonly deadLetters: number;
   readonly parked: number;
   readonly actors: number;
+}
+
+export interface ComponentReport {
+  readonly name: string;
+  readonly path: string;
+  /** `healthy`, `degraded`, `starting`, … */
+  readonly state: string;
+  /** Why it is degraded, where it is. */
+  readonly detail: string | null;
 }
 
 /** The parts that one thread's system is made of, wired together. */
@@ -75,6 +85,17 @@ export class Runtime implements Core {
       parked: this.registry.parked,
       actors: [...this.registry.cells()].length,
     };
+  }
+
+  /** The components of this thread that are there now, without asking anybody. */
+  components(): readonly ComponentReport[] {
+    const reports: ComponentReport[] = [];
+    for (const cell of this.registry.cells()) {
+      if (!(cell.actor instanceof ComponentActor)) continue;
+      const { path, spec } = cell;
+      reports.push({ name: spec.id, path, state: cell.actor.state(), detail: cell.actor.detail() });
+    }
+    return reports;
   }
 
   deliver(delivery: Delivery): SendResult {

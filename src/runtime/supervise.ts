@@ -47,11 +47,13 @@ export class SupervisorActor implements Actor {
   }
 
   start(): Promise<void> {
+    // After the chart's own step: what an effect starts are other charts, and these must not run inside this one's.
+    const { host } = this.#core;
     const effects = {
-      startAll: () => void this.#startAll(),
-      stopAll: () => void this.#stopAll(),
-      restart: (id: string) => void this.#restart(id),
-      forget: (id: string) => this.#forget(id),
+      startAll: () => host.soon(() => void this.#startAll()),
+      stopAll: () => host.soon(() => void this.#stopAll()),
+      restart: (id: string) => host.soon(() => void this.#restart(id)),
+      forget: (id: string) => host.soon(() => this.#forget(id)),
     };
     const input = { effects, intensity: this.#intensity };
     const machine = this.#core.xstate.create(supervisorMachine, this.#cell.address, input, {
@@ -283,7 +285,7 @@ export class SupervisorActor implements Actor {
 
   async #restart(id: string): Promise<void> {
     const failed = this.#children.get(id);
-    if (failed === undefined) return;
+    if (failed === undefined || this.#halted) return;
     const repair: Repair = { cancelled: false, hurry: () => {} };
     const group = this.#claim(failed, repair);
     const delay = this.#nextDelay(failed);
@@ -379,7 +381,7 @@ export class SupervisorActor implements Actor {
   }
 
   #send(event: SupervisorEvent): void {
-    this.#machine?.send(event);
+    if (this.#machine?.getSnapshot().status === 'active') this.#machine.send(event);
   }
 
   #reachedEnd(): void {
