@@ -57,9 +57,10 @@ export class ManagedChildren {
       if (isSame(child)) {
         survivors.push(child);
         log.warn({ ...child }, `a ${child.kind} process outlived its board; it is stopped`);
-        await stopProcess(child.pid, host);
+        // What it was making is made again from the start: there is nothing to shut down cleanly.
+        await stopProcess(child.pid, host, child.kind === 'initdb' ? BY_FORCE : IN_TURN);
       }
-      if (child.dataDir !== null && child.kind === 'postgres') await freeDataDir(child.dataDir, host, log);
+      if (child.dataDir !== null) await freeDataDir(child.dataDir, host, log);
       this.forget(child.pid);
     }
     return survivors;
@@ -108,16 +109,13 @@ const postmasterPid = (dataDir: string): number | null => {
 };
 
 /** How long each signal is given before the next, harder one. PostgreSQL: fast, immediate, and then by force. */
-const SIGNALS = [
-  ['SIGINT', 5_000],
-  ['SIGQUIT', 2_000],
-  ['SIGKILL', 5_000],
-] as const;
+const BY_FORCE: readonly (readonly [NodeJS.Signals, number])[] = [['SIGKILL', 5_000]];
+const IN_TURN: typeof BY_FORCE = [['SIGINT', 5_000], ['SIGQUIT', 2_000], ...BY_FORCE];
 const POLL_MS = 10;
 
 /** Ends a process that is not our child. Throws where even SIGKILL does not help. */
-async function stopProcess(pid: number, host: Host): Promise<void> {
-  for (const [name, patience] of SIGNALS) {
+async function stopProcess(pid: number, host: Host, signals = IN_TURN): Promise<void> {
+  for (const [name, patience] of signals) {
     signal(pid, name);
     const until = host.now() + patience;
     while (host.now() < until) {
