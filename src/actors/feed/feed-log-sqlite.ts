@@ -1,4 +1,4 @@
-import { type FSWatcher, watch } from 'node:fs';
+import { existsSync, type FSWatcher, watch } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
@@ -14,6 +14,7 @@ import {
   isBusy,
   openProjectFile,
   readSeal,
+  sealPath,
   whenFree,
   writeSeal,
 } from './sqlite/project-file.ts';
@@ -39,6 +40,9 @@ const SEAL_MS = 5_000;
 export function createSqliteFeedLog(options: SqliteFeedLogOptions): FeedLog {
   return new SqliteFeedLog(options);
 }
+
+/** The seal beside the file shows it without opening the database. */
+export const isSqliteFeedActivated = (file: string): boolean => existsSync(sealPath(file));
 
 class SqliteFeedLog implements FeedLog {
   readonly #options: SqliteFeedLogOptions;
