@@ -11,10 +11,10 @@ import { CORS } from './cors.ts';
 import { toPublic } from './faults.ts';
 import type { GateMetrics } from './gate-metrics.ts';
 import { runHooks, type StageHooks } from './hooks.ts';
-import { locationOf, primaryKey } from './location.ts';
+import { locationOf, returnKey } from './location.ts';
 import { send, sendError } from './reply.ts';
 import { RestCall } from './rest-call.ts';
-import { planRequest, type RestPlan } from './rest-plan.ts';
+import { planRequest } from './rest-plan.ts';
 import { replyTo, requireOne } from './rest-reply.ts';
 
 /** A REST request as it leaves the router. */
@@ -70,6 +70,7 @@ export class RestService {
     this.#metrics.count('rest', status, this.#ports.host.now() - started);
   }
 
+  /** The stages in order. Nothing is awaited that is at hand: each turn costs as much as parsing the query. */
   async #serve(
     request: IncomingMessage,
     response: ServerResponse,
@@ -77,60 +78,55 @@ export class RestService {
     started: number,
     cors: readonly string[],
   ): Promise<number> {
-    const call = await this.#admit(request, response, target, started);
-    const method = request.method ?? 'GET';
-    const plan = planRequest(method, target.table, target.search, request.headers, target.body);
+    const hooks = this.#hooks;
+    const found = this.#ports.directory.find(target.ref);
+    const project = found instanceof Promise ? await found : found;
+    const call = admit(project, request, response, target, started + LIMITS.statementTimeoutMs);
+    if (hooks.authenticated.length > 0) await runHooks(hooks.authenticated, call);
+
+    const plan = planRequest(
+      request.method ?? 'GET',
+      target.table,
+      target.search,
+      request.headers,
+      target.body,
+    );
     call.query = plan.query;
-    if (this.#hooks.parsed.length > 0) await runHooks(this.#hooks.parsed, call);
+    if (hooks.parsed.length > 0) await runHooks(hooks.parsed, call);
+
     const opened = this.#ports.sessions.open(call.project);
     const engine = opened instanceof Promise ? await opened : opened;
-    const { result, location } = await this.#execute(plan, call, engine);
-    if (plan.query.kind !== 'select') this.#ports.feed.nudge(target.ref);
-    const { status, headers, body } = replyTo(plan, result, location);
+    const locating = plan.prefer.returns === 'headers-only' && (await returnKey(engine, call));
+    call.query = authorise(call.principal, call.project.settings.grants, call.query);
+    if (hooks.authorised.length > 0) await runHooks(hooks.authorised, call);
+
+    const { query } = call;
+    if (plan.media === 'object' && query.kind !== 'select') await expectOneRow(query, call, engine);
+    call.result = isEmptyWrite(query) ? NOTHING : await engine.execute(query, call);
+    if (query.kind !== 'select') this.#ports.feed.nudge(target.ref);
+    if (hooks.executed.length > 0) await runHooks(hooks.executed, call);
+
+    const { status, headers, body } = replyTo(plan, call.result, locating ? locationOf(call) : null);
     headers.push('x-request-id', target.id);
     for (const header of cors) headers.push(header);
     send(response, status, headers, body);
     return status;
   }
+}
 
-  /** Project and principal; a cached project is found without a turn of the event loop. */
-  async #admit(
-    request: IncomingMessage,
-    response: ServerResponse,
-    target: RestTarget,
-    started: number,
-  ): Promise<RestCall> {
-    const found = this.#ports.directory.find(target.ref);
-    const project: ProjectHandle | null = found instanceof Promise ? await found : found;
-    if (project === null) throw new MagError('MAG_PROJECT_NOT_FOUND', { ref: target.ref });
-    const { apikey, authorization } = request.headers;
-    const key = typeof apikey === 'string' ? apikey : queryKey(target.search);
-    const principal = principalOf(project, key, bearerOf(authorization));
-    const deadline = started + LIMITS.statementTimeoutMs;
-    const call = new RestCall(target.id, project, principal, deadline, response);
-    if (this.#hooks.authenticated.length > 0) await runHooks(this.#hooks.authenticated, call);
-    return call;
-  }
-
-  async #execute(
-    plan: RestPlan,
-    call: RestCall,
-    engine: Engine,
-  ): Promise<{ readonly result: QueryResult; readonly location: string | null }> {
-    const hooks = this.#hooks;
-    const wanted = call.query ?? plan.query;
-    const key = plan.prefer.returns === 'headers-only' ? await primaryKey(engine, wanted, call) : null;
-    const full = key === null || wanted.kind === 'select' ? wanted : { ...wanted, returning: key };
-    const query = authorise(call.principal, call.project.settings.grants, full);
-    call.query = query;
-    if (hooks.authorised.length > 0) await runHooks(hooks.authorised, call);
-    const final = call.query;
-    if (plan.media === 'object' && final.kind !== 'select') await expectOneRow(final, call, engine);
-    call.result = isEmptyWrite(final) ? NOTHING : await engine.execute(final, call);
-    if (hooks.executed.length > 0) await runHooks(hooks.executed, call);
-    const result = call.result;
-    return { result, location: key === null ? null : locationOf(final.table, result) };
-  }
+/** Throws MAG_PROJECT_NOT_FOUND, MAG_KEY_MISSING or MAG_KEY_INVALID. */
+function admit(
+  project: ProjectHandle | null,
+  request: IncomingMessage,
+  response: ServerResponse,
+  target: RestTarget,
+  deadline: number,
+): RestCall {
+  if (project === null) throw new MagError('MAG_PROJECT_NOT_FOUND', { ref: target.ref });
+  const { apikey, authorization } = request.headers;
+  const key = typeof apikey === 'string' ? apikey : queryKey(target.search);
+  const principal = principalOf(project, key, bearerOf(authorization));
+  return new RestCall(target.id, project, principal, deadline, response);
 }
 
 /**
