@@ -1,0 +1,127 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { PermitOwner } from '../../src/actors/storage/permits.ts';
+import { ManualHost } from '../support/manual-host.ts';
+
+function make(perKey: number, total: number, waiters = 100) {
+  const host = new ManualHost();
+  const recalls: string[] = [];
+  const owner = new PermitOwner({
+    ...{ perKey, total, waiters, host },
+    recall: (who, key, urgency) => recalls.push(`${who} ${key} ${urgency}`),
+  });
+  return { owner, host, recalls };
+}
+const settled = async (promise: Promise<number>) => Promise.race([promise, Promise.resolve('waits')]);
+
+describe('permits over all workers', () => {
+  it('grant at most what a key and the server have, together', async () => {
+    const { owner } = make(10, 12);
+    expect(await owner.lease('edge-1', 'a', 7, 100)).toBe(7);
+    expect(await owner.lease('edge-2', 'a', 7, 100)).toBe(3);
+    expect(await owner.lease('edge-1', 'b', 7, 100)).toBe(2);
+    expect([owner.used, owner.usedBy('a'), owner.usedBy('b')]).toEqual([12, 10, 2]);
+  });
+
+  it('serve waiters first come first served, past one whose key is exhausted', async () => {
+    const { owner } = make(1, 2);
+    await owner.lease('edge-1', 'a', 1, 100);
+    await owner.lease('edge-1', 'b', 1, 100);
+    const a = owner.lease('edge-2', 'a', 1, 100);
+    const first = owner.lease('edge-2', 'c', 1, 100);
+    const second = owner.lease('edge-3', 'c', 1, 100);
+    owner.release('edge-1', 'b', 1);
+    expect(await first).toBe(1);
+    expect(await settled(a)).toBe('waits');
+    owner.release('edge-1', 'a', 1);
+    expect(await a).toBe(1);
+    expect(await settled(second)).toBe('waits');
+  });
+
+  it('answer 0 at the deadline and forget the waiter', async () => {
+    const { owner, host } = make(1, 1);
+    await owner.lease('edge-1', 'a', 1, 100);
+    const late = owner.lease('edge-2', 'a', 1, 100);
+    await host.advance(100);
+    expect(await late).toBe(0);
+    owner.release('edge-1', 'a', 1);
+    expect([owner.used, owner.waiting, host.timers]).toEqual([0, 0, 0]);
+  });
+
+  it('answer 0 at once where too many wait', async () => {
+    const { owner } = make(1, 1, 1);
+    await owner.lease('edge-1', 'a', 1, 100);
+    void owner.lease('edge-2', 'a', 1, 100);
+    expect(await owner.lease('edge-3', 'a', 1, 100)).toBe(0);
+  });
+
+  it('come back from a worker that died, and its waiting requests with them', async () => {
+    const { owner } = make(10, 10);
+    await owner.lease('edge-1', 'a', 6, 100);
+    await owner.lease('edge-1', 'b', 4, 100);
+    const own = owner.lease('edge-1', 'c', 1, 100);
+    const other = owner.lease('edge-2', 'c', 1, 100);
+    owner.releaseOwner('edge-1');
+    expect([await own, await other, owner.used]).toEqual([0, 1, 1]);
+    owner.release('edge-1', 'a', 3);
+    expect(owner.used).toBe(1);
+  });
+
+  it('ask for idle ones back while somebody waits, and for busy ones only from whoever holds more', async () => {
+    const { owner, recalls } = make(4, 100);
+    await owner.lease('edge-1', 'a', 3, 100);
+    await owner.lease('edge-2', 'a', 1, 100);
+    void owner.lease('edge-2', 'a', 1, 100);
+    expect(recalls).toEqual(['edge-1 a idle', 'edge-1 a next']);
+    recalls.length = 0;
+    void owner.lease('edge-1', 'a', 1, 100);
+    expect(recalls).toEqual(['edge-2 a idle']);
+  });
+
+  it('hold their bounds under any history', async () => {
+    const step = fc.oneof(
+      fc.record({
+        kind: fc.constant('lease' as const),
+        owner: fc.nat(2),
+        key: fc.nat(2),
+        n: fc.integer({ min: 1, max: 5 }),
+      }),
+      fc.record({
+        kind: fc.constant('release' as const),
+        owner: fc.nat(2),
+        key: fc.nat(2),
+        n: fc.integer({ min: 1, max: 5 }),
+      }),
+      fc.record({ kind: fc.constant('die' as const), owner: fc.nat(2), key: fc.nat(2), n: fc.constant(0) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        const { owner, host } = make(4, 7);
+        const held = new Map<string, number>();
+        const pending: Promise<void>[] = [];
+        for (const { kind, owner: who, key, n } of steps) {
+          const id = `${who} ${key}`;
+          if (kind === 'lease') {
+            const grant = owner.lease(`${who}`, `${key}`, n, 100);
+            pending.push(grant.then((got) => void held.set(id, (held.get(id) ?? 0) + got)));
+          } else if (kind === 'release') {
+            const back = Math.min(n, held.get(id) ?? 0);
+            held.set(id, (held.get(id) ?? 0) - back);
+            owner.release(`${who}`, `${key}`, back);
+          } else {
+            owner.releaseOwner(`${who}`);
+            for (const other of held.keys()) if (other.startsWith(`${who} `)) held.set(other, 0);
+          }
+          await Promise.resolve();
+          await Promise.resolve();
+          expect(owner.used).toBe([...held.values()].reduce((a, b) => a + b, 0));
+          expect(owner.used).toBeLessThanOrEqual(7);
+          for (const each of ['0', '1', '2']) expect(owner.usedBy(each)).toBeLessThanOrEqual(4);
+        }
+        await host.advance(100);
+        await Promise.all(pending);
+        expect(owner.waiting).toBe(0);
+      }),
+    );
+  });
+});
