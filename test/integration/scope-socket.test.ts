@@ -9,8 +9,7 @@ import { nestTree } from '../../src/protocol/scope-tree.ts';
 import { nodeHost } from '../../src/runtime/host-node.ts';
 import { silentLog } from '../../src/runtime/log.ts';
 import { applyFrame, emptyModel } from '../../ui/src/tree-model.ts';
-import { boardLikeTree } from '../support/console-board.ts';
-import { joinScope } from '../support/console-server.ts';
+import { joinScope } from '../support/scope-rig.ts';
 import { ScriptedSystem, sketchTree } from '../support/scripted-system.ts';
 
 interface Rig {
@@ -63,7 +62,17 @@ async function eventually(holds: () => boolean): Promise<void> {
 }
 
 beforeEach(async () => {
-  rig = await start(boardLikeTree('2026-11-23T08:00:00.000Z'));
+  rig = await start(
+    sketchTree([
+      'board',
+      'supervisor',
+      {},
+      [
+        ['catalogue', 'component'],
+        ['keys', 'component'],
+      ],
+    ]),
+  );
 });
 
 afterEach(async () => {

@@ -47,7 +47,8 @@ function Facts({ node }: { node: ScopeNode }) {
       <Fact name="Dropped">{count(mailbox.dropped)}</Fact>
       <Fact name="Thread">{placement.thread}</Fact>
       <Fact name="Process">
-        {placement.process} <span class="muted">on {placement.node}</span>
+        {placement.process}
+        {placement.node !== placement.thread && <span class="muted"> on {placement.node}</span>}
       </Fact>
     </dl>
   );

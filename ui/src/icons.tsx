@@ -42,11 +42,14 @@ const KINDS: Record<ActorNode['kind'], ComponentChildren> = {
 
 export const KindIcon = ({ kind }: { kind: ActorNode['kind'] }) => <Glyph>{KINDS[kind]}</Glyph>;
 
-/** How an actor looks: its status, except that one which runs with less than it should is shown as such. */
+/** How an actor looks: its status, except that one which runs with less than it should have is shown as such. */
 export type Look = Status | 'degraded';
 
+/** A component that says so, or a supervisor whose child is down. */
+const IMPAIRED = /^(degraded|backing_off|restarting)/;
+
 export const lookOf = (node: { readonly status: Status; readonly state: string }): Look =>
-  node.status === 'running' && node.state.startsWith('degraded') ? 'degraded' : node.status;
+  node.status === 'running' && IMPAIRED.test(node.state) ? 'degraded' : node.status;
 
 /** Told apart by shape, not by colour alone. */
 const LOOKS: Record<Look, ComponentChildren> = {

@@ -76,8 +76,8 @@ export const tabStop = computed(() => {
 });
 
 const faces = new Map<string, Signal<Face | null>>();
-/** The status before the current one, for the statechart's last transition. */
-const earlier = new Map<string, Status>();
+/** The last two statuses of each actor, for the statechart's last transition. */
+const trails = new Map<string, { readonly before: Status | null; readonly now: Status }>();
 const flashers = new Map<string, (event: LifecycleEvent['type'] | null) => void>();
 
 function slot(path: string): Signal<Face | null> {
@@ -89,7 +89,22 @@ function slot(path: string): Signal<Face | null> {
 }
 
 export const faceOf = (path: string): ReadonlySignal<Face | null> => slot(path);
-export const earlierStatus = (path: string): Status | null => earlier.get(path) ?? null;
+export const earlierStatus = (path: string): Status | null => trails.get(path)?.before ?? null;
+
+/** What an event says of the status: a quick restart passes between two looks at the tree. */
+const PASSED: Partial<Record<LifecycleEvent['type'], Status>> = {
+  started: 'starting',
+  ready: 'running',
+  failed: 'failed',
+  backing_off: 'restarting',
+  stopped: 'stopped',
+};
+
+function pass(path: string, status: Status | undefined): void {
+  const trail = trails.get(path);
+  if (status === undefined || trail?.now === status) return;
+  trails.set(path, { before: trail?.now ?? null, now: status });
+}
 
 /** Registers how a row is made to flash; returns how to forget it. */
 export function onFlash(path: string, flash: (event: LifecycleEvent['type'] | null) => void): () => void {
@@ -112,7 +127,7 @@ const sameFace = (a: Face, b: Face): boolean =>
 function show(node: ScopeNode): void {
   const current = slot(node.path);
   const before = current.value;
-  if (before !== null && before.status !== node.status) earlier.set(node.path, before.status);
+  pass(node.path, node.status);
   const { name, kind, status, state, restarts, since, mailbox } = node;
   const face: Face = {
     name,
@@ -136,7 +151,7 @@ function show(node: ScopeNode): void {
 
 function forget(path: string): void {
   faces.delete(path);
-  earlier.delete(path);
+  trails.delete(path);
 }
 
 let entries = 0;
@@ -156,6 +171,7 @@ export function receive(frame: ScopeFrame): boolean {
     if (applied.event !== null) {
       entries += 1;
       log.value = [{ id: entries, at: frame.at, event: applied.event }, ...log.value].slice(0, LOG_ENTRIES);
+      pass(applied.event.path, PASSED[applied.event.type]);
       flashers.get(applied.event.path)?.(applied.event.type);
     }
   });
