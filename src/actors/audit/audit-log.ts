@@ -40,7 +40,8 @@ class GroupWriter {
   #head: ChainHead;
   #file: OpenFile | null = null;
   #queue: Waiting[] = [];
-  #flushing: Promise<void> | null = null;
+  #busy = false;
+  #flushing: Promise<void> = Promise.resolve();
   #closed = false;
   written = 0;
   refused = 0;
@@ -62,9 +63,7 @@ class GroupWriter {
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#queue.push({ event, at, resolve, reject });
-    this.#flushing ??= this.#flush().finally(() => {
-      this.#flushing = null;
-    });
+    if (!this.#busy) this.#flushing = this.#flush();
     return promise;
   }
 
@@ -76,6 +75,7 @@ class GroupWriter {
   }
 
   async #flush(): Promise<void> {
+    this.#busy = true;
     while (this.#queue.length > 0) {
       const name = fileNameAt(this.#queue[0]?.at ?? 0);
       // A group lies in one file; those of the next month make the next group.
@@ -90,6 +90,8 @@ class GroupWriter {
         for (const waiting of group) waiting.reject(error);
       }
     }
+    // In the same turn as the look at the queue: an append in between would never be flushed.
+    this.#busy = false;
   }
 
   async #write(name: string, group: readonly Waiting[]): Promise<void> {

@@ -33,8 +33,8 @@ export type ConfigResult =
   | { readonly ok: true; readonly config: Config; readonly file: string | null }
   | { readonly ok: false; readonly problems: readonly MagError[] };
 
-const unknown = (setting: string, words: readonly string[]): MagError =>
-  new MagError('MAG_CONFIG_UNKNOWN', { setting, nearest: nearest(setting, words) });
+const unknown = (written: string, words: readonly string[], where = ''): MagError =>
+  new MagError('MAG_CONFIG_UNKNOWN', { setting: `${written}${where}`, nearest: nearest(written, words) });
 
 const invalid = (setting: string, problem: string, hint: string): MagError =>
   new MagError('MAG_CONFIG_INVALID', { setting, problem }, { hint });
@@ -125,7 +125,7 @@ function readConfigFile(path: string, named: boolean, problems: MagError[]): Sou
   }
   for (const [name, value] of Object.entries(values)) {
     const key = SETTING_KEYS.find((known) => known === name);
-    if (key === undefined) problems.push(unknown(`${name} in ${path}`, SETTING_KEYS));
+    if (key === undefined) problems.push(unknown(name, SETTING_KEYS, ` in ${path}`));
     else if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
       texts.set(key, String(value));
     } else problems.push(invalid(nameOf(key), 'it is not text, a number or a boolean', mend(key)));
