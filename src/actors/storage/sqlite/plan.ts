@@ -16,6 +16,8 @@ export interface SqlitePlan {
   /** Whether it gives rows at all: reads, and writes with RETURNING or a check. */
   readonly givesRows: boolean;
   readonly verdict: InlineVerdict;
+  /** Its last result was small: rows may be read all at once. */
+  light: boolean;
   /** Its rows were too large for an edge thread once; from then on it runs in a storage process. */
   heavy: boolean;
 }
@@ -41,6 +43,7 @@ export function makePlan(
     binders: compiled.params.map(binderOf),
     givesRows: query.kind === 'select' || query.returning !== undefined || compiled.hasCheck,
     verdict: confirmVerdict(verdict, query, table, connection.database, compiled.sql),
+    light: false,
     heavy: false,
   };
 }

@@ -54,7 +54,12 @@ class SqliteEngine implements Engine {
   constructor(options: SqliteEngineOptions) {
     this.#options = options;
     this.#host = options.host;
-    this.#session = new SqliteSession({ file: options.file, busyTimeout: 0, checkpointPages: 0 });
+    this.#session = new SqliteSession({
+      file: options.file,
+      busyTimeout: 0,
+      checkpointPages: 0,
+      inlineOnly: true,
+    });
     this.#wal = new WalMonitor(options.file);
   }
 
@@ -86,7 +91,10 @@ class SqliteEngine implements Engine {
     if (refused !== null) throw refused;
     try {
       this.#refresh();
-      if (this.#schemaFits()) return this.#session.schema();
+      if (this.#schemaFits()) {
+        const schema = this.#session.schema();
+        if ([...schema.tables.values()].every((table) => table.described)) return schema;
+      }
     } catch (error) {
       if (!isBusy(error)) throw toPublicError(error);
     }
@@ -132,7 +140,7 @@ class SqliteEngine implements Engine {
 
   #runHere(query: Query, shape: QueryShape): QueryResult | null {
     const plan = this.#session.plan(query, shape);
-    if (plan.heavy || !withinInlineBounds(plan.verdict, query)) return null;
+    if (plan === null || plan.heavy || !withinInlineBounds(plan.verdict, query)) return null;
     return this.#session.run(query, shape, plan, LIMITS.inlineResultBytes);
   }
 

@@ -8,6 +8,11 @@ export const isInternalName = (name: string): boolean => name.toLowerCase().star
 
 /** What the inline rule must know of a table beyond TableInfo. Structured-cloneable. */
 export interface SqliteTable extends TableInfo {
+  /**
+   * Whether its columns are known. Views and virtual tables are described only where a process that can be killed
+   * does it: SQLite compiles a view to name its columns, and views on views take exponential time.
+   */
+  readonly described: boolean;
   /** Whether writing one row costs no more than its row and index entries: nothing of the tenant's runs. */
   readonly simpleWrites: boolean;
   /** Whether reading one row costs no more than the row: no view, virtual table or computed column. */
@@ -98,8 +103,8 @@ function readReferences(database: DatabaseSync): ReadonlyMap<string, ReadonlySet
   const references = new Map<string, Set<string>>();
   const rows = rowsOf(
     database,
-    `SELECT lower(f."table"), f."to" FROM pragma_table_list AS t, pragma_foreign_key_list(t.name) AS f
-     WHERE t.schema = 'main' AND t.type = 'table' AND substr(lower(t.name), 1, 5) <> '_mag_'`,
+    `SELECT lower(f."table"), f."to" FROM main.sqlite_master AS t, pragma_foreign_key_list(t.name) AS f
+     WHERE t.type = 'table' AND substr(lower(t.name), 1, 5) <> '_mag_' AND t.sql NOT LIKE 'create virtual%'`,
   );
   for (const [target, column] of rows) {
     const columns = references.get(text(target)) ?? new Set();
@@ -110,68 +115,113 @@ function readReferences(database: DatabaseSync): ReadonlyMap<string, ReadonlySet
   return references;
 }
 
-/** Tables whose trigger or CHECK would run the tenant's code for each row written. */
-function readGuarded(database: DatabaseSync): ReadonlySet<string> {
-  const guarded = new Set<string>();
-  const rows = rowsOf(database, `SELECT type, name, lower(tbl_name), sql FROM main.sqlite_master`);
-  for (const [type, name, table, sql] of rows) {
-    if (type === 'trigger' && !isInternalName(text(name))) guarded.add(text(table));
-    if (type === 'table' && /\bcheck\b/i.test(text(sql))) guarded.add(text(table));
+/** Names that the modules give the tables behind a virtual table. */
+const SHADOW_SUFFIXES = /_(?:data|idx|content|docsize|config|segments|segdir|stat|node|rowid|parent)$/i;
+
+/** One pass over sqlite_master, which costs no compilation of views. */
+class Master {
+  readonly entries: { name: string; type: 'table' | 'view' | 'virtual'; sql: string }[] = [];
+  /** Tables (lower-cased) whose trigger or CHECK would run the tenant's code for each row written. */
+  readonly guarded = new Set<string>();
+
+  constructor(database: DatabaseSync) {
+    const rows = rowsOf(
+      database,
+      'SELECT type, name, lower(tbl_name), sql FROM main.sqlite_master ORDER BY name',
+    );
+    for (const [type, name, table, sql] of rows) {
+      if (type === 'trigger' && !isInternalName(text(name))) this.guarded.add(text(table));
+      if (type === 'table' && /\bcheck\b/i.test(text(sql))) this.guarded.add(text(table));
+      if (type !== 'table' && type !== 'view') continue;
+      if (text(name).startsWith('sqlite_') || isInternalName(text(name))) continue;
+      const virtual = /^create\s+virtual\b/i.test(text(sql));
+      this.entries.push({ name: text(name), type: virtual ? 'virtual' : type, sql: text(sql) });
+    }
   }
-  return guarded;
+
+  isShadow(name: string): boolean {
+    const owner = name.replace(SHADOW_SUFFIXES, '');
+    return owner !== name && this.entries.some((other) => other.type === 'virtual' && other.name === owner);
+  }
+}
+
+const undescribed = (name: string, kind: SqliteTable['kind']): SqliteTable => ({
+  schema: 'public',
+  name,
+  kind,
+  columns: [],
+  unique: [],
+  described: false,
+  simpleReads: false,
+  simpleWrites: false,
+  referenced: [],
+});
+
+/** Names the columns of a view or virtual table; null where it cannot be read, since what it stands on is gone. */
+export function describeTable(database: DatabaseSync, table: SqliteTable): SqliteTable | null {
+  if (table.described) return table;
+  try {
+    const columns = readColumns(database, table.name, false).map(({ info }) => info);
+    return { ...table, columns, described: true };
+  } catch {
+    return null;
+  }
 }
 
 function readTable(
   database: DatabaseSync,
-  [name, type, withoutRowid]: Cells,
-  guarded: ReadonlySet<string>,
+  entry: { readonly name: string; readonly sql: string },
+  master: Master,
   references: ReadonlyMap<string, ReadonlySet<string>>,
-): SqliteTable | null {
-  const table = text(name);
-  let columns: readonly ColumnFacts[];
-  try {
-    columns = readColumns(database, table, withoutRowid === 1);
-  } catch (error) {
-    // A view whose table is gone cannot be described, nor read; the rest of the schema can.
-    if (type === 'view') return null;
-    throw error;
-  }
+): SqliteTable {
+  const { name } = entry;
+  const columns = readColumns(database, name, /\bwithout\s+rowid\b/i.test(entry.sql));
   const primaryKey = columns
     .filter(({ info }) => info.primaryKey > 0)
     .sort((a, b) => a.info.primaryKey - b.info.primaryKey)
     .map(({ info }) => info.name);
-  const isView = type === 'view';
-  const indexes = isView ? { unique: [], computed: false } : readIndexes(database, table, primaryKey);
+  const indexes = readIndexes(database, name, primaryKey);
   const computed = indexes.computed || columns.some((column) => column.computed);
-  const referenced = references.get(table.toLowerCase()) ?? new Set<string>();
+  const referenced = references.get(name.toLowerCase()) ?? new Set<string>();
   return {
     schema: 'public',
-    name: table,
-    kind: isView ? 'view' : 'table',
+    name,
+    kind: 'table',
     columns: columns.map(({ info }) => info),
     unique: indexes.unique,
-    simpleReads: type === 'table' && !columns.some((column) => column.virtual),
-    simpleWrites: type === 'table' && !computed && !guarded.has(table.toLowerCase()),
+    described: true,
+    simpleReads: !columns.some((column) => column.virtual),
+    simpleWrites: !computed && !master.guarded.has(name.toLowerCase()),
     referenced: [...referenced].flatMap((column) => (column === '*' ? primaryKey : [column])),
   };
 }
 
-/** Reads the whole schema; internal tables and the shadow tables of virtual ones are left out. */
+/**
+ * Reads the schema; views and virtual tables are named but not described. Internal tables, and the shadow tables
+ * behind virtual ones, are left out.
+ */
 export function readSchema(database: DatabaseSync): SqliteSchema {
   const version = String(rowsOf(database, 'PRAGMA schema_version')[0]?.[0] ?? 0);
-  const guarded = readGuarded(database);
+  const master = new Master(database);
   const references = readReferences(database);
   const tables = new Map<string, SqliteTable>();
-  const rows = rowsOf(
-    database,
-    `SELECT name, type, wr FROM pragma_table_list
-     WHERE schema = 'main' AND type IN ('table', 'view', 'virtual') ORDER BY name`,
-  );
-  for (const row of rows) {
-    const name = text(row[0]);
-    if (name.startsWith('sqlite_') || isInternalName(name)) continue;
-    const table = readTable(database, row, guarded, references);
-    if (table !== null) tables.set(name, table);
+  for (const entry of master.entries) {
+    if (entry.type === 'table' && master.isShadow(entry.name)) continue;
+    const table =
+      entry.type === 'table'
+        ? readTable(database, entry, master, references)
+        : undescribed(entry.name, entry.type === 'view' ? 'view' : 'table');
+    tables.set(entry.name, table);
   }
   return { version, tables };
+}
+
+/** The whole schema with every view described: only for a process that can be killed. */
+export function describeSchema(database: DatabaseSync, schema: SqliteSchema): SqliteSchema {
+  const tables = new Map<string, SqliteTable>();
+  for (const table of schema.tables.values()) {
+    const described = describeTable(database, table);
+    if (described !== null) tables.set(table.name, described);
+  }
+  return { version: schema.version, tables };
 }

@@ -7,9 +7,16 @@ import { findTable } from '../sql/compiler.ts';
 import { PlanCache } from '../sql/plan-cache.ts';
 import { type QueryShape, type QueryValue, queryShape } from '../sql/query-shape.ts';
 import { type ConnectionOptions, openTenantConnection, type TenantConnection } from './connection.ts';
+import { inlineVerdict } from './inline-rule.ts';
 import { makePlan, type SqlitePlan } from './plan.ts';
 import { isUnexpectedBlob } from './sqlite-errors.ts';
-import { readSchema, type SqliteSchema, type SqliteTable } from './sqlite-schema.ts';
+import {
+  describeSchema,
+  describeTable,
+  readSchema,
+  type SqliteSchema,
+  type SqliteTable,
+} from './sqlite-schema.ts';
 
 /** A row of a statement in array mode: its JSON text, then the total of a count or the outcome of a check. */
 type ResultRow = readonly [json: string | null, extra?: unknown];
@@ -20,13 +27,17 @@ type ResultRow = readonly [json: string | null, extra?: unknown];
  */
 export class SqliteSession {
   readonly connection: TenantConnection;
-  readonly #plans = new PlanCache<SqlitePlan>(LIMITS.planCacheEntries);
+  /** Null: a statement that this thread may not even compile. */
+  readonly #plans = new PlanCache<SqlitePlan | null>(LIMITS.planCacheEntries);
+  readonly #inlineOnly: boolean;
   readonly #schemaVersion: StatementSync;
   /** Tables in which a blob turned up where none is declared. */
   readonly #blobTables = new Set<string>();
   #schema: SqliteSchema | null = null;
 
-  constructor(options: ConnectionOptions) {
+  /** @param options `inlineOnly`: this thread must not be held up, so it plans only what the inline rule lets it run. */
+  constructor(options: ConnectionOptions & { readonly inlineOnly: boolean }) {
+    this.#inlineOnly = options.inlineOnly;
     this.connection = openTenantConnection(options);
     this.#schemaVersion = this.connection.database.prepare('PRAGMA schema_version');
     this.#schemaVersion.setReturnArrays(true);
@@ -47,10 +58,17 @@ export class SqliteSession {
     this.#blobTables.clear();
   }
 
+  /** Tables with all that planning needs; views are named only. */
   schema(): SqliteSchema {
     this.connection.confinement.begin();
     this.#schema ??= readSchema(this.connection.database);
     return this.#schema;
+  }
+
+  /** The schema with its views: their columns cost compiling them. */
+  describedSchema(): SqliteSchema {
+    const schema = this.schema();
+    return describeSchema(this.connection.database, schema);
   }
 
   /** Objects in the schema: tables, indexes, views and triggers. */
@@ -59,20 +77,30 @@ export class SqliteSession {
     return Number(row?.n ?? 0);
   }
 
-  plan(query: Query, shape: QueryShape): SqlitePlan {
+  /** The plan of a query, or null where this thread must leave it to a storage process. */
+  plan(query: Query, shape: QueryShape): SqlitePlan | null {
     const known = this.#plans.get(shape.key);
     if (known !== undefined) return known;
-    const table = this.#table(query);
-    const plan = makePlan(this.connection, query, table, this.#blobTables.has(table.name));
+    const plan = this.#makePlan(query);
     this.#plans.set(shape.key, plan);
     return plan;
   }
 
-  #table(query: Query): SqliteTable {
+  #makePlan(query: Query): SqlitePlan | null {
     const schema = this.schema();
-    const table = schema.tables.get(findTable(schema, query.schema, query.table).name);
+    const { name } = findTable(schema, query.schema, query.table);
+    const table = schema.tables.get(name);
     if (table === undefined) throw new MagError('PGRST205', { table: query.table });
-    return table;
+    // Compiling a view alone can take minutes; what may not run here is not compiled here either.
+    if (this.#inlineOnly && inlineVerdict(query, table) === 'never') return null;
+    const plan = makePlan(this.connection, query, this.#described(table), this.#blobTables.has(name));
+    return this.#inlineOnly && plan.verdict === 'never' ? null : plan;
+  }
+
+  #described(table: SqliteTable): SqliteTable {
+    const described = describeTable(this.connection.database, table);
+    if (described === null) throw new MagError('PGRST205', { table: table.name });
+    return described;
   }
 
   /**
@@ -86,7 +114,8 @@ export class SqliteSession {
       if (!isUnexpectedBlob(error) || this.#blobTables.has(plan.compiled.table.name)) throw error;
       this.#blobTables.add(plan.compiled.table.name);
       this.#plans.clear();
-      return this.#run(query, shape, this.plan(query, shape), byteBudget);
+      const rewritten = this.plan(query, shape);
+      return rewritten === null ? null : this.#run(query, shape, rewritten, byteBudget);
     }
   }
 
@@ -134,6 +163,7 @@ export class SqliteSession {
     if (known !== undefined) return known;
     const single: InsertQuery = { ...query, rows: [row], columns };
     const plan = this.plan(single, queryShape(single));
+    if (plan === null) throw new Error('a row of an inline insert is not inline');
     plans.set(key, plan);
     return plan;
   }
@@ -180,7 +210,7 @@ export class SqliteSession {
     const bound = bindAll(plan, values, null);
     const budget = byteBudget ?? LIMITS.resultBytes;
     const rows =
-      (query.limit ?? Infinity) <= SMALL_PAGE || plan.verdict === 'lookup'
+      plan.light && (query.limit ?? Infinity) <= SMALL_PAGE
         ? allRows(plan.statement, bound)
         : boundedRows(plan.statement, bound, budget);
     if (rows === null) {
@@ -190,7 +220,7 @@ export class SqliteSession {
     }
     const total = query.count === undefined ? null : Number(rows.shift()?.[1] ?? 0);
     const json = joinRows(rows);
-    if (byteBudget !== null && json.length > byteBudget) plan.heavy = true;
+    plan.light = json.length < LIGHT_BYTES;
     return { json, rowCount: rows.length, total, totalKind: query.count === undefined ? null : 'exact' };
   }
 
@@ -225,8 +255,10 @@ export class SqliteSession {
 const OVERGROWN = 16;
 const RESTART_WAIT_MS = 50;
 
-/** Rows up to which reading all at once is cheaper than looking at the size of each. */
+/** Rows up to which reading all at once is cheaper than looking at the size of each… */
 const SMALL_PAGE = 100;
+/** …where the plan's last result was small, so that the next one is hardly huge. */
+const LIGHT_BYTES = 128 * 1024;
 
 const checkFailed = (table: string): MagError =>
   new MagError('MAG_FORBIDDEN', { role: 'this role', action: 'write this row of', table });

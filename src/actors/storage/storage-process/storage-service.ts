@@ -51,7 +51,7 @@ export class StorageService {
       case 'schema':
         return {
           header: { ok: true, ...NOTHING },
-          body: encodeSchema(this.#refreshed(this.#open(request.file)).schema()),
+          body: encodeSchema(this.#refreshed(this.#open(request.file)).describedSchema()),
         };
       default:
         return this.#checkpoint(this.#open(request.file));
@@ -73,7 +73,12 @@ export class StorageService {
         ? known
         : {
             inode,
-            session: new SqliteSession({ file, busyTimeout: 0, checkpointPages: LIMITS.checkpointPages }),
+            session: new SqliteSession({
+              file,
+              busyTimeout: 0,
+              checkpointPages: LIMITS.checkpointPages,
+              inlineOnly: false,
+            }),
           };
     this.#files.set(file, entry);
     for (const [path, { session }] of this.#files) {
@@ -88,7 +93,8 @@ export class StorageService {
     session.setBusyTimeout(request.busyMs);
     session.refreshSchema();
     const shape = queryShape(request.query);
-    const result = session.run(request.query, shape, session.plan(request.query, shape), null);
+    const plan = session.plan(request.query, shape);
+    const result = plan === null ? null : session.run(request.query, shape, plan, null);
     if (result === null) throw new Error('a result without a budget cannot be refused');
     const { rowCount, total, totalKind, json } = result;
     return { header: { ok: true, rowCount, total, totalKind, command: '' }, body: json };
