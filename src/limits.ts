@@ -166,6 +166,8 @@ export const LIMITS = {
   commandTimeoutMs: 40_000,
   /** Threads of one trust class; a task beyond Piscina's maxThreads would wait silently for ever. */
   poolThreads: 64,
+  /** Old-generation heap of a worker thread; without it one that leaks takes the whole process with it. */
+  workerHeapMb: 512,
   /** A spare worker is loaded so long after the last one was taken: at once, it would slow down what starts. */
   spareDelayMs: 1_000,
   askTimeoutMs: 5_000,

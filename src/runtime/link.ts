@@ -31,10 +31,11 @@ export class Link {
     this.#core = core;
     this.#transport = transport;
     this.#handlers = handlers;
-    transport.listen(
-      (frame) => this.#receive(frame),
-      () => this.close(),
-    );
+    transport.listen({
+      frame: (frame) => this.#receive(frame),
+      closed: () => this.close(),
+      refused: (frame, error) => this.#refused(frame, error),
+    });
   }
 
   get open(): boolean {
@@ -133,6 +134,19 @@ export class Link {
       case 'control':
         this.#handlers.control(frame.control);
     }
+  }
+
+  /** What looked cloneable was not: whoever waits for it is told, and it is written down. */
+  #refused(frame: Frame, error: unknown): void {
+    this.#core.log.error({ kind: frame.kind, error: describeError(error) }, 'a frame could not be sent');
+    const failure = new MagError('MAG_MESSAGE_NOT_CLONEABLE', {
+      path: 'another thread',
+      field: describeError(error),
+    });
+    if (frame.kind === 'ask' || frame.kind === 'call') this.#asks.get(frame.id)?.reject(failure);
+    if (frame.kind === 'reply') this.#transport.send({ kind: 'error', id: frame.id, error: toWire(failure) });
+    if (frame.kind === 'message')
+      this.#core.deadLetters.add({ to: frame.to, message: frame.message, ask: null }, failure.code);
   }
 
   #serve(frame: Extract<Frame, { kind: 'ask' }>): void {

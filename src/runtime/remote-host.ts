@@ -5,7 +5,7 @@ import type { Host, MessagePort } from './host.ts';
 import { Link } from './link.ts';
 import type { Log } from './log.ts';
 import type { ChildSpec } from './spec.ts';
-import { type Control, PortTransport, type Transport } from './transport.ts';
+import { type Control, PortTransport, type Transport, type TransportListener } from './transport.ts';
 import { toWire } from './wire-error.ts';
 
 export interface SubtreeOptions {
@@ -38,35 +38,33 @@ export class Subtree {
   #runtime: Runtime | null = null;
   #failed = false;
   #link: Link | null = null;
+  #listener: TransportListener | null = null;
 
   constructor(options: SubtreeOptions) {
     this.#options = options;
     this.#make = load(options.module);
     this.#make.then(options.loaded, () => {}); // told to the other end at START
     // Until START says where it is mounted there is no system yet; a bare listener waits for it.
-    options.transport.listen(
-      (frame) => {
-        if (this.#link === null && frame.kind === 'control' && frame.control.type === 'START')
+    options.transport.listen({
+      frame: (frame) => {
+        if (this.#listener === null && frame.kind === 'control' && frame.control.type === 'START')
           this.#start(frame.control);
-        else this.#forward(frame);
+        else this.#listener?.frame(frame);
       },
-      () => {
-        this.#closed();
+      closed: () => {
+        this.#listener?.closed();
         options.leave();
       },
-    );
+      refused: (frame, error) => this.#listener?.refused(frame, error),
+    });
   }
-
-  #forward: Parameters<Transport['listen']>[0] = () => {};
-  #closed: () => void = () => {};
 
   #start(start: Extract<Control, { type: 'START' }>): void {
     const { host, pid, transport } = this.#options;
     const relay: Transport = {
       send: (frame, transfer) => transport.send(frame, transfer),
-      listen: (onFrame, onClose) => {
-        this.#forward = onFrame;
-        this.#closed = onClose;
+      listen: (listener) => {
+        this.#listener = listener;
       },
       close: () => transport.close(),
     };

@@ -47,8 +47,15 @@ export type Frame =
 export interface Transport {
   /** Frames of one turn leave together. A frame with transferables takes what waits with it. */
   send(frame: Frame, transfer?: readonly Transferable[]): void;
-  listen(onFrame: (frame: Frame) => void, onClose: () => void): void;
+  listen(listener: TransportListener): void;
   close(): void;
+}
+
+export interface TransportListener {
+  frame(frame: Frame): void;
+  closed(): void;
+  /** A frame could not be serialised after all; nothing of it was sent. */
+  refused(frame: Frame, error: unknown): void;
 }
 
 type Post = (frames: readonly Frame[], transfer: readonly Transferable[]) => void;
@@ -58,6 +65,8 @@ class Batch {
   readonly #host: Host;
   readonly #post: Post;
   #frames: Frame[] = [];
+  /** Set by the transport's listener. */
+  refused: (frame: Frame, error: unknown) => void = () => {};
 
   constructor(host: Host, post: Post) {
     this.#host = host;
@@ -73,7 +82,23 @@ class Batch {
     if (this.#frames.length === 0) return;
     const frames = this.#frames;
     this.#frames = [];
-    this.#post(frames, transfer);
+    try {
+      this.#post(frames, transfer);
+    } catch (error) {
+      this.#sort(frames, transfer, error);
+    }
+  }
+
+  /** One bad frame must not take those down that wait with it. */
+  #sort(frames: readonly Frame[], transfer: readonly Transferable[], cause: unknown): void {
+    for (const frame of frames) {
+      try {
+        if (transfer.length > 0) throw cause;
+        this.#post([frame], []);
+      } catch (error) {
+        this.refused(frame, error);
+      }
+    }
   }
 }
 
@@ -91,11 +116,12 @@ export class PortTransport implements Transport {
     this.#batch.add(frame, transfer);
   }
 
-  listen(onFrame: (frame: Frame) => void, onClose: () => void): void {
+  listen(listener: TransportListener): void {
+    this.#batch.refused = (frame, error) => listener.refused(frame, error);
     this.#port.on('message', (frames: readonly Frame[]) => {
-      for (const frame of frames) onFrame(frame);
+      for (const frame of frames) listener.frame(frame);
     });
-    this.#port.on('close', onClose);
+    this.#port.on('close', () => listener.closed());
   }
 
   close(): void {
@@ -126,11 +152,12 @@ export class IpcTransport implements Transport {
     this.#batch.add(frame, []);
   }
 
-  listen(onFrame: (frame: Frame) => void, onClose: () => void): void {
+  listen(listener: TransportListener): void {
+    this.#batch.refused = (frame, error) => listener.refused(frame, error);
     this.#ipc.onMessage((frames) => {
-      for (const frame of frames as readonly Frame[]) onFrame(frame); // only our own other end writes here
+      for (const frame of frames as readonly Frame[]) listener.frame(frame); // only our own other end writes here
     });
-    this.#ipc.onClose(onClose);
+    this.#ipc.onClose(() => listener.closed());
   }
 
   close(): void {

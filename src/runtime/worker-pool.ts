@@ -45,6 +45,7 @@ class WorkerPool {
       atomics: 'disabled',
       recordTiming: false,
       idleTimeout: Number.POSITIVE_INFINITY,
+      resourceLimits: { maxOldGenerationSizeMb: LIMITS.workerHeapMb },
     });
     this.#piscina.on('error', (error: unknown) => {
       core.log.warn({ error: describeError(error) }, 'a worker failed outside its task');

@@ -36,7 +36,7 @@ export default function make(input: { readonly from?: number; readonly failToSta
           if (message.type === 'SPIN') for (;;);
           if (message.type === 'OOM') {
             const kept: unknown[] = [];
-            for (;;) kept.push(new Array(100_000).fill(kept.length));
+            for (;;) kept.push(new Array(1_000_000).fill(kept.length));
           }
           return null;
         },

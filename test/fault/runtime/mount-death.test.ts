@@ -1,0 +1,114 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  type ActorSystem,
+  createSystem,
+  type LifecycleEvent,
+  nodeHost,
+  remote,
+  supervisor,
+} from '../../../src/index.ts';
+import { find } from '../../support/runtime/probe.ts';
+
+const module = new URL('../../support/runtime/counter-module.ts', import.meta.url);
+
+describe('a mount that dies', () => {
+  let system: ActorSystem;
+  let events: LifecycleEvent[];
+
+  beforeEach(async () => {
+    system = createSystem({ node: 'main', host: nodeHost(), pid: process.pid });
+    events = [];
+    system.onLifecycle((event) => events.push(event));
+    await system.start(
+      supervisor('board', {
+        children: [
+          remote('worker', { where: 'worker', module, input: { from: 1 } }),
+          remote('proc', { where: 'process', module, input: { from: 2 } }),
+        ],
+      }),
+    );
+  });
+  afterEach(() => system.stop('test'));
+
+  /** Resolves with why the mount failed, once it is back. */
+  const revived = (mount: string): Promise<string> =>
+    new Promise((resolve) => {
+      const stop = system.onLifecycle((event) => {
+        if (event.type !== 'restarted' || event.path !== mount) return;
+        stop();
+        resolve(events.findLast((past) => past.type === 'failed' && past.path === mount)?.reason ?? '');
+      });
+    });
+
+  const kill = async (mount: string, type: string): Promise<string> => {
+    const back = revived(mount);
+    system.slot(`${mount}/mortal`).send({ type });
+    const reason = await back;
+    expect(await system.slot(`${mount}/counter`).ask({ type: 'GET' })).toBe(mount === 'board/worker' ? 1 : 2);
+    expect(find(await system.tree(), mount)).toMatchObject({
+      restarts: 1,
+      status: 'running',
+      lastError: reason,
+    });
+    return reason;
+  };
+
+  it('by process.exit in a worker thread comes back', async () => {
+    expect(await kill('board/worker', 'EXIT')).toBe('The worker worker exited: worker exited with code: 7');
+  });
+
+  it('by an uncaught exception in a worker thread comes back', async () => {
+    expect(await kill('board/worker', 'THROW')).toBe('The worker worker exited: nobody catches this');
+  });
+
+  it('by an unhandled rejection in a worker thread comes back', async () => {
+    expect(await kill('board/worker', 'REJECT')).toBe('The worker worker exited: nobody awaits this');
+  });
+
+  it('by running out of memory in a worker thread comes back', async () => {
+    expect(await kill('board/worker', 'OOM')).toMatch(/^The worker worker exited: .*memory/);
+  });
+
+  it('by a loop that starves its thread is found and comes back, while others answer', async () => {
+    const back = revived('board/worker');
+    system.slot('board/worker/mortal').send({ type: 'SPIN' });
+    expect(await system.slot('board/proc/counter').ask({ type: 'GET' })).toBe(2);
+    expect(await back).toMatch(/^The worker worker did not answer for \d+ ms and was stopped$/);
+    expect(await system.slot('board/worker/counter').ask({ type: 'GET' })).toBe(1);
+  });
+
+  it('by process.exit in a child process comes back', async () => {
+    expect(await kill('board/proc', 'EXIT')).toBe('The process proc exited with code 7');
+  });
+
+  it('by an exception in a child process comes back, with its last words', async () => {
+    expect(await kill('board/proc', 'THROW')).toMatch(/code 1[\s\S]*nobody catches this/);
+  });
+
+  it('by kill -9 of the child process comes back', async () => {
+    const back = revived('board/proc');
+    const pid = await system.slot('board/proc/talker').ask<number>({ type: 'PID' });
+    process.kill(pid, 'SIGKILL');
+    expect(await back).toBe('The process proc exited with signal SIGKILL');
+    expect(await system.slot('board/proc/talker').ask<number>({ type: 'PID' })).not.toBe(pid);
+  });
+
+  it('fails the asks that it had not answered, and tells monitors', async () => {
+    const down = new Promise((resolve) => system.lookup('board/worker/counter')?.monitor(resolve));
+    const answer = system.slot('board/worker/mortal').ask({ type: 'EXIT' });
+    await expect(answer).rejects.toMatchObject({ code: 'MAG_ACTOR_CRASHED' });
+    expect(await down).toBe('noconnection');
+  });
+
+  it('on purpose: a crash command ends the thread, and the process', async () => {
+    const pid = await system.slot('board/proc/talker').ask<number>({ type: 'PID' });
+    for (const mount of ['board/worker', 'board/proc']) {
+      const back = revived(mount);
+      await system.command(mount, 'crash', 'drill');
+      // What is asked meanwhile waits for the next incarnation.
+      expect(await system.slot(`${mount}/counter`).ask({ type: 'GET' })).toBeTypeOf('number');
+      expect(await back).toBe('Crashed on purpose: drill');
+    }
+    expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+  });
+});
