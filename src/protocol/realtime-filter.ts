@@ -89,6 +89,7 @@ function condition(text: string): Filter {
 /** Parses a binding's filter; null where it is empty. Throws MAG_FILTER_INVALID. */
 export function parseChangeFilter(text: string): Filter | null {
   if (text.trim() === '') return null;
+  if (text.length > LIMITS.urlBytes) throw invalid('given', `longer than ${LIMITS.urlBytes} characters`);
   const terms = conditions(text).map(condition);
   if (terms.length > LIMITS.filterTerms) throw invalid(text, `more than ${LIMITS.filterTerms} conditions`);
   const [only] = terms;

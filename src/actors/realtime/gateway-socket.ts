@@ -7,7 +7,14 @@ import type { ByteSink } from './outbox.ts';
 
 const NOT_CONNECTED: ByteSink = { writableLength: 0, writable: false, write: () => false };
 
-type Receive = (connection: Connection, data: Buffer, isBinary: boolean) => void;
+/** Where what happens on sockets goes; one for all of a gateway. */
+export interface SocketListener {
+  receive(connection: Connection, data: Buffer, isBinary: boolean): void;
+  /** A frame broke the protocol or the size limit; `ws` closes the socket with the code for it. */
+  broken(connection: Connection): void;
+  /** The socket is closed, whoever closed it. */
+  gone(connection: Connection): void;
+}
 
 /**
  * A server-side WebSocket that knows its connection, so that one set of listeners serves all sockets, and the raw
@@ -16,12 +23,12 @@ type Receive = (connection: Connection, data: Buffer, isBinary: boolean) => void
 export class GatewaySocket extends WebSocket {
   byteSink: ByteSink = NOT_CONNECTED;
   connection: Connection | null = null;
-  receive: Receive | null = null;
+  listener: SocketListener | null = null;
 
-  /** Hands everything that arrives to `receive`, and the end of the socket to the connection. */
-  attach(connection: Connection, receive: Receive): void {
+  /** Hands everything that arrives, and the end of the socket, to the listener. */
+  attach(connection: Connection, listener: SocketListener): void {
     this.connection = connection;
-    this.receive = receive;
+    this.listener = listener;
     this.on('message', onMessage);
     this.on('ping', onPing);
     this.on('error', onError);
@@ -32,22 +39,19 @@ export class GatewaySocket extends WebSocket {
 function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
   // The default binaryType is nodebuffer: each message is one Buffer.
   if (!(this instanceof GatewaySocket) || this.connection === null || !Buffer.isBuffer(data)) return;
-  this.receive?.(this.connection, data, isBinary);
+  this.listener?.receive(this.connection, data, isBinary);
 }
 
 function onPing(this: WebSocket): void {
   if (this instanceof GatewaySocket && this.connection !== null) this.connection.quiet = 0;
 }
 
-/** A frame that breaks the protocol or the size limit; `ws` closes the socket with the code for it. */
 function onError(this: WebSocket): void {
-  if (this instanceof GatewaySocket && this.connection !== null) {
-    this.connection.context.counters.framesInvalid += 1;
-  }
+  if (this instanceof GatewaySocket && this.connection !== null) this.listener?.broken(this.connection);
 }
 
 function onClose(this: WebSocket): void {
-  if (this instanceof GatewaySocket) this.connection?.gone();
+  if (this instanceof GatewaySocket && this.connection !== null) this.listener?.gone(this.connection);
 }
 
 /** Upgrades one request. Calls back once, with the open socket; a bad handshake is answered by `ws` itself. */

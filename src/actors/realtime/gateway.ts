@@ -12,7 +12,7 @@ import { broadcastInto, broadcastRelayed } from './broadcast.ts';
 import { Connection } from './connection.ts';
 import type { GatewayContext } from './context.ts';
 import { type Counters, newCounters } from './counters.ts';
-import { type GatewaySocket, newUpgrader } from './gateway-socket.ts';
+import { type GatewaySocket, newUpgrader, type SocketListener } from './gateway-socket.ts';
 import { endUnauthorised, receive } from './inbound.ts';
 import { Flusher } from './outbox.ts';
 import { Presence } from './presence.ts';
@@ -61,7 +61,10 @@ class Gateway implements RealtimeGateway {
   readonly #ports: EdgePorts;
   readonly #context: GatewayContext;
   readonly #projects = new Map<string, Project>();
+  /** Every socket until it is closed, also those that only wait for the peer's close frame. */
+  readonly #sockets = new Set<Connection>();
   readonly #upgrade = newUpgrader();
+  readonly #listener: SocketListener;
   readonly #socketsPerProject: number;
   readonly #unsubscribe: () => void;
   #sweeper: Timer;
@@ -78,6 +81,16 @@ class Gateway implements RealtimeGateway {
       presence: new Presence(ports),
       see: deps.visible ?? visible,
       identify: deps.principalOf ?? principalOf,
+    };
+    this.#listener = {
+      receive: (connection, data, isBinary) => receive(this.#context, connection, data, isBinary),
+      broken: () => {
+        counters.framesInvalid += 1;
+      },
+      gone: (connection) => {
+        this.#sockets.delete(connection);
+        connection.gone();
+      },
     };
     this.#socketsPerProject = deps.socketsPerProject ?? LIMITS.socketsPerProject;
     this.#unsubscribe = ports.directory.onChange((ref) => void this.#projectChanged(ref));
@@ -133,7 +146,7 @@ class Gateway implements RealtimeGateway {
 
   async drain(): Promise<void> {
     this.#draining = true;
-    const waiting = this.#all().map((connection) => {
+    const waiting = [...this.#sockets].map((connection) => {
       connection.close(CLOSE.goingAway);
       return connection.whenGone();
     });
@@ -141,6 +154,7 @@ class Gateway implements RealtimeGateway {
     const limit = sleep(this.#ports.host, LIMITS.drainSeconds * 1_000, timeUp.signal).catch(() => {});
     await Promise.race([Promise.all(waiting), limit]);
     timeUp.abort();
+    for (const connection of this.#sockets) connection.cut();
   }
 
   async close(): Promise<void> {
@@ -149,11 +163,7 @@ class Gateway implements RealtimeGateway {
     this.#draining = true;
     this.#unsubscribe();
     this.#ports.host.clearTimer(this.#sweeper);
-    for (const connection of this.#all()) connection.cut();
-  }
-
-  #all(): Connection[] {
-    return [...this.#projects.values()].flatMap((project) => [...project.connections]);
+    for (const connection of this.#sockets) connection.cut();
   }
 
   #requireRoom(ref: string): void {
@@ -172,7 +182,8 @@ class Gateway implements RealtimeGateway {
     }
     const connection = new Connection(this.#context, project, socket, vsn, project.intern(apikey));
     project.connections.add(connection);
-    socket.attach(connection, (from, data, isBinary) => receive(this.#context, from, data, isBinary));
+    this.#sockets.add(connection);
+    socket.attach(connection, this.#listener);
   }
 
   #relayed(message: RelayMessage): void {
@@ -217,9 +228,9 @@ class Gateway implements RealtimeGateway {
 
   #sweep(): void {
     const seconds = this.#ports.host.wallTime() / 1_000;
-    for (const connection of this.#all()) {
+    for (const connection of this.#sockets) {
       connection.quiet += 1;
-      if (connection.quiet > SWEEPS) {
+      if (connection.quiet > SWEEPS && !connection.closing) {
         this.#context.counters.silentSockets += 1;
         connection.close(CLOSE.silent);
       }

@@ -9,7 +9,7 @@ import { broadcastFrom, jsonText } from './broadcast.ts';
 import { type Channel, principalKey } from './channel.ts';
 import type { Connection } from './connection.ts';
 import type { GatewayContext } from './context.ts';
-import { join, refusal } from './join.ts';
+import { join, refusal, requirePrivate } from './join.ts';
 
 function replyTo(
   connection: Connection,
@@ -35,6 +35,7 @@ function accessToken(context: GatewayContext, channel: Channel, message: Phoenix
     const token = accessTokenOf(message.payload) ?? undefined;
     const principal = context.identify(connection.project.handle, connection.apikey, token);
     const changed = principalKey(principal) !== principalKey(channel.principal);
+    requirePrivate(principal, channel.config, channel.fullTopic);
     channel.principal = principal;
     if (changed) connection.project.changes.regroup(channel);
   } catch (error) {
@@ -47,7 +48,7 @@ function broadcast(context: GatewayContext, channel: Channel, message: PhoenixMe
   const { event, payload } = fieldsOf(message.payload);
   if (typeof event !== 'string')
     throw new MagError('MAG_FRAME_INVALID', { problem: 'a broadcast names no event' });
-  broadcastFrom(context, channel, event, JSON.stringify(payload ?? {}));
+  broadcastFrom(context, channel, event, JSON.stringify(payload === undefined ? {} : payload));
   if (channel.config.ack) channel.reply(message.ref, 'ok', {});
 }
 

@@ -1,8 +1,9 @@
 import { errorBody, isPublicError, MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { PhoenixMessage } from '../../protocol/phoenix-frame.ts';
+import type { Principal } from '../../protocol/principal.ts';
 import type { JsonValue } from '../../protocol/query.ts';
-import { type Binding, parseJoin } from '../../protocol/realtime-config.ts';
+import { type Binding, type JoinConfig, parseJoin } from '../../protocol/realtime-config.ts';
 import { rulesFor } from '../psu/grant-rules.ts';
 import type { SchemaSnapshot, TableInfo } from '../storage/engine.ts';
 import { Channel } from './channel.ts';
@@ -53,11 +54,14 @@ async function requireTables(context: GatewayContext, channel: Channel): Promise
 function greeting(channel: Channel): string {
   const { role } = channel.principal;
   const { grants } = channel.connection.project.handle.settings;
-  const mayRead = (table: string): boolean =>
-    role === 'service_role' || rulesFor(grants, role, table, 'select').length > 0;
+  const mayRead = (table: string): boolean => {
+    if (role === 'service_role') return true;
+    if (table !== '*') return rulesFor(grants, role, table, 'select').length > 0;
+    return grants.some((grant) => grant.role === role && grant.actions.includes('select'));
+  };
   const hidden = channel.config.bindings.map(({ table }) => table).filter((table) => !mayRead(table));
   if (hidden.length === 0) return 'Subscribed to PostgreSQL';
-  const names = [...new Set(hidden)].join(', ');
+  const names = [...new Set(hidden.map((table) => (table === '*' ? 'any table' : table)))].join(', ');
   return `Subscribed, but no rows will come from ${names} until the role ${role} is granted select`;
 }
 
@@ -120,6 +124,12 @@ function requireRoom(connection: Connection, topic: string): void {
   }
 }
 
+/** Throws MAG_CHANNEL_PRIVATE where the channel is private and nobody is signed in. */
+export function requirePrivate(principal: Principal, config: JoinConfig, topic: string): void {
+  if (!config.isPrivate || principal.role !== 'anon') return;
+  throw new MagError('MAG_CHANNEL_PRIVATE', { topic, role: principal.role });
+}
+
 /**
  * Answers phx_join. A second join of a topic replaces the first, as Phoenix does. Throws what makes the message
  * itself unanswerable as a channel: a bad topic, config or key.
@@ -134,9 +144,7 @@ export function join(context: GatewayContext, connection: Connection, message: P
   const config = parseJoin(message.payload);
   const { handle } = connection.project;
   const principal = context.identify(handle, connection.apikey, config.accessToken ?? undefined);
-  if (config.isPrivate && principal.role === 'anon') {
-    throw new MagError('MAG_CHANNEL_PRIVATE', { topic: message.topic, role: principal.role });
-  }
+  requirePrivate(principal, config, message.topic);
   const channel = new Channel(connection, message.topic, message.joinRef ?? message.ref, config, principal);
   connection.addChannel(channel);
   if (config.bindings.length === 0) {
