@@ -19,8 +19,10 @@ const EDGES: readonly (readonly [Status, Status])[] = [
   ['failed', 'restarting'],
   ['restarting', 'starting'],
   ['running', 'paused'],
-  ['paused', 'running'],
 ];
+
+/** The one transition that goes both ways, drawn as one line with two heads. */
+const bothWays = (from: Status, to: Status): boolean => from === 'running' && to === 'paused';
 
 const WIDTH = 88;
 const HEIGHT = 24;
@@ -29,8 +31,8 @@ const STEP_Y = 50;
 const left = (status: Status): number => 4 + PLACES[status][0] * STEP_X;
 const top = (status: Status): number => 4 + PLACES[status][1] * STEP_Y;
 
-/** An arrow from border to border; the pair between running and paused runs side by side. */
-function arrow(from: Status, to: Status): string {
+/** A line from border to border, a little short where its head will be. */
+function line(from: Status, to: Status): string {
   const [fromColumn, fromRow] = PLACES[from];
   const [toColumn, toRow] = PLACES[to];
   if (fromRow === toRow) {
@@ -45,11 +47,7 @@ function arrow(from: Status, to: Status): string {
       ? `M${x} ${top(from) + HEIGHT}V${top(to) - 3}`
       : `M${x} ${top(from)}V${top(to) + HEIGHT + 3}`;
   }
-  const upper = left('running') + WIDTH;
-  const lower = left('paused');
-  return from === 'running'
-    ? `M${upper - 14} ${top('running') + HEIGHT}L${lower + 4} ${top('paused') - 2}`
-    : `M${lower + 18} ${top('paused')}L${upper} ${top('running') + HEIGHT + 3}`;
+  return `M${left(from) + WIDTH - 6} ${top(from) + HEIGHT + 2}L${left(to) + 8} ${top(to) - 3}`;
 }
 
 /** The lifecycle as a small statechart with the current state lit and the last transition drawn stronger. */
@@ -58,18 +56,30 @@ export function StateStrip({ path, status }: { path: string; status: Status }) {
   return (
     <svg class="strip" viewBox="0 0 444 82" role="img" aria-label={`Lifecycle: now ${status}`}>
       <defs>
-        <marker id="tip" viewBox="0 0 6 6" refX="5" refY="3" markerWidth="5" markerHeight="5" orient="auto">
+        <marker
+          id="tip"
+          viewBox="0 0 6 6"
+          refX="5"
+          refY="3"
+          markerWidth="5"
+          markerHeight="5"
+          orient="auto-start-reverse"
+        >
           <path d="M0 0 6 3 0 6Z" />
         </marker>
       </defs>
-      {EDGES.map(([from, to]) => (
-        <path
-          key={`${from}>${to}`}
-          class={from === before && to === status ? 'edge taken' : 'edge'}
-          d={arrow(from, to)}
-          marker-end="url(#tip)"
-        />
-      ))}
+      {EDGES.map(([from, to]) => {
+        const back = bothWays(from, to) && before === to && status === from;
+        return (
+          <path
+            key={`${from}>${to}`}
+            class={back || (before === from && status === to) ? 'edge taken' : 'edge'}
+            d={line(from, to)}
+            marker-start={bothWays(from, to) ? 'url(#tip)' : undefined}
+            marker-end="url(#tip)"
+          />
+        );
+      })}
       {(Object.keys(PLACES) as Status[]).map((name) => (
         <g key={name} class={name === status ? `state lit is-${name}` : 'state'}>
           <rect x={left(name)} y={top(name)} width={WIDTH} height={HEIGHT} rx={HEIGHT / 2} />

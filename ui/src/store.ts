@@ -22,15 +22,13 @@ export interface LogEntry {
   readonly event: LifecycleEvent;
 }
 
-/** What a row shows. A change of anything else does not touch the row. */
+/** What a row shows, but for its mailbox, which moves most. A change of anything else does not touch the row. */
 export interface Face {
   readonly name: string;
   readonly kind: ActorNode['kind'];
   readonly status: Status;
   readonly state: string;
   readonly restarts: number;
-  readonly depth: number;
-  readonly capacity: number;
   readonly since: string;
 }
 
@@ -75,20 +73,28 @@ export const tabStop = computed(() => {
   return found?.path ?? null;
 });
 
-const faces = new Map<string, Signal<Face | null>>();
+/** What is kept of an actor while it is in the tree. */
+interface Shown {
+  readonly face: Signal<Face | null>;
+  readonly mailbox: Signal<ScopeNode['mailbox']>;
+}
+
+const EMPTY_MAILBOX = { depth: 0, capacity: 0, dropped: 0 };
+const shownActors = new Map<string, Shown>();
 /** The last two statuses of each actor, for the statechart's last transition. */
 const trails = new Map<string, { readonly before: Status | null; readonly now: Status }>();
 const flashers = new Map<string, (event: LifecycleEvent['type'] | null) => void>();
 
-function slot(path: string): Signal<Face | null> {
-  const known = faces.get(path);
+function shownOf(path: string): Shown {
+  const known = shownActors.get(path);
   if (known !== undefined) return known;
-  const made = signal<Face | null>(null);
-  faces.set(path, made);
+  const made: Shown = { face: signal(null), mailbox: signal(EMPTY_MAILBOX) };
+  shownActors.set(path, made);
   return made;
 }
 
-export const faceOf = (path: string): ReadonlySignal<Face | null> => slot(path);
+export const faceOf = (path: string): ReadonlySignal<Face | null> => shownOf(path).face;
+export const mailboxOf = (path: string): ReadonlySignal<ScopeNode['mailbox']> => shownOf(path).mailbox;
 export const earlierStatus = (path: string): Status | null => trails.get(path)?.before ?? null;
 
 /** What an event says of the status: a quick restart passes between two looks at the tree. */
@@ -120,27 +126,17 @@ const sameFace = (a: Face, b: Face): boolean =>
   a.status === b.status &&
   a.state === b.state &&
   a.restarts === b.restarts &&
-  a.depth === b.depth &&
-  a.capacity === b.capacity &&
   a.since === b.since;
 
 function show(node: ScopeNode): void {
-  const current = slot(node.path);
-  const before = current.value;
+  const { face, mailbox } = shownOf(node.path);
+  const before = face.value;
   pass(node.path, node.status);
-  const { name, kind, status, state, restarts, since, mailbox } = node;
-  const face: Face = {
-    name,
-    kind,
-    status,
-    state,
-    restarts,
-    since,
-    depth: mailbox.depth,
-    capacity: mailbox.capacity,
-  };
-  if (before !== null && sameFace(before, face)) return;
-  current.value = face;
+  mailbox.value = node.mailbox;
+  const { name, kind, status, state, restarts, since } = node;
+  const next: Face = { name, kind, status, state, restarts, since };
+  if (before !== null && sameFace(before, next)) return;
+  face.value = next;
   if (
     before !== null &&
     (before.state !== state || before.status !== status || before.restarts !== restarts)
@@ -150,7 +146,8 @@ function show(node: ScopeNode): void {
 }
 
 function forget(path: string): void {
-  faces.delete(path);
+  shownOf(path).face.value = null;
+  shownActors.delete(path);
   trails.delete(path);
 }
 

@@ -1,9 +1,9 @@
-import { useComputed } from '@preact/signals';
+import { useComputed, useSignalEffect } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { LifecycleEvent } from '../../src/protocol/actor-node.ts';
 import { duration, plural, words } from './format.ts';
 import { Caret, KindIcon, lookOf, StatusIcon } from './icons.tsx';
-import { type Face, faceOf, now, onFlash, select, selected, tabStop, toggle } from './store.ts';
+import { type Face, faceOf, mailboxOf, now, onFlash, select, selected, tabStop, toggle } from './store.ts';
 
 export const rowId = (path: string): string => `row:${path}`;
 
@@ -16,11 +16,18 @@ const TONES: Partial<Record<LifecycleEvent['type'], string>> = {
   restarted: 'var(--running-wash)',
 };
 
+const FLASH_MS = 1_100;
+
+/** Makes the row flash. What an event said is not painted over by the plain change that follows from it. */
 function flash(row: HTMLElement, type: LifecycleEvent['type'] | null): void {
   if (matchMedia('(prefers-reduced-motion: reduce)').matches) return;
-  const tone = (type !== null && TONES[type]) || 'var(--flash)';
-  row.animate([{ backgroundColor: tone }, { backgroundColor: 'transparent' }], {
-    duration: type === 'failed' ? 1_400 : 900,
+  const tone = type === null ? undefined : TONES[type];
+  const running = row.getAnimations();
+  if (tone === undefined && running.some(({ id }) => id === 'event')) return;
+  for (const animation of running) animation.cancel();
+  row.animate([{ backgroundColor: tone ?? 'var(--flash)' }, {}], {
+    id: tone === undefined ? 'change' : 'event',
+    duration: FLASH_MS,
     easing: 'ease-out',
   });
 }
@@ -35,28 +42,39 @@ const label = (face: Face): string =>
     face.kind,
     stateText(face) === face.status ? face.status : `${face.status}, ${stateText(face)}`,
     plural(face.restarts, 'restart'),
-    face.capacity > 0 ? `mailbox ${face.depth} of ${face.capacity}` : '',
-  ]
-    .filter(Boolean)
-    .join(', ');
+  ].join(', ');
 
-function Mailbox({ face }: { face: Face }) {
-  if (face.capacity === 0) return <span class="cell mailbox muted">–</span>;
-  const full = Math.min(1, face.depth / face.capacity);
+/** Moves with every frame, so it is written to the DOM directly, without rendering anything. */
+function Mailbox({ path }: { path: string }) {
+  const cell = useRef<HTMLSpanElement>(null);
+  const fill = useRef<HTMLSpanElement>(null);
+  const depth = useComputed(() => {
+    const { depth, capacity } = mailboxOf(path).value;
+    return capacity === 0 ? '–' : String(depth);
+  });
+  useSignalEffect(() => {
+    const { depth, capacity } = mailboxOf(path).value;
+    const full = capacity === 0 ? 0 : Math.min(1, depth / capacity);
+    cell.current?.classList.toggle('closed', capacity === 0);
+    cell.current?.classList.toggle('high', full > 0.8);
+    if (fill.current !== null) fill.current.style.scale = `${depth === 0 ? 0 : Math.max(0.06, full)} 1`;
+  });
   return (
-    <span class="cell mailbox" title={`mailbox: ${face.depth} of ${face.capacity}`}>
-      <span class={full > 0.8 ? 'meter high' : 'meter'}>
-        <span class="fill" style={{ width: face.depth === 0 ? '0' : `max(2px, ${full * 100}%)` }} />
+    <span ref={cell} class="cell mailbox">
+      <span class="meter">
+        <span ref={fill} class="fill" />
       </span>
-      <span class="number">{face.depth}</span>
+      <span class="number">{depth}</span>
     </span>
   );
 }
 
+const DOWN: ReadonlySet<Face['status']> = new Set(['stopped', 'failed', 'restarting']);
+
 function Uptime({ path }: { path: string }) {
   const text = useComputed(() => {
     const face = faceOf(path).value;
-    if (face === null || face.status === 'stopped' || face.status === 'failed') return '–';
+    if (face === null || DOWN.has(face.status)) return '–';
     const since = Date.parse(face.since);
     return Number.isNaN(since) ? '–' : duration(now.value - since);
   });
@@ -75,7 +93,7 @@ function Cells({ path, face }: { path: string; face: Face }) {
       <span class={face.restarts > 0 ? 'cell restarts number' : 'cell restarts number muted'}>
         {face.restarts}
       </span>
-      <Mailbox face={face} />
+      <Mailbox path={path} />
       <Uptime path={path} />
     </>
   );

@@ -53,6 +53,7 @@ class Hub implements ScopeHub {
   #held: ScopeTree | null = null;
   #timer: { readonly pending: Timer; readonly due: number } | null = null;
   #taking = false;
+  #lookedAt = 0;
   #unlisten: (() => void) | null = null;
 
   constructor(ports: ScopeHubPorts) {
@@ -146,7 +147,8 @@ class Hub implements ScopeHub {
       if (subscriber.primed) this.#push(subscriber, { type: 'event', event });
       else if (subscriber.seq > 0) this.#skipped += 1;
     }
-    this.#schedule(LIMITS.scopeIntervalMs);
+    // At once where the last look is long enough ago: the tree should not lag behind what the event said.
+    this.#schedule(Math.max(0, this.#lookedAt + LIMITS.scopeIntervalMs - this.#ports.system.host.now()));
   }
 
   /** Makes the next look happen no later than this. */
@@ -165,6 +167,7 @@ class Hub implements ScopeHub {
     this.#timer = null;
     if (this.#taking) return;
     this.#taking = true;
+    this.#lookedAt = this.#ports.system.host.now();
     let moved = false;
     try {
       const tree = await this.#ports.system.tree();
