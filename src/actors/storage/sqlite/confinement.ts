@@ -90,7 +90,6 @@ const NAMED = new Set<number>([
   constants.SQLITE_DROP_TRIGGER,
   constants.SQLITE_DROP_VIEW,
   constants.SQLITE_DROP_VTABLE,
-  constants.SQLITE_REINDEX,
 ]);
 
 const ROW_ACTIONS = new Set<number>([
@@ -168,7 +167,8 @@ class Authorizer implements Confinement {
       case constants.SQLITE_ALTER_TABLE:
         return isInternalName(second) ? `table ${second} belongs to the board` : null;
       case constants.SQLITE_ANALYZE:
-        return isInternalName(first) ? `table ${first} belongs to the board` : null;
+      case constants.SQLITE_REINDEX:
+        return null;
       case constants.SQLITE_ATTACH:
       case constants.SQLITE_DETACH:
         return 'a project cannot reach beyond its own database (ATTACH, DETACH, VACUUM)';

@@ -4,6 +4,7 @@ import { LIMITS } from '../../../limits.ts';
 import type { SqlField, SqlResult } from '../engine.ts';
 import { type ColumnKind, columnKind } from './column-kind.ts';
 import type { TenantConnection } from './connection.ts';
+import { INTERNAL_PREFIX } from './sqlite-schema.ts';
 import { onlyReads, type SqlStatement, splitStatements } from './statement-splitter.ts';
 
 /** What node:sqlite gives when it reads integers as BigInt. */
@@ -104,6 +105,12 @@ function runStatement(
   statement: SqlStatement,
   params: readonly unknown[],
 ): SqlResult {
+  // Beside the authorizer, which is not told what a table is renamed to, and which a CTE of the right name deceives:
+  // SQLite gives it the CTE's name where it gives a trigger's.
+  if (statement.namesInternal)
+    throw new MagError('MAG_STATEMENT_FORBIDDEN', {
+      why: `the prefix ${INTERNAL_PREFIX} belongs to the board`,
+    });
   connection.confinement.begin();
   const prepared = connection.database.prepare(statement.text);
   prepared.setAllowUnknownNamedParameters(true);

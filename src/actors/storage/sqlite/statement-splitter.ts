@@ -1,3 +1,5 @@
+import { isInternalName } from './sqlite-schema.ts';
+
 /** One statement of a script, without the semicolon that ends it. */
 export interface SqlStatement {
   readonly text: string;
@@ -7,6 +9,8 @@ export interface SqlStatement {
   readonly dollarParams: boolean;
   /** Whether a word of it could write: INSERT, UPDATE, DELETE or REPLACE. Strings and comments do not count. */
   readonly mayWrite: boolean;
+  /** Whether it names something of the board's own, in whatever quotes: also in ' where SQLite takes those for a name. */
+  readonly namesInternal: boolean;
 }
 
 /** Strings, quoted names, comments, words, parameters and single characters, in this order of preference. */
@@ -24,6 +28,7 @@ class Reading {
   words: string[] = [];
   dollarParams = false;
   mayWrite = false;
+  namesInternal = false;
   /** Last two tokens that are no blanks. */
   last = '';
   beforeLast = '';
@@ -35,6 +40,9 @@ class Reading {
     if (this.words.length < 4) this.words.push(upper);
     if (/^\$\d/.test(token)) this.dollarParams = true;
     if (WRITING.has(upper)) this.mayWrite = true;
+    // ALTER TABLE … RENAME TO 'x' takes a string for a name; elsewhere it is data.
+    const isData = token.startsWith("'") && this.words[0] !== 'ALTER';
+    if (!isData && isInternalName(token.replace(/^['"`[]/, ''))) this.namesInternal = true;
     this.beforeLast = this.last;
     this.last = upper;
   }
@@ -56,8 +64,8 @@ class Reading {
   done(): SqlStatement | null {
     const [keyword] = this.words;
     if (keyword === undefined) return null;
-    const { dollarParams, mayWrite } = this;
-    return { text: this.text.trim(), keyword, dollarParams, mayWrite };
+    const { dollarParams, mayWrite, namesInternal } = this;
+    return { text: this.text.trim(), keyword, dollarParams, mayWrite, namesInternal };
   }
 }
 
