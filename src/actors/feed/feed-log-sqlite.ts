@@ -205,7 +205,8 @@ class SqliteFeedLog implements FeedLog {
       if (interrupted) this.#seal();
       if (!this.#look() && interrupted) this.#appended();
     } catch (error) {
-      this.#fail(error);
+      // Somebody holds the write lock for long: the next poll sees the schema still changed.
+      if (!isBusy(error)) this.#fail(error);
     } finally {
       this.#syncing = false;
     }

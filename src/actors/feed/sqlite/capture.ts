@@ -117,6 +117,34 @@ export function pauseCapture(db: DatabaseSync, table: string): void {
   );
 }
 
+const DROP_COLUMN =
+  /\balter\s+table\s+(?:main\s*\.\s*)?("(?:[^"]|"")+"|`(?:[^`]|``)+`|\[[^\]]+\]|[\w$]+)\s+drop\b/i;
+
+/**
+ * Runs a schema statement of ours (as the board, in a write transaction) so that capture neither forbids nor misses it:
+ * triggers that would refuse it are taken off, and what it changed is captured when the transaction commits.
+ */
+export function withCapture<T>(
+  db: DatabaseSync,
+  statement: string,
+  newEpoch: () => string,
+  work: () => T,
+): T {
+  if (!isCaptured(db)) return work();
+  const table = DROP_COLUMN.exec(statement)?.[1];
+  if (table !== undefined) pauseCapture(db, unquoted(table));
+  const result = work();
+  syncCapture(db, newEpoch);
+  return result;
+}
+
+function unquoted(name: string): string {
+  const quote = name.charAt(0);
+  if (quote === '[') return name.slice(1, -1);
+  if (quote !== '"' && quote !== '`') return name;
+  return name.slice(1, -1).replaceAll(quote + quote, quote);
+}
+
 function installedTriggers(db: DatabaseSync): Installed[] {
   const rows = db
     .prepare("SELECT rowid, name, tbl_name, sql FROM sqlite_schema WHERE type = 'trigger'")

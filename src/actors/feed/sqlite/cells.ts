@@ -3,9 +3,9 @@ import type { JsonValue, Row } from '../../../protocol/query.ts';
 
 /** Declared SQLite types under PostgreSQL's names, by which realtime clients decode. First match wins. */
 const TYPE_NAMES: readonly (readonly [RegExp, string])[] = [
-  [/BOOL/, 'bool'],
-  [/JSONB/, 'jsonb'],
-  [/JSON/, 'json'],
+  [/^BOOL/, 'bool'],
+  [/^JSONB$/, 'jsonb'],
+  [/^JSON$/, 'json'],
   [/UUID/, 'uuid'],
   [/TIMESTAMPTZ|TIMESTAMP WITH TIME ZONE/, 'timestamptz'],
   [/DATETIME|TIMESTAMP/, 'timestamp'],

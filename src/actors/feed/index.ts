@@ -1,0 +1,39 @@
+import { MagError } from '../../errors.ts';
+import type { Connection } from '../../protocol/project.ts';
+import type { ChildSpec } from '../../runtime/spec.ts';
+import { component } from '../../runtime/specs.ts';
+import { createFeedHub } from './feed-hub.ts';
+import { isFeedRequest } from './feed-messages.ts';
+
+export interface FeedInput {
+  readonly dataDir: string;
+}
+
+const CATALOGUE = 'board/catalogue';
+/** The catalogue may have to start the engine's server first. */
+const RESOLVE_TIMEOUT_MS = 30_000;
+
+/** The feed worker's only actor: owner of every project's change feed. `board/feed` in the tree. */
+export default function feed({ dataDir }: FeedInput): ChildSpec {
+  return component('feed', async ({ system, host, log }) => {
+    const catalogue = system.slot(CATALOGUE);
+    const hub = createFeedHub({
+      host,
+      log,
+      dataDir,
+      resolve: (ref) =>
+        catalogue.ask<Connection>({ type: 'FEED_TARGET', ref }, { timeout: RESOLVE_TIMEOUT_MS }),
+      send: (path, message) => system.slot(path).send(message),
+    });
+    await hub.restore(await catalogue.ask<readonly string[]>({ type: 'FEED_PROJECTS' }));
+    return {
+      handle: (message) => {
+        if (message.type === 'FEED_STATS') return hub.stats();
+        if (message.type === 'FOLLOWER_GONE') return hub.dropFollowers(String(message.path));
+        if (isFeedRequest(message)) return hub.handle(message);
+        throw new MagError('MAG_ACTOR_NOT_FOUND', { path: `board/feed for ${message.type}` });
+      },
+      stop: () => hub.stop(),
+    };
+  });
+}
