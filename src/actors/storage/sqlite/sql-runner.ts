@@ -106,7 +106,7 @@ function runStatement(
   params: readonly unknown[],
 ): SqlResult {
   // Beside the authorizer, which is not told what a table is renamed to, and which a CTE of the right name deceives:
-  // SQLite gives it the CTE's name where it gives a trigger's.
+  // SQLite gives it the CTE's name where it gives a trigger's. Such text as data goes in as a parameter.
   if (statement.namesInternal)
     throw new MagError('MAG_STATEMENT_FORBIDDEN', {
       why: `the prefix ${INTERNAL_PREFIX} belongs to the board`,

@@ -9,7 +9,7 @@ export interface SqlStatement {
   readonly dollarParams: boolean;
   /** Whether a word of it could write: INSERT, UPDATE, DELETE or REPLACE. Strings and comments do not count. */
   readonly mayWrite: boolean;
-  /** Whether it names something of the board's own, in whatever quotes: also in ' where SQLite takes those for a name. */
+  /** Whether it names something of the board's own in whatever quotes: SQLite takes 'x' for a name too. */
   readonly namesInternal: boolean;
 }
 
@@ -40,9 +40,7 @@ class Reading {
     if (this.words.length < 4) this.words.push(upper);
     if (/^\$\d/.test(token)) this.dollarParams = true;
     if (WRITING.has(upper)) this.mayWrite = true;
-    // ALTER TABLE … RENAME TO 'x' takes a string for a name; elsewhere it is data.
-    const isData = token.startsWith("'") && this.words[0] !== 'ALTER';
-    if (!isData && isInternalName(token.replace(/^['"`[]/, ''))) this.namesInternal = true;
+    if (isInternalName(token.replace(/^['"`[]/, ''))) this.namesInternal = true;
     this.beforeLast = this.last;
     this.last = upper;
   }
