@@ -81,12 +81,12 @@ class Verifier {
     if (this.#isAccepted(digest)) return Promise.resolve(true);
     if (this.#waiting >= LIMITS.adminVerifyQueue) return Promise.reject(new MagError('MAG_RATE_LIMITED'));
     this.#waiting += 1;
-    const checked = this.#turn.then(() => this.#check(credential, digest));
-    this.#turn = checked
-      .catch(() => {})
+    const checked = this.#turn
+      .then(() => this.#check(credential, digest))
       .finally(() => {
         this.#waiting -= 1;
       });
+    this.#turn = checked.catch(() => {});
     return checked;
   }
 
