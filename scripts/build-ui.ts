@@ -3,28 +3,40 @@
  * Run by npm's `prepare`, and by `mag start` in a checkout.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const UI = join(ROOT, 'ui');
-const DIST = join(UI, 'dist');
-const STAMP = join(DIST, '.stamp');
-
-/** Types that the page shares with the board are compiled into nothing, functions are not: all of it is hashed. */
-const SHARED = join(ROOT, 'src', 'protocol');
 const PACKAGES = ['vite', 'preact', '@preact/signals'];
 
-const versionOf = (name: string): string => {
+export interface BuildOptions {
+  /** The checkout; default: this one. */
+  readonly root?: string;
+  /** Takes the one line there may be to say; default: standard output. */
+  readonly say?: (line: string) => void;
+}
+
+/** Installed version of a package; null where it is not installed. */
+function versionOf(root: string, name: string): string | null {
   try {
-    const text = readFileSync(join(ROOT, 'node_modules', name, 'package.json'), 'utf8');
+    const text = readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8');
     const parsed: unknown = JSON.parse(text);
-    return parsed !== null && typeof parsed === 'object' && 'version' in parsed ? String(parsed.version) : '';
+    return parsed !== null && typeof parsed === 'object' && 'version' in parsed
+      ? String(parsed.version)
+      : null;
   } catch {
-    return 'absent';
+    return null;
   }
-};
+}
 
 function* filesUnder(folder: string): Generator<string> {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
@@ -37,56 +49,78 @@ function* filesUnder(folder: string): Generator<string> {
 }
 
 /** SHA-256 over everything the build reads, independent of where the checkout lies. */
-function sourceHash(): string {
+function sourceHash(root: string): string {
   const hash = createHash('sha256');
-  for (const name of PACKAGES) hash.update(`${name}@${versionOf(name)}\n`);
-  for (const path of [...filesUnder(UI), ...filesUnder(SHARED)].sort()) {
-    hash.update(`${relative(ROOT, path).replaceAll('\\', '/')}\n`).update(readFileSync(path));
+  for (const name of PACKAGES) hash.update(`${name}@${versionOf(root, name)}\n`);
+  // The page shares code with the board: src/protocol.
+  const folders = [join(root, 'ui'), join(root, 'src', 'protocol')].filter((folder) => existsSync(folder));
+  for (const path of folders.flatMap((folder) => [...filesUnder(folder)]).sort()) {
+    hash.update(`${relative(root, path).replaceAll('\\', '/')}\n`).update(readFileSync(path));
   }
   return hash.digest('hex');
 }
 
-/** Whether a build is due. A package without ui/src (a published one) has nothing to build from and never is. */
-export function uiIsStale(): boolean {
-  if (!existsSync(join(UI, 'src'))) return false;
+/**
+ * Whether a build is due: a few milliseconds of hashing. A package without ui/src (a published one) has nothing to
+ * build from and never is.
+ */
+export function uiIsStale(root: string = ROOT): boolean {
+  if (!existsSync(join(root, 'ui', 'src'))) return false;
   try {
-    return readFileSync(STAMP, 'utf8') !== sourceHash();
+    return readFileSync(join(root, 'ui', 'dist', '.stamp'), 'utf8') !== sourceHash(root);
   } catch {
     return true;
   }
 }
 
+const isCollision = (error: unknown): boolean =>
+  error instanceof Error && /^(ENOTEMPTY|EEXIST|ENOENT)$/.test(String(Reflect.get(error, 'code')));
+
+/** Puts the new build in the old one's place. Another process may be doing the same: then one of them is enough. */
+function replace(root: string, fresh: string, old: string): void {
+  const dist = join(root, 'ui', 'dist');
+  for (let tries = 0; ; tries += 1) {
+    try {
+      if (existsSync(dist)) renameSync(dist, `${old}-${tries}`);
+      renameSync(fresh, dist);
+      return;
+    } catch (error) {
+      if (!isCollision(error) || tries === 9) throw error;
+      if (!uiIsStale(root)) return;
+    }
+  }
+}
+
 /**
- * Builds when stale; says nothing when fresh. The new build replaces the old one in one rename, so that a board
- * that is serving ui/dist meanwhile never sees half a page.
+ * Builds when stale; says nothing when fresh. What serves ui/dist meanwhile never sees half a page, and a build
+ * that fails leaves the old page as it was.
  * @returns `fresh`, `built`, or `unavailable` where Vite is not installed (the board then runs without its page).
  * @throws what Vite throws for sources that do not compile.
  */
-export async function buildUi(
-  say: (line: string) => void = console.log,
-): Promise<'fresh' | 'built' | 'unavailable'> {
-  if (!uiIsStale()) return 'fresh';
-  if (PACKAGES.some((name) => versionOf(name) === 'absent')) {
+export async function buildUi(options: BuildOptions = {}): Promise<'fresh' | 'built' | 'unavailable'> {
+  const { root = ROOT, say = console.log } = options;
+  if (!uiIsStale(root)) return 'fresh';
+  if (PACKAGES.some((name) => versionOf(root, name) === null)) {
     say('MagUI is not built: Vite is not installed here (npm ci without --omit=dev installs it).');
     return 'unavailable';
   }
   const { build } = await import('vite');
-  const stamp = sourceHash();
-  const fresh = join(UI, `dist-${process.pid}`);
-  const old = join(UI, `dist-old-${process.pid}`);
+  const stamp = sourceHash(root);
+  const ui = join(root, 'ui');
+  // Beside the target, since a rename does not cross file systems.
+  const staging = mkdtempSync(join(ui, 'dist-'));
+  const fresh = join(staging, 'new');
   try {
     await build({
-      root: UI,
-      configFile: join(UI, 'vite.config.ts'),
+      root: ui,
+      configFile: join(ui, 'vite.config.ts'),
       logLevel: 'error',
       build: { outDir: fresh, emptyOutDir: true },
     });
     writeFileSync(join(fresh, '.stamp'), stamp);
-    if (existsSync(DIST)) renameSync(DIST, old);
-    renameSync(fresh, DIST);
+    replace(root, fresh, join(staging, 'old'));
   } finally {
-    rmSync(fresh, { recursive: true, force: true });
-    rmSync(old, { recursive: true, force: true });
+    rmSync(staging, { recursive: true, force: true });
   }
   say('MagUI built (ui/dist).');
   return 'built';

@@ -1,4 +1,4 @@
-import type { ActorNode, ScopeFrame } from './actor-node.ts';
+import type { ActorNode } from './actor-node.ts';
 
 /** A node as a delta carries it. */
 export type ScopeNode = Omit<ActorNode, 'children'>;
@@ -16,8 +16,6 @@ export interface ScopeChange {
   /** Tops of the subtrees that are gone. */
   readonly gone: readonly string[];
 }
-
-export type ScopeDelta = Extract<ScopeFrame, { type: 'delta' }>;
 
 const NONE: readonly string[] = [];
 

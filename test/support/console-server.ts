@@ -55,7 +55,7 @@ function edgePorts(system: ActorSystem, origin: () => string): EdgePorts {
 
 /** The built page behind the real gate, over a real actor system; only projects are held in memory. */
 export async function startConsole(): Promise<TestConsole> {
-  await buildUi(() => {});
+  await buildUi({ say: () => {} });
   const system = await startConsoleSystem();
   let url = '';
   const ports = edgePorts(system, () => url);
