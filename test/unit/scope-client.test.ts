@@ -5,14 +5,14 @@ import { createScopeHub } from '../../src/actors/console/scope-hub.ts';
 import { LIMITS } from '../../src/limits.ts';
 import type { ScopeFrame } from '../../src/protocol/actor-node.ts';
 import type { Message } from '../../src/runtime/spec.ts';
-import { ManualHost } from '../support/manual-host.ts';
+import { countingHost } from '../support/counting-host.ts';
 import { ScriptedSystem, sketchTree } from '../support/scripted-system.ts';
 
 const EDGE = 'board/edges/edge-1/uplink';
 
 /** A hub and an edge's end of it; `restartHub` loses what the hub knew, `down` makes asks fail. */
 function setUp() {
-  const host = new ManualHost();
+  const host = countingHost();
   const system = new ScriptedSystem(host, sketchTree(['board', 'supervisor', {}, [['keys', 'component']]]));
   let toEdge: (message: Message) => void = () => {};
   const makeHub = () =>
@@ -60,7 +60,7 @@ describe("an edge worker's end of the scope", () => {
     leave[1]?.();
     expect(state.hub.stats().subscribers).toBe(1);
     leave[2]?.();
-    expect([state.hub.stats().subscribers, host.timers, system.listeners]).toEqual([0, 0, 0]);
+    expect([state.hub.stats().subscribers, host.pending(), system.listeners]).toEqual([0, 0, 0]);
   });
 
   it('begins every listener with a snapshot, also one that joins late', async () => {

@@ -3,13 +3,13 @@ import { createScopeHub } from '../../src/actors/console/scope-hub.ts';
 import { LIMITS } from '../../src/limits.ts';
 import type { ScopeFrame } from '../../src/protocol/actor-node.ts';
 import type { SendResult } from '../../src/runtime/system.ts';
-import { ManualHost } from '../support/manual-host.ts';
+import { countingHost } from '../support/counting-host.ts';
 import { ScriptedSystem, sketchTree } from '../support/scripted-system.ts';
 
 const EDGE = 'board/edges/edge-1/uplink';
 
 function setUp() {
-  const host = new ManualHost();
+  const host = countingHost();
   const system = new ScriptedSystem(
     host,
     sketchTree([
@@ -46,14 +46,14 @@ describe('the scope hub', () => {
   it('costs nothing while nobody looks', async () => {
     const { host, system, hub, open } = setUp();
     await host.advance(5_000);
-    expect([host.timers, system.looks, system.listeners]).toEqual([0, 0, 0]);
+    expect([host.pending(), system.looks, system.listeners]).toEqual([0, 0, 0]);
     open();
     await host.advance(1_000);
     expect(system.looks).toBeGreaterThan(1);
     hub.handle({ type: 'SCOPE_CLOSE', path: EDGE, id: 'one' });
     const looks = system.looks;
     await host.advance(5_000);
-    expect([host.timers, system.looks, system.listeners]).toEqual([0, looks, 0]);
+    expect([host.pending(), system.looks, system.listeners]).toEqual([0, looks, 0]);
   });
 
   it('sends a snapshot first, then only what changed, numbered without a gap', async () => {
@@ -135,11 +135,11 @@ describe('the scope hub', () => {
     const { host, system, hub, open, answerWith } = setUp();
     open();
     await host.advance(LIMITS.scopeLeaseMs + 1_000);
-    expect([hub.stats().subscribers, host.timers, system.listeners]).toEqual([0, 0, 0]);
+    expect([hub.stats().subscribers, host.pending(), system.listeners]).toEqual([0, 0, 0]);
     answerWith('dead');
     open();
     await host.advance(10);
-    expect([hub.stats().subscribers, host.timers, system.listeners]).toEqual([0, 0, 0]);
+    expect([hub.stats().subscribers, host.pending(), system.listeners]).toEqual([0, 0, 0]);
   });
 
   it('keeps looking after a look that failed', async () => {
