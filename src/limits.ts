@@ -91,6 +91,8 @@ export const LIMITS = {
   tempFileBytes: 1024 * 1024 * 1024,
   /** Least time between two looks for DDL that others did; without it each request would pay for one. */
   schemaCheckMs: 1_000,
+  /** How long statements of a session that closes may go on: most take milliseconds, one may take its deadline. */
+  sessionCloseMs: 1_000,
   /** A statement that ignores its cancellation for so long loses its backend. */
   cancelGraceMs: 1_000,
   /** How often running statements are held against their deadline, and replies against their size. */
@@ -181,6 +183,10 @@ export const LIMITS = {
   restartWithinMs: 60_000,
   backoffBaseMs: 50,
   backoffCapMs: 10_000,
+  /** A part that ran for so long is taken for healthy again: its next backoff starts from the base. */
+  backoffResetMs: 30_000,
+  /** Restarts of the board's parts within restartWithinMs; over it the board gives up, since no restart will help. */
+  boardRestarts: 30,
   runQueueQuantum: 512,
 
   // ── inspection and logs

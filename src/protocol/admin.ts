@@ -48,6 +48,8 @@ export interface AdminRequests {
       readonly command: ActorCommand;
       readonly reason: string;
       readonly actor: string;
+      /** For crash: `exit` and `spin` are committed by an edge worker's own thread; default throw. */
+      readonly fault?: 'throw' | 'exit' | 'spin';
     };
     readonly reply: null;
   };

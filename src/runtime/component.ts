@@ -120,10 +120,16 @@ export class ComponentActor implements Actor {
     return stateText(snapshot.value).replace(/^running\./, '');
   }
 
-  /** The tree shows why it is degraded where it shows errors. */
+  /** The tree shows why it is degraded where it shows errors, and a child process that it owns as that process. */
   async overlay(): Promise<Partial<ActorNode>> {
     const detail = this.detail();
-    return detail === null ? {} : { lastError: detail };
+    const pid = this.#service?.process?.() ?? null;
+    return {
+      ...(detail === null ? {} : { lastError: detail }),
+      ...(pid === null
+        ? {}
+        : { kind: 'process', placement: { thread: this.#core.node, process: pid, node: this.#core.node } }),
+    };
   }
 
   /** Why it is not healthy, where it says so. */

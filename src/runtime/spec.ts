@@ -63,6 +63,8 @@ export interface ComponentContext extends ActorContext {
 export interface ComponentService {
   /** Offered to the same thread: `system.service(name)` gives it while the component runs. */
   readonly api?: object;
+  /** Pid of the child process it owns, null while there is none: the tree then shows it as that process. */
+  readonly process?: () => number | null;
   /** Answers messages; the value (or what its promise gives) answers an ask. A throw or rejection answers the ask
    * with that error and does not crash the component; call `context.fail` for that. */
   handle?(message: Message): unknown;

@@ -43,10 +43,18 @@ export function startUplink(context: ComponentContext): ComponentService {
   return {
     api,
     handle: (message) => {
+      if (message.type === 'FAULT') return commitFault(message);
       const listener = listeners.get(message.type);
       if (listener === undefined)
         throw new MagError('MAG_ACTOR_NOT_FOUND', { path: `${context.self.path} for ${message.type}` });
       return listener(message);
     },
   };
+}
+
+/** Fault injection that needs the thread itself; main has checked that it is allowed, and written it to the audit log. */
+function commitFault({ fault }: Message): void {
+  if (fault === 'exit') process.exit(1);
+  // For ever: only the watchdog of the thread above ends this.
+  while (fault === 'spin');
 }

@@ -1,0 +1,86 @@
+import { MagError } from '../../errors.ts';
+import type { ProjectHandle } from '../../protocol/project.ts';
+import type { ComponentContext, ComponentService } from '../../runtime/spec.ts';
+import type { Engine } from '../storage/engine.ts';
+import { PermitClient } from '../storage/permits.ts';
+import { SocketStorageClient, type StorageLeases } from '../storage/storage-process/socket-client.ts';
+import type { Lease } from '../storage/storage-process/storage-request.ts';
+import { CachedDirectory } from './directory.ts';
+import { SessionCache } from './engine-sessions.ts';
+import type { EdgeInput } from './input.ts';
+import type { EngineSessions, ProjectDirectory } from './ports.ts';
+import type { Uplink } from './uplink.ts';
+
+/** Projects and their open databases, as this worker's gate and realtime gateway use them. */
+export interface StorageSessions {
+  readonly directory: ProjectDirectory;
+  readonly sessions: EngineSessions;
+}
+
+/** The owner answers at the statement's own deadline; this much later it is given up for dead. */
+const OWNER_GRACE_MS = 2_000;
+const STORAGE = 'board/storage/owner';
+const PERMITS = 'board/permits';
+
+const storageLeases = (uplink: Uplink, owner: string): StorageLeases => ({
+  lease: (request) =>
+    uplink.ask<Lease>(STORAGE, { type: 'STORAGE_LEASE', owner, request }, request.timeoutMs + OWNER_GRACE_MS),
+  release: (id) => uplink.send(STORAGE, { type: 'STORAGE_RELEASE', id }),
+  cancel: (id) => uplink.send(STORAGE, { type: 'STORAGE_CANCEL', id }),
+});
+
+function permitClient(uplink: Uplink, owner: string): PermitClient {
+  const client = new PermitClient({
+    lease: (key, wanted, waitMs) =>
+      uplink.ask<number>(
+        PERMITS,
+        { type: 'PERMIT_LEASE', owner, key, wanted, waitMs },
+        waitMs + OWNER_GRACE_MS,
+      ),
+    release: (key, count) => uplink.send(PERMITS, { type: 'PERMIT_RELEASE', owner, key, count }),
+  });
+  uplink.on('PERMIT_RECALL', ({ key, urgency }) =>
+    client.recalled(String(key), urgency === 'next' ? 'next' : 'idle'),
+  );
+  return client;
+}
+
+export function startStorageSessions(context: ComponentContext, input: EdgeInput): ComponentService {
+  const { system, host, log } = context;
+  const uplink = system.service<Uplink>('uplink');
+  const storage = new SocketStorageClient(host, storageLeases(uplink, input.name));
+  const permits = permitClient(uplink, input.name);
+  const directory = new CachedDirectory((ref) => uplink.request('PROJECT_RESOLVE', { ref }));
+
+  const open = async (project: ProjectHandle): Promise<Engine> => {
+    const { connection, ref } = project;
+    if (connection.engine === 'sqlite') {
+      const { openSqliteEngine } = await import('../storage/sqlite/sqlite-engine.ts');
+      return openSqliteEngine({ file: connection.file, host, log, storage });
+    }
+    if (connection.engine === 'postgres') {
+      const { openPostgresEngine } = await import('../storage/postgres/engine.ts');
+      // The server may come back at another address: the next request asks the catalogue where.
+      return openPostgresEngine({ connection, ref, host, log, permits, onLost: () => forget(ref) });
+    }
+    throw new MagError('MAG_ENGINE_UNSUPPORTED', {
+      engine: project.engine,
+      what: 'be served by this version',
+    });
+  };
+  const sessions = new SessionCache(open, log);
+  const forget = (ref: string): void => {
+    directory.invalidate(ref);
+    sessions.close(ref);
+  };
+  uplink.on('PROJECT_CHANGED', ({ ref }) => forget(String(ref)));
+
+  const api: StorageSessions = { directory, sessions };
+  return {
+    api,
+    stop: async () => {
+      await sessions.closeAll();
+      storage.close();
+    },
+  };
+}

@@ -1,0 +1,86 @@
+import type { AuditLog } from '../actors/audit/audit-log.ts';
+import { type AdminHandlers, adminHandlers } from '../actors/catalogue/admin-handlers.ts';
+import type { Catalogue } from '../actors/catalogue/catalogue.ts';
+import { MagError } from '../errors.ts';
+import type { AdminRequests, AdminRequestType } from '../protocol/admin.ts';
+import type { ChildSpec, ComponentContext, ComponentService, Message } from '../runtime/spec.ts';
+import { component } from '../runtime/specs.ts';
+import { boardMetrics } from './metrics.ts';
+import { BACKOFF } from './restarts.ts';
+import type { Shelf } from './shelf.ts';
+
+type CommandRequest = AdminRequests['ACTOR_COMMAND']['request'];
+
+/** A fault that only the thread itself can commit: it leaves, or spins for ever. */
+function sabotage({ system }: ComponentContext, { path, fault, reason }: CommandRequest): void {
+  const mount = system
+    .mounts()
+    .find((candidate) => candidate === path && candidate.startsWith('board/edges/'));
+  if (mount === undefined) {
+    throw new MagError('MAG_BAD_REQUEST', {
+      problem: `fault ${fault} needs an edge worker's path, ${path} is none`,
+    });
+  }
+  system.slot(`${mount}/uplink`).send({ type: 'FAULT', fault, reason });
+}
+
+async function runCommand(context: ComponentContext, shelf: Shelf, request: CommandRequest): Promise<null> {
+  const { path, command, reason, actor, fault } = request;
+  if (command === 'crash' && !shelf.config.faultInjection) throw new MagError('MAG_FAULT_INJECTION_DISABLED');
+  const { system } = context;
+  const note = (outcome: string): Promise<void> =>
+    system
+      .service<AuditLog>('audit')
+      .append({ actor, action: `actor.${command}`, target: path, reason, outcome });
+  // Before the fact: a crash of the audit log itself, or of what answers here, must be in the trail too.
+  await note('asked');
+  if (fault !== undefined && fault !== 'throw') sabotage(context, request);
+  else await system.command(path, command, reason);
+  return null;
+}
+
+function handlers(context: ComponentContext, shelf: Shelf): AdminHandlers {
+  const { system } = context;
+  const projects = (): ReturnType<typeof adminHandlers> =>
+    adminHandlers({
+      catalogue: system.service<Catalogue>('catalogue'),
+      adminKey: shelf.take('adminKey'),
+      sessions: shelf.take('sessions'),
+      audit: { append: async (event) => system.service<AuditLog>('audit').append(event) },
+    });
+  return {
+    ADMIN_VERIFY: async ({ credential }) =>
+      shelf.take('sessions').verifyToken(credential) || shelf.take('adminKey').verify(credential),
+    SESSION_OPEN: async (request) => projects().SESSION_OPEN(request),
+    PROJECT_CREATE: async (request) => projects().PROJECT_CREATE(request),
+    PROJECT_LIST: async (request) => projects().PROJECT_LIST(request),
+    PROJECT_GET: async (request) => projects().PROJECT_GET(request),
+    PROJECT_KEYS: async (request) => projects().PROJECT_KEYS(request),
+    PROJECT_SETTINGS: async (request) => projects().PROJECT_SETTINGS(request),
+    PROJECT_DELETE: async (request) => projects().PROJECT_DELETE(request),
+    PROJECT_RESOLVE: async (request) => projects().PROJECT_RESOLVE(request),
+    ENGINES: async (request) => projects().ENGINES(request),
+    ACTORS: () => system.tree(),
+    ACTOR_COMMAND: (request) => runCommand(context, shelf, request),
+    STATUS: async () => shelf.take('state').status(),
+    METRICS: () => boardMetrics(context, shelf),
+  };
+}
+
+function startAdmin(context: ComponentContext, shelf: Shelf): ComponentService {
+  const table = handlers(context, shelf);
+  return {
+    handle: (message: Message) => {
+      if (!Object.hasOwn(table, message.type)) {
+        throw new MagError('MAG_ACTOR_NOT_FOUND', { path: `board/admin for ${message.type}` });
+      }
+      // The gate has validated the request against the schema of its type, which is a key of the table.
+      const handler = table[message.type as AdminRequestType] as (request: Message) => Promise<unknown>;
+      return handler(message);
+    },
+  };
+}
+
+/** Answers what edge workers ask on behalf of operators. */
+export const admin = (shelf: Shelf): ChildSpec =>
+  component('admin', (context) => startAdmin(context, shelf), { backoff: BACKOFF });

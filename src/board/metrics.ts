@@ -1,0 +1,175 @@
+import type { AuditLog } from '../actors/audit/audit-log.ts';
+import { type GateStats, LATENCY_BUCKETS, ROUTE_CLASSES } from '../actors/gate/gate-metrics.ts';
+import type { RealtimeStats } from '../actors/realtime/gateway.ts';
+import type { PermitOwner } from '../actors/storage/permits.ts';
+import { describeError } from '../errors.ts';
+import type { ActorNode } from '../protocol/actor-node.ts';
+import { type HistogramSample, type Metric, renderPrometheus, type Sample } from '../protocol/metrics.ts';
+import type { ComponentContext } from '../runtime/spec.ts';
+import type { Shelf } from './shelf.ts';
+
+interface EdgeStats {
+  readonly edge: string;
+  readonly gate: GateStats;
+  readonly realtime: RealtimeStats;
+}
+
+const ASK_MS = 1_000;
+
+/** Figures of every edge worker that answers in time; one that does not is missing, and the log says so. */
+async function edgeStats({ system, log }: ComponentContext): Promise<readonly EdgeStats[]> {
+  const mounts = system.mounts().filter((mount) => mount.startsWith('board/edges/'));
+  const replies = await Promise.all(
+    mounts.map(async (mount) => {
+      try {
+        const stats = await system
+          .slot(`${mount}/uplink`)
+          .ask<Omit<EdgeStats, 'edge'>>({ type: 'EDGE_STATS' }, { timeout: ASK_MS });
+        return { edge: mount.slice(mount.lastIndexOf('/') + 1), ...stats };
+      } catch (error) {
+        log.debug({ mount, error: describeError(error) }, 'an edge worker gave no figures');
+        return null;
+      }
+    }),
+  );
+  return replies.filter((reply) => reply !== null);
+}
+
+function gateMetrics(edges: readonly EdgeStats[]): readonly Metric[] {
+  const replies: Sample[] = [];
+  const latencies: HistogramSample[] = [];
+  for (const { edge, gate } of edges) {
+    for (const route of ROUTE_CLASSES) {
+      const { statuses, buckets, seconds } = gate.routes[route];
+      statuses.forEach((value, hundreds) => {
+        if (value > 0) replies.push({ labels: { edge, route, status: `${hundreds}xx` }, value });
+      });
+      if (buckets.some((count) => count > 0))
+        latencies.push({ labels: { edge, route }, buckets, sum: seconds });
+    }
+  }
+  const each = (read: (gate: GateStats) => number): readonly Sample[] =>
+    edges.map(({ edge, gate }) => ({ labels: { edge }, value: read(gate) }));
+  return [
+    {
+      name: 'mag_http_replies_total',
+      help: 'Replies by route class and status class.',
+      type: 'counter',
+      samples: replies,
+    },
+    {
+      name: 'mag_http_seconds',
+      help: 'Time from request to reply.',
+      type: 'histogram',
+      bounds: LATENCY_BUCKETS,
+      samples: latencies,
+    },
+    { name: 'mag_sockets', help: 'Open sockets.', type: 'gauge', samples: each((gate) => gate.sockets) },
+    {
+      name: 'mag_half_open_sockets',
+      help: 'Sockets that have not sent a whole request yet.',
+      type: 'gauge',
+      samples: each((gate) => gate.halfOpen),
+    },
+    {
+      name: 'mag_half_open_evicted_total',
+      help: 'Half-open sockets that gave way to newer ones.',
+      type: 'counter',
+      samples: each((gate) => gate.halfOpenEvicted),
+    },
+    {
+      name: 'mag_sockets_refused_total',
+      help: 'Sockets refused because too many were open.',
+      type: 'counter',
+      samples: each((gate) => gate.refused),
+    },
+  ];
+}
+
+/** Every counter of the realtime gateways, one metric with the counter's name as a label. */
+function realtimeMetrics(edges: readonly EdgeStats[]): readonly Metric[] {
+  const samples = edges.flatMap(({ edge, realtime }) =>
+    Object.entries(realtime).map(([counter, value]) => ({ labels: { edge, counter }, value: Number(value) })),
+  );
+  return [
+    { name: 'mag_realtime', help: 'Counters of the realtime gateways, by name.', type: 'gauge', samples },
+  ];
+}
+
+function actorMetrics(tree: ActorNode): readonly Metric[] {
+  const nodes: ActorNode[] = [];
+  const visit = (node: ActorNode): void => {
+    nodes.push(node);
+    node.children.forEach(visit);
+  };
+  visit(tree);
+  const each = (read: (node: ActorNode) => number): readonly Sample[] =>
+    nodes.map((node) => ({ labels: { path: node.path }, value: read(node) }));
+  return [
+    {
+      name: 'mag_actor_up',
+      help: 'Whether the actor runs.',
+      type: 'gauge',
+      samples: each((node) => (node.status === 'running' ? 1 : 0)),
+    },
+    {
+      name: 'mag_actor_restarts_total',
+      help: 'Restarts of the actor.',
+      type: 'counter',
+      samples: each((node) => node.restarts),
+    },
+    {
+      name: 'mag_mailbox_depth',
+      help: 'Messages that wait.',
+      type: 'gauge',
+      samples: each((node) => node.mailbox.depth),
+    },
+    {
+      name: 'mag_mailbox_dropped_total',
+      help: 'Messages dropped or refused by a full mailbox.',
+      type: 'counter',
+      samples: each((node) => node.mailbox.dropped),
+    },
+  ];
+}
+
+function ownerMetrics({ system }: ComponentContext): readonly Metric[] {
+  const audit = system.service<AuditLog>('audit').counters();
+  const permits = system.service<PermitOwner>('permits');
+  const one = (name: string, help: string, type: 'counter' | 'gauge', value: number): Metric => ({
+    name,
+    help,
+    type,
+    samples: [{ value }],
+  });
+  return [
+    one('mag_audit_entries_total', 'Audit entries written since boot.', 'counter', audit.written),
+    one(
+      'mag_audit_refused_total',
+      'Audit entries refused: queue full or disk failed.',
+      'counter',
+      audit.refused,
+    ),
+    one('mag_pool_permits', 'Server connections leased to edge workers.', 'gauge', permits.used),
+    one('mag_pool_waiting', 'Requests for a server connection that wait.', 'gauge', permits.waiting),
+    one('mag_memory_rss_bytes', 'Resident memory of the board process.', 'gauge', process.memoryUsage.rss()),
+  ];
+}
+
+/** The whole board in Prometheus text. */
+export async function boardMetrics(context: ComponentContext, shelf: Shelf): Promise<string> {
+  const [edges, tree] = await Promise.all([edgeStats(context), context.system.tree()]);
+  const ready = shelf.take('state').status().status === 'ready' ? 1 : 0;
+  return renderPrometheus([
+    {
+      name: 'mag_ready',
+      help: 'Whether every required part is healthy.',
+      type: 'gauge',
+      samples: [{ value: ready }],
+    },
+    ...gateMetrics(edges),
+    ...realtimeMetrics(edges),
+    ...actorMetrics(tree),
+    ...ownerMetrics(context),
+  ]);
+}

@@ -1,0 +1,103 @@
+import {
+  StorageProcesses,
+  type StorageProcessInfo,
+} from '../actors/storage/storage-process/storage-processes.ts';
+import type { LeaseRequest } from '../actors/storage/storage-process/storage-request.ts';
+import { describeError, MagError } from '../errors.ts';
+import type { HostProcess } from '../runtime/host.ts';
+import type { ChildSpec, ComponentContext, ComponentService } from '../runtime/spec.ts';
+import { component, supervisor } from '../runtime/specs.ts';
+import { entryUrl } from './entry-url.ts';
+import { BACKOFF, INTENSITY } from './restarts.ts';
+import type { Shelf } from './shelf.ts';
+
+const STORAGE = 'board/storage';
+
+/** What the board tells the owner when an edge worker ends. */
+export interface StorageOwner {
+  releaseOwner(owner: string): void;
+}
+
+/** Shows each storage process as an actor of its own: crashing the actor kills the process. */
+class ProcessNodes {
+  readonly #context: ComponentContext;
+  readonly #processes = new Map<number, HostProcess>();
+
+  constructor(context: ComponentContext) {
+    this.#context = context;
+  }
+
+  spawned(process: HostProcess): HostProcess {
+    this.#processes.set(process.pid, process);
+    return process;
+  }
+
+  show(info: StorageProcessInfo): void {
+    const process = this.#processes.get(info.pid);
+    const spec = component(
+      `process-${info.id}`,
+      () => ({ process: () => info.pid, stop: async () => process?.kill('SIGKILL') }),
+      {
+        restart: 'temporary',
+      },
+    );
+    this.#context.system.startChild(STORAGE, spec).catch((error: unknown) => this.#warn(error));
+  }
+
+  hide(info: StorageProcessInfo): void {
+    this.#processes.delete(info.pid);
+    this.#context.system
+      .stopChild(STORAGE, `process-${info.id}`)
+      .catch((error: unknown) => this.#warn(error));
+  }
+
+  /** The tree may be stopping already: the node goes with it. */
+  #warn(error: unknown): void {
+    this.#context.log.debug({ error: describeError(error) }, 'a storage process could not be shown');
+  }
+}
+
+function startOwner(context: ComponentContext, shelf: Shelf): ComponentService {
+  const { host, log } = context;
+  const nodes = new ProcessNodes(context);
+  const owner = new StorageProcesses({
+    host,
+    log,
+    runFolder: shelf.take('folder').run,
+    spawn: (socket) =>
+      nodes.spawned(
+        host.spawnProcess({
+          command: process.execPath,
+          args: [entryUrl('worker/storage-process').pathname, socket],
+          ipc: true,
+        }),
+      ),
+    onSpawn: (info) => nodes.show(info),
+    onExit: (info) => nodes.hide(info),
+  });
+  const api: StorageOwner = { releaseOwner: (name) => owner.releaseOwner(name) };
+  return {
+    api,
+    handle: (message) => {
+      switch (message.type) {
+        case 'STORAGE_LEASE':
+          return owner.lease(String(message.owner), message.request as LeaseRequest); // sent by edge/storage-sessions.ts
+        case 'STORAGE_RELEASE':
+          return owner.release(Number(message.id));
+        case 'STORAGE_CANCEL':
+          return owner.cancel(Number(message.id));
+        default:
+          throw new MagError('MAG_ACTOR_NOT_FOUND', { path: `${STORAGE}/owner for ${message.type}` });
+      }
+    },
+    stop: () => owner.stop(),
+  };
+}
+
+/** The owner of the storage processes, and each process while it lives. */
+export const storage = (shelf: Shelf): ChildSpec =>
+  supervisor('storage', {
+    intensity: INTENSITY,
+    backoff: BACKOFF,
+    children: [component('owner', (context) => startOwner(context, shelf), { backoff: BACKOFF })],
+  });
