@@ -129,6 +129,8 @@ export const LIMITS = {
   bindingsPerChannel: 100,
   /** Bytes a slow consumer may have waiting before it is closed with 3008. */
   outboxBytes: 4 * 1024 * 1024,
+  /** Bytes that wait for the end of the turn; more are handed to the socket at once, so that a burst can drain. */
+  outboxTurnBytes: 256 * 1024,
   socketsPerProject: 10_000,
   /** A socket that sent nothing for so long is gone (clients beat every 25 s). */
   socketSilenceMs: 60_000,

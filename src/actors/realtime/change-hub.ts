@@ -13,6 +13,9 @@ import type { Project } from './project.ts';
 
 const EXTENSION = 'postgres_changes';
 
+/** A replay goes at its reader's pace: a part of the outbox is left for what is live. */
+const crowded = (channel: Channel): boolean => channel.connection.outbox.pending > LIMITS.outboxBytes / 4;
+
 /** Row changes of one project on their way to its channels. Follows the feed while somebody is subscribed. */
 export class ChangeHub {
   readonly #context: GatewayContext;
@@ -178,7 +181,7 @@ export class ChangeHub {
     while (channel.state === 'replaying' && channel.consumer !== null) {
       const consumer = channel.consumer;
       try {
-        if (channel.connection.outbox.pending > LIMITS.outboxBytes / 4) {
+        if (crowded(channel)) {
           await sleep(host, LIMITS.replayPauseMs);
           continue;
         }
@@ -214,6 +217,8 @@ export class ChangeHub {
       if (frames.length > 0) this.#offer(channel, consumer, frames, position);
       if (channel.state !== 'replaying') return;
       consumer.position = position;
+      // The rest is read again once its reader has caught up.
+      if (crowded(channel)) return;
     }
   }
 

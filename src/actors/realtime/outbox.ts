@@ -44,7 +44,7 @@ export class Outbox {
       this.#frames.push(frame);
     }
     this.#bytes += frame.byteLength;
-    if (this.#bytes > LIMITS.outboxBytes) this.#overflow();
+    if (this.#bytes > LIMITS.outboxTurnBytes) this.flush();
   }
 
   /** Writes everything that waits with one write. */
