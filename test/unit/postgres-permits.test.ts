@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PermitOwner } from '../../src/actors/storage/permits.ts';
-import { ManualHost } from '../support/manual-host.ts';
+import { countingHost } from '../support/counting-host.ts';
 
 function make(perKey: number, total: number, waiters = 100) {
-  const host = new ManualHost();
+  const host = countingHost();
   const recalls: string[] = [];
   const owner = new PermitOwner({
     ...{ perKey, total, waiters, host },
@@ -38,6 +38,19 @@ describe('permits over all workers', () => {
     expect(await settled(second)).toBe('waits');
   });
 
+  it('go to the worker that holds least of a key, then to the one that waits longest', async () => {
+    const { owner } = make(3, 100);
+    await owner.lease('edge-1', 'a', 2, 100);
+    await owner.lease('edge-2', 'a', 1, 100);
+    const rich = owner.lease('edge-1', 'a', 1, 100);
+    const poor = owner.lease('edge-3', 'a', 1, 100);
+    owner.release('edge-1', 'a', 1);
+    expect(await poor).toBe(1);
+    expect(await settled(rich)).toBe('waits');
+    owner.release('edge-2', 'a', 1);
+    expect(await rich).toBe(1);
+  });
+
   it('answer 0 at the deadline and forget the waiter', async () => {
     const { owner, host } = make(1, 1);
     await owner.lease('edge-1', 'a', 1, 100);
@@ -45,7 +58,7 @@ describe('permits over all workers', () => {
     await host.advance(100);
     expect(await late).toBe(0);
     owner.release('edge-1', 'a', 1);
-    expect([owner.used, owner.waiting, host.timers]).toEqual([0, 0, 0]);
+    expect([owner.used, owner.waiting, host.pending()]).toEqual([0, 0, 0]);
   });
 
   it('answer 0 at once where too many wait', async () => {

@@ -17,7 +17,6 @@ export interface PermitOwnerOptions {
 interface Waiter {
   readonly owner: string;
   readonly key: string;
-  readonly wanted: number;
   readonly timer: Timer;
   readonly answer: (granted: number) => void;
 }
@@ -25,8 +24,7 @@ interface Waiter {
 /**
  * The one holder of what must hold over all edge workers: how many connections a project, and the server, may have.
  * Workers lease permits in batches and keep them with their idle connections; while somebody waits, idle ones are
- * asked back, and busy ones too from whoever holds more than its share. Waiters are served first come first served
- * among those that a free permit fits.
+ * asked back, and busy ones too from whoever holds more than its share.
  */
 export class PermitOwner {
   readonly #options: PermitOwnerOptions;
@@ -63,7 +61,7 @@ export class PermitOwner {
         this.#waiting = this.#waiting.filter((other) => other !== waiter);
         resolve(0);
       });
-      const waiter: Waiter = { owner, key, wanted, timer, answer: resolve };
+      const waiter: Waiter = { owner, key, timer, answer: resolve };
       this.#waiting.push(waiter);
       this.#demand(waiter);
     });
@@ -101,15 +99,25 @@ export class PermitOwner {
     return granted;
   }
 
-  /** Serves in order; a waiter whose key is exhausted does not hold up those behind it. */
+  /**
+   * Hands out what is free. Among keys the first waiter comes first, and one whose key is exhausted holds up nobody;
+   * among the waiters of a key, the worker that holds least: else a busy worker's own request would catch the very
+   * permit that it gave back for another.
+   */
   #serve(): void {
-    const still: Waiter[] = [];
-    for (const waiter of this.#waiting) {
-      const granted = this.#grant(waiter.owner, waiter.key, 1);
-      if (granted === 0) still.push(waiter);
-      else this.#answer(waiter, granted);
+    for (;;) {
+      const first = this.#waiting.find((waiter) => this.usedBy(waiter.key) < this.#options.perKey);
+      if (first === undefined || this.#used >= this.#options.total) return;
+      const poorest = this.#waiting
+        .filter((waiter) => waiter.key === first.key)
+        .reduce((a, b) => (this.#heldBy(b) < this.#heldBy(a) ? b : a));
+      this.#waiting = this.#waiting.filter((waiter) => waiter !== poorest);
+      this.#answer(poorest, this.#grant(poorest.owner, poorest.key, 1));
     }
-    this.#waiting = still;
+  }
+
+  #heldBy({ owner, key }: Waiter): number {
+    return this.#held.get(key)?.get(owner) ?? 0;
   }
 
   #answer(waiter: Waiter, granted: number): void {
@@ -129,7 +137,7 @@ export class PermitOwner {
     for (const holder of others) recall(holder.owner, holder.key, 'idle');
     // Whoever holds most gives the next one it gets free, while it holds more than the waiter would have then:
     // so that permits move towards equal shares, and stop moving there.
-    const own = this.#held.get(waiter.key)?.get(waiter.owner) ?? 0;
+    const own = this.#heldBy(waiter);
     const most = others.reduce((a, b) => (b.count > a.count ? b : a), { key: '', owner: '', count: 0 });
     if (most.count > own + 1 || (own === 0 && most.count > 0 && !sameKey))
       recall(most.owner, most.key, 'next');

@@ -24,6 +24,8 @@ interface Idle {
   readonly since: number;
 }
 
+const sessionClosed = (): MagError => new MagError('MAG_COMPONENT_UNAVAILABLE', { name: 'database session' });
+
 /** Permits asked for at once, so that a burst costs one message and not one each. */
 const LEASE_BATCH = 4;
 
@@ -43,10 +45,16 @@ export class ConnectionPool {
   #owed = 0;
   #evictionTimer: Timer | null = null;
   #closed = false;
+  /** After close(): resolves when the last connection is gone. */
+  readonly #empty: Promise<void>;
+  #emptied: () => void = () => {};
   readonly #leaveRecall: () => void;
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    this.#empty = new Promise((resolve) => {
+      this.#emptied = resolve;
+    });
     this.#leaveRecall = options.permits.onRecall(options.key, (urgency) => this.#recalled(urgency));
   }
 
@@ -68,7 +76,7 @@ export class ConnectionPool {
   /** Rejects with MAG_POOL_TIMEOUT at the deadline, MAG_OVERLOADED where too many wait, or why no connection opens. */
   wait(deadline: number): Promise<PgConnection> {
     const { host, key } = this.#options;
-    if (this.#closed) return Promise.reject(new MagError('MAG_DRAINING'));
+    if (this.#closed) return Promise.reject(sessionClosed());
     if (this.#waiters.length >= LIMITS.poolWaiters) {
       return Promise.reject(
         new MagError('MAG_OVERLOADED', { what: 'too many requests wait for the database' }),
@@ -89,7 +97,7 @@ export class ConnectionPool {
   /** Hands a connection back: to the longest waiter, else to the idle ones, else it is closed. */
   give(connection: PgConnection): void {
     if (connection.closed) return;
-    if (this.#closed || connection.poisoned) {
+    if (connection.poisoned) {
       this.discard(connection);
       return;
     }
@@ -104,6 +112,10 @@ export class ConnectionPool {
       waiter.resolve(connection);
       return;
     }
+    if (this.#closed) {
+      this.discard(connection);
+      return;
+    }
     this.#idle.push({ connection, since: this.#options.host.now() });
     this.#scheduleEviction();
   }
@@ -114,20 +126,37 @@ export class ConnectionPool {
     else void connection.end();
   }
 
-  /** Ends every connection, also those in use, and refuses whoever waits. */
+  /**
+   * Takes no new work, lets what was accepted finish within a grace, then ends what is left. A session also closes
+   * because its project's settings changed: requests under way have no part in that.
+   */
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#leaveRecall();
-    if (this.#evictionTimer !== null) this.#options.host.clearTimer(this.#evictionTimer);
-    this.#failWaiters(new MagError('MAG_DRAINING'));
-    const ends = [...this.#open].map((connection) => {
-      if (this.#idle.some((idle) => idle.connection === connection)) return connection.end();
+    const { host } = this.#options;
+    if (!this.#closed) {
+      this.#closed = true;
+      this.#leaveRecall();
+      if (this.#evictionTimer !== null) host.clearTimer(this.#evictionTimer);
+      for (const idle of this.#idle.splice(0)) this.discard(idle.connection);
+      const grace = host.setTimer(LIMITS.sessionCloseMs, () => this.#endAll());
+      void this.#empty.then(() => host.clearTimer(grace));
+    }
+    this.#settleEmpty();
+    await this.#empty;
+  }
+
+  #endAll(): void {
+    this.#failWaiters(sessionClosed());
+    for (const connection of this.#open) {
       connection.cancel();
       connection.destroy();
-      return Promise.resolve();
-    });
-    this.#idle.length = 0;
-    await Promise.all(ends);
+    }
+  }
+
+  #settleEmpty(): void {
+    if (this.#closed && this.#open.size === 0 && this.#opening === 0) {
+      this.#failWaiters(sessionClosed());
+      this.#emptied();
+    }
   }
 
   /** Leases permits and opens connections while somebody waits for more than is on its way. */
@@ -171,6 +200,7 @@ export class ConnectionPool {
         this.#opening -= 1;
         permits.release(key, 1);
         this.#failWaiters(error);
+        this.#settleEmpty();
       },
     );
   }
@@ -181,6 +211,7 @@ export class ConnectionPool {
     if (at >= 0) this.#idle.splice(at, 1);
     this.#options.permits.release(this.#options.key, 1);
     this.#grow();
+    this.#settleEmpty();
   }
 
   #failWaiters(error: unknown): void {

@@ -6,6 +6,7 @@ import { BINARIES_PACKAGE, embeddedVersion } from './binaries.ts';
 import { PgConnection, type PostgresTarget } from './connection.ts';
 import {
   type AdminRights,
+  COPY_FILES,
   dropProject,
   findNames,
   isUsableRef,
@@ -81,7 +82,13 @@ export class PostgresProvider implements EngineProvider {
         const rights = await this.#serverRights(connection);
         const why = shortcoming(rights);
         if (why !== null) throw new MagError('MAG_ENGINE_UNAVAILABLE', { engine: 'postgres', why });
-        await provisionServer(connection, name, password, rights);
+        await provisionServer(
+          connection,
+          name,
+          password,
+          rights,
+          this.#options.source.kind === 'embedded' ? COPY_FILES : '',
+        );
       });
       await this.#admin(name, (connection) => provisionDatabase(connection, name));
       return this.connect(ref);
@@ -206,6 +213,8 @@ const report = (provider: string, why: string | null, feedWhy: string | null): E
 
 function parseUrl(text: string): ServerAddress & { readonly database: string } {
   const url = new URL(text);
+  const mode = url.searchParams.get('sslmode') ?? 'disable';
+  if (!['disable', 'allow', 'prefer'].includes(mode)) throw new Error(`sslmode=${mode} is not supported yet`);
   return {
     host: url.hostname.replace(/^\[|\]$/g, '') || '127.0.0.1',
     port: Number(url.port || 5432),

@@ -181,6 +181,8 @@ export class PostgresSession {
 
   #lost(error: unknown): void {
     const now = this.#options.host.now();
+    // No room is no loss: whoever opened the session anew would only ask for more.
+    if (isServerError(error) && error.code === '53300') return;
     if (now - this.#lostAt < LIMITS.schemaCheckMs) return;
     this.#lostAt = now;
     const why = isServerError(error) ? error.code : 'unreachable';
