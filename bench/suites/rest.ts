@@ -1,10 +1,10 @@
 /** REST through the whole board against bare Fastify and the same driver: same table, threads, connections, durability. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { type NewProject, startTestBoard, type TestBoard } from '../../test/support/board.ts';
+import { postgresUrl } from '../../test/support/foreign-writer.ts';
 import { paired, type Result, type SuiteReport } from '../report.ts';
 
 const THREADS = 2;
@@ -70,22 +70,19 @@ async function baselineTarget(engine: string, board: TestBoard, project: NewProj
     db.close();
     return file;
   }
-  const recorded = JSON.parse(readFileSync(join(board.folder, 'run/children.json'), 'utf8')); // written by the board
-  const server = (Array.isArray(recorded) ? recorded : recorded.children).find(
-    (child: { kind: string }) => child.kind === 'postgres',
-  );
-  const password = readFileSync(join(board.folder, 'secrets/postgres.password'), 'utf8').trim();
-  const url = `postgres://postgres:${encodeURIComponent(password)}@127.0.0.1:${server.port}`;
+  const url = new URL(await postgresUrl(board, project));
+  const name = `baseline_${project.ref}`;
   const { default: pg } = await import('pg');
-  const root = new pg.Client({ connectionString: `${url}/postgres` });
+  const root = new pg.Client({ connectionString: String(url) });
   await root.connect();
-  await root.query(`create database baseline_${project.ref}`);
+  await root.query(`create database ${name}`);
   await root.end();
-  const db = new pg.Client({ connectionString: `${url}/baseline_${project.ref}` });
+  url.pathname = `/${name}`;
+  const db = new pg.Client({ connectionString: String(url) });
   await db.connect();
   await db.query(`${TABLE.postgres}; ${FILL.postgres}; analyze items`);
   await db.end();
-  return `${url}/baseline_${project.ref}`;
+  return String(url);
 }
 
 async function measureEngine(

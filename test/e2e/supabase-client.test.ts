@@ -44,11 +44,10 @@ describe.each(['sqlite', 'postgres'])('the unmodified supabase-js client on a %s
   it('inserts and gives the rows back', async () => {
     const { data, error, status } = await client
       .from('todos')
-      .insert([
-        { title: 'write' },
-        { title: 'test', priority: 2 },
-        { title: 'ship', done: true, priority: 1 },
-      ])
+      .insert(
+        [{ title: 'write' }, { title: 'test', priority: 2 }, { title: 'ship', done: true, priority: 1 }],
+        { defaultToNull: false },
+      )
       .select();
     expect(error).toBeNull();
     expect(status).toBe(201);
@@ -197,8 +196,8 @@ describe.each(['sqlite', 'postgres'])('the unmodified supabase-js client on a %s
     const anon = createClient(project.url, project.keys.anon);
     const before = await anon.from('todos').select();
     expect(before.error?.code).toBe('MAG_FORBIDDEN');
-    const granted = await board.admin('PATCH', `/admin/v1/projects/${project.ref}`, {
-      settings: { grants: [{ role: 'anon', table: 'todos', actions: ['select'], using: 'priority.gte.2' }] },
+    const granted = await board.admin('PUT', `/admin/v1/projects/${project.ref}/settings`, {
+      grants: [{ role: 'anon', table: 'todos', actions: ['select'], using: 'priority.gte.2' }],
     });
     expect(granted.status, JSON.stringify(granted.body)).toBe(200);
     await client.from('todos').insert([

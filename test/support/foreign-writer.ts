@@ -9,7 +9,10 @@ export async function writeFromAnotherProcess(
   project: NewProject,
   sql: string,
 ): Promise<void> {
-  const code = project.engine === 'sqlite' ? sqliteWriter(board, project) : postgresWriter(board, project);
+  const code =
+    project.engine === 'sqlite'
+      ? sqliteWriter(board, project)
+      : postgresWriter(await postgresUrl(board, project));
   execFileSync(process.execPath, ['--input-type=module', '-e', code], {
     env: { ...process.env, SQL: sql },
     stdio: ['ignore', 'inherit', 'inherit'],
@@ -27,24 +30,23 @@ interface ManagedChild {
   readonly port: number;
 }
 
-/** Connects as the cluster's own superuser, as an operator with psql would. */
-function postgresWriter(board: TestBoard, project: NewProject): string {
+/** The URL of a project's database for the managed cluster's own superuser: what an operator gives to psql. */
+export async function postgresUrl(board: TestBoard, project: NewProject): Promise<string> {
   const recorded = JSON.parse(readFileSync(join(board.folder, 'run/children.json'), 'utf8')) as
     | readonly ManagedChild[]
-    | { children: readonly ManagedChild[] }; // written by the board
+    | { readonly children: readonly ManagedChild[] }; // written by the board
   const children = 'children' in recorded ? recorded.children : recorded;
   const server = children.find((child) => child.kind === 'postgres');
   if (server === undefined) throw new Error('no managed PostgreSQL is recorded');
-  const password = readFileSync(join(board.folder, 'secrets/postgres.password'), 'utf8').trim();
-  return `
-    import pg from 'pg';
-    const admin = { host: '127.0.0.1', port: ${server.port}, user: 'postgres', password: ${JSON.stringify(password)} };
-    const root = new pg.Client({ ...admin, database: 'postgres' });
-    await root.connect();
-    const { rows } = await root.query("select datname from pg_database where datname like '%${project.ref}%'");
-    await root.end();
-    const db = new pg.Client({ ...admin, database: rows[0].datname });
-    await db.connect();
-    await db.query(process.env.SQL);
-    await db.end();`;
+  const password = readFileSync(join(board.folder, 'secrets/postgres-superuser'), 'utf8').trim();
+  const { body } = await board.sql(project, 'select current_database() as name');
+  return `postgres://magmobo:${encodeURIComponent(password)}@127.0.0.1:${server.port}/${body.rows[0]?.name}`;
 }
+
+const postgresWriter = (url: string): string => `
+  import pg from 'pg';
+  const db = new pg.Client({ connectionString: ${JSON.stringify(url)} });
+  await db.connect();
+  await db.query('set search_path = public');
+  await db.query(process.env.SQL);
+  await db.end();`;

@@ -73,7 +73,11 @@ function logInto(logged: object[]): Log {
 }
 
 /** A gate on a free port, with one project on an engine in memory and a main thread that answers as told. */
-export async function startGate(grants: readonly Grant[] = [], options: GateOptions = {}): Promise<TestGate> {
+export async function startGate(
+  grants: readonly Grant[] = [],
+  options: GateOptions = {},
+  on = 0,
+): Promise<TestGate> {
   const engine = new MemoryEngine();
   const logged: object[] = [];
   const nudged: string[] = [];
@@ -101,7 +105,7 @@ export async function startGate(grants: readonly Grant[] = [], options: GateOpti
     relay: { publish: () => {}, onMessage: () => {} },
   };
   const gate = await buildGate(ports, options);
-  const { port } = await gate.listen({ host: '127.0.0.1', port: 0, reusePort: false });
+  const { port } = await gate.listen({ host: '127.0.0.1', port: on, reusePort: false });
   const url = `http://127.0.0.1:${port}`;
   const call: TestGate['call'] = (method, path, body, headers = {}) =>
     fetch(url + path, {
