@@ -71,10 +71,14 @@ export function parseJsonBodies(app: App): void {
 }
 
 /** Hooks of every route but REST's, which must not pay for them. */
-export function observe(app: App, metrics: GateMetrics): void {
+export function observe(app: App, metrics: GateMetrics, draining: () => boolean): void {
   app.addHook('onRequest', (request, reply, done) => {
     decorate(request, reply);
     done();
+  });
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (draining()) reply.raw.shouldKeepAlive = false;
+    done(null, payload);
   });
   app.addHook('onResponse', (request, reply, done) => {
     metrics.count(routeClass(request.url), reply.statusCode, reply.elapsedTime);
@@ -104,6 +108,8 @@ export function createApp(
       replyWithError(request, reply, error, ports);
     },
     return503OnClosing: false,
+    // A body is what the schema says or refused; Fastify's defaults would bend it until it fits.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
   });
   keepBodies(app);
   app.setErrorHandler((error, request, reply) => replyWithError(request, reply, error, ports));

@@ -71,6 +71,7 @@ async function build(ports: EdgePorts, options: GateOptions): Promise<Doors> {
   const upgrades = new Upgrades();
   const auth = new AdminAuth(ports);
   const files = await StaticFiles.read(options.uiDirectory ?? null);
+  const draining = (): boolean => doors.draining;
   const app = createApp(ports, metrics, (listener) =>
     createHttpServer(listener, {
       ports,
@@ -78,13 +79,13 @@ async function build(ports: EdgePorts, options: GateOptions): Promise<Doors> {
       upgrades,
       metrics,
       domain: options.domain,
-      draining: () => doors.draining,
+      draining,
     }),
   );
   const doors: Doors = { app, upgrades, guard, metrics, auth, broadcast: null, draining: false };
-  restRoutes(app, new RestService(ports, { ...NO_HOOKS, ...options.hooks }, metrics));
+  restRoutes(app, new RestService(ports, { ...NO_HOOKS, ...options.hooks }, metrics, draining));
   app.register(async (scope: App) => {
-    observe(scope, metrics);
+    observe(scope, metrics, draining);
     parseJsonBodies(scope);
     boardRoutes(scope, ports, files);
     projectRoutes(scope, ports);

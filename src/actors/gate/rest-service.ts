@@ -48,11 +48,13 @@ export class RestService {
   readonly #ports: EdgePorts;
   readonly #hooks: StageHooks;
   readonly #metrics: GateMetrics;
+  readonly #draining: () => boolean;
 
-  constructor(ports: EdgePorts, hooks: StageHooks, metrics: GateMetrics) {
+  constructor(ports: EdgePorts, hooks: StageHooks, metrics: GateMetrics, draining: () => boolean) {
     this.#ports = ports;
     this.#hooks = hooks;
     this.#metrics = metrics;
+    this.#draining = draining;
   }
 
   /** Answers one request; never rejects. */
@@ -109,6 +111,8 @@ export class RestService {
     const { status, headers, body } = replyTo(plan, call.result, locating ? locationOf(call) : null);
     headers.push('x-request-id', target.id);
     for (const header of cors) headers.push(header);
+    // The drain may have begun while this request ran.
+    if (this.#draining()) response.shouldKeepAlive = false;
     send(response, status, headers, body);
     return status;
   }
