@@ -1,15 +1,14 @@
 import type { AnyActorRef } from 'xstate';
 import { describeError, MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
-import { restartDelay } from '../machines/backoff.ts';
-import { groupOf } from '../machines/restart.ts';
 import { type SupervisorEvent, supervisorMachine } from '../machines/supervisor.ts';
 import type { ActorNode } from '../protocol/actor-node.ts';
 import type { Actor } from './actor.ts';
 import type { Cell } from './cell.ts';
-import { Child, type Repair } from './child.ts';
+import { Child } from './child.ts';
 import type { Core } from './core.ts';
 import { describeCell } from './describe.ts';
+import { Restarts } from './restarts.ts';
 import type { Behaviour, ChildSpec, Intensity } from './spec.ts';
 import { stateText } from './xstate-root.ts';
 
@@ -30,10 +29,9 @@ export class SupervisorActor implements Actor {
   readonly #children = new Map<string, Child>();
   #machine: AnyActorRef | null = null;
   #halted = false;
-  /** The restart of a group: there is one at a time, and a crash of an earlier child takes it over. */
-  #groupRepair: { readonly id: string; readonly repair: Repair } | null = null;
   #markEnded: () => void = () => {};
   readonly #ended: Promise<void>;
+  readonly #restarts: Restarts;
 
   constructor(core: Core, cell: Cell, behaviour: SupervisorBehaviour) {
     this.#core = core;
@@ -44,6 +42,14 @@ export class SupervisorActor implements Actor {
       this.#markEnded = resolve;
     });
     for (const spec of behaviour.children) this.#enlist(spec);
+    this.#restarts = new Restarts(core, behaviour.strategy, this.#children, {
+      start: (child) => this.#startChild(child),
+      stop: (child, reason) => this.#stopChild(child, reason),
+      send: (event) => this.#send(event),
+      forget: (id) => this.#forget(id),
+      down: (child, error) => this.#reportDown(child, error),
+      halted: () => this.#halted,
+    });
   }
 
   start(): Promise<void> {
@@ -52,7 +58,7 @@ export class SupervisorActor implements Actor {
     const effects = {
       startAll: () => host.soon(() => void this.#startAll()),
       stopAll: () => host.soon(() => void this.#stopAll()),
-      restart: (id: string) => host.soon(() => void this.#restart(id)),
+      restart: (id: string) => host.soon(() => void this.#restarts.run(id)),
       forget: (id: string) => host.soon(() => this.#forget(id)),
     };
     const input = { effects, intensity: this.#intensity };
@@ -140,7 +146,7 @@ export class SupervisorActor implements Actor {
   /** Stops a child and keeps it listed: a planned restart brings it back. */
   async holdChild(id: string): Promise<void> {
     const child = this.#known(id);
-    this.#cancelRepair(child);
+    this.#restarts.cancel(child);
     await this.#stopChild(child, 'stopped on request');
     child.phase = 'stopped';
     this.#core.registry.release(child.path);
@@ -205,7 +211,7 @@ export class SupervisorActor implements Actor {
 
   #halt(): void {
     this.#halted = true;
-    for (const child of this.#children.values()) if (child.repair !== null) this.#cancelRepair(child);
+    for (const child of this.#children.values()) if (child.repair !== null) this.#restarts.cancel(child);
   }
 
   /** Starts the child's next incarnation and waits until it is ready. */
@@ -281,103 +287,6 @@ export class SupervisorActor implements Actor {
     this.#core.registry.release(child.path);
     // A temporary child leaves no trace; any other can be started again by hand.
     if (child.spec.restart === 'temporary') this.#children.delete(id);
-  }
-
-  async #restart(id: string): Promise<void> {
-    const failed = this.#children.get(id);
-    if (failed === undefined || this.#halted) return;
-    const repair: Repair = { cancelled: false, hurry: () => {} };
-    const group = this.#claim(failed, repair);
-    const delay = this.#nextDelay(failed);
-    this.#send({ type: 'WAITING', id });
-    if (delay > 0)
-      this.#core.emit({ type: 'backing_off', path: failed.path, reason: failed.lastError, delay });
-    for (const member of [...group].reverse()) {
-      await this.#stopChild(member, 'restart of its group');
-      if (repair.cancelled) return;
-      member.phase = 'restarting';
-    }
-    if (delay > 0) await this.#wait(repair, delay);
-    if (repair.cancelled) return;
-    this.#send({ type: 'RESTARTING', id });
-    if (!(await this.#bringBack(group, failed, repair))) return;
-    if (this.#groupRepair?.repair === repair) this.#groupRepair = null;
-    this.#send({ type: 'RESTARTED', id });
-  }
-
-  /** Starts the group in order. False where the restart failed, or was taken over: somebody else goes on then. */
-  async #bringBack(group: readonly Child[], failed: Child, repair: Repair): Promise<boolean> {
-    for (const member of group) {
-      if (repair.cancelled) return false;
-      if (member.repair !== repair) continue;
-      if (member !== failed && member.spec.restart === 'temporary') {
-        this.#forget(member.spec.id);
-        continue;
-      }
-      member.restarts += 1;
-      try {
-        await this.#startChild(member);
-      } catch (error) {
-        if (repair.cancelled) return false;
-        this.#send({ type: 'RESTARTED', id: failed.spec.id });
-        this.#reportDown(member, error);
-        return false;
-      }
-    }
-    return !repair.cancelled;
-  }
-
-  /** Marks the failed child's group as being restarted, taking over a restart of the group that is under way. */
-  #claim(failed: Child, repair: Repair): readonly Child[] {
-    const { strategy } = this.#behaviour;
-    const ids = groupOf(strategy, [...this.#children.keys()], failed.spec.id);
-    if (strategy === 'rest_for_one' || strategy === 'one_for_all') {
-      const earlier = this.#groupRepair;
-      if (earlier !== null) {
-        earlier.repair.cancelled = true;
-        earlier.repair.hurry();
-        this.#send({ type: 'RESTARTED', id: earlier.id });
-      }
-      this.#groupRepair = { id: failed.spec.id, repair };
-    }
-    const group: Child[] = [];
-    for (const id of ids) {
-      const member = this.#children.get(id);
-      // One that was stopped on request stays so.
-      if (member === undefined || (member !== failed && member.cell === null && member.repair === null))
-        continue;
-      member.repair = repair;
-      member.phase = 'restarting';
-      this.#core.registry.vacate(member.path);
-      group.push(member);
-    }
-    return group;
-  }
-
-  #nextDelay(child: Child): number {
-    child.delay = restartDelay(child.spec.backoff, child.delay, child.ranFor, this.#core.host.random());
-    return child.delay;
-  }
-
-  #wait(repair: Repair, delay: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.#core.host.setTimer(delay, resolve);
-      repair.hurry = () => {
-        this.#core.host.clearTimer(timer);
-        resolve();
-      };
-    });
-  }
-
-  #cancelRepair(child: Child): void {
-    const repair = child.repair;
-    child.repair = null;
-    if (repair === null) return;
-    // A group goes on without the child that is stopped on request; a restart of its own ends.
-    if (this.#groupRepair?.repair === repair && !this.#halted) return;
-    repair.cancelled = true;
-    repair.hurry();
-    this.#send({ type: 'RESTARTED', id: child.spec.id });
   }
 
   #send(event: SupervisorEvent): void {
