@@ -23,12 +23,9 @@ const named = (name: string): string => `${name.length}:${name}`;
 function filterShape(filter: Filter, values: QueryValue[]): string {
   const not = filter.negated ? '!' : '';
   switch (filter.kind) {
-    case 'compare': {
-      const isPattern = filter.op === 'like' || filter.op === 'ilike';
-      // The grammar's `*` stands for `%`, so that a URL needs no escape.
-      values.push(isPattern ? filter.value.replaceAll('*', '%') : filter.value);
+    case 'compare':
+      values.push(filter.value);
       return `${not}${filter.op} ${named(filter.column.name)}`;
-    }
     case 'in':
       values.push(filter.values);
       return `${not}in ${named(filter.column.name)}`;
