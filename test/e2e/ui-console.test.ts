@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { accessibilityFaults, contrastFaults } from '../support/accessibility.ts';
+import { startBoardConsole } from '../support/console-of-board.ts';
 import { startConsole, type TestConsole } from '../support/console-server.ts';
 import { service } from '../support/services/index.ts';
 
 const found = service('chromium');
-const SHOTS = process.env.MAG_SCREENSHOTS ?? null;
+const SHOTS = process.env.MAG_TEST_SCREENSHOTS ?? null;
 const FLAGS = [
   '--headless',
   '--no-sandbox',
@@ -78,9 +79,14 @@ const goTo = async (path: string): Promise<void> => {
   }
 };
 
-describe.skipIf(!found.available)('the console in a browser', () => {
+const CONSOLES = [
+  ['over actors of its own', startConsole],
+  ['of a whole board', startBoardConsole],
+] as const;
+
+describe.skipIf(!found.available).each(CONSOLES)('the console in a browser, %s', (_name, start) => {
   beforeAll(async () => {
-    consoleServer = await startConsole();
+    consoleServer = await start();
     browser = await chromium.launch({
       executablePath: found.available ? found.url : '',
       args: FLAGS,
@@ -174,10 +180,33 @@ describe.skipIf(!found.available)('the console in a browser', () => {
   it('says when the connection is gone, and is live again by itself', async () => {
     await signIn();
     await page.getByText('live', { exact: true }).waitFor();
-    consoleServer.cutSockets();
+    await consoleServer.cutSockets();
     await page.getByText('reconnecting', { exact: true }).waitFor();
     expect(await row('board').isVisible()).toBe(true);
     await page.getByText('live', { exact: true }).waitFor();
+  });
+
+  it('asks for the key again when the session has ended', async () => {
+    await signIn();
+    await context.clearCookies();
+    await consoleServer.cutSockets();
+    await page.getByLabel('Admin key').waitFor();
+    await signIn();
+    await page.getByText('live', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByLabel('Admin key').waitFor();
+    expect(await context.cookies()).toEqual([]);
+  });
+
+  it('opens at the actor that its address names, whatever else somebody typed', async () => {
+    await signIn();
+    await page.goto(`${consoleServer.url}/#/actors/${consoleServer.victim}`);
+    await page.reload();
+    await inDetails(consoleServer.victim).waitFor();
+    await page.goto(`${consoleServer.url}/#/actors/%E0%A4%A`);
+    await page.reload();
+    await row('board').waitFor();
+    expect(complaints).toEqual([]);
   });
 
   it('lists projects, makes one and deletes it', async () => {

@@ -21,7 +21,7 @@ export interface TestConsole {
   /** Path of a component that comes back by itself after a crash, with a backoff a browser can see. */
   readonly victim: string;
   /** Cuts every inspector's socket, as a dying edge worker would. */
-  cutSockets(): void;
+  cutSockets(): Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -45,8 +45,8 @@ function edgePorts(system: ActorSystem, origin: () => string): EdgePorts {
       host: system.host,
       log: system.log,
       path: uplink.path,
-      ask: (message) => uplink.ask('board/console', message),
-      send: (message) => uplink.send('board/console', message),
+      ask: (message) => uplink.ask('board/scope', message),
+      send: (message) => uplink.send('board/scope', message),
       onMessage: (listener) => uplink.on('SCOPE_FRAME', listener),
     }),
     relay: { publish: () => {}, onMessage: () => {} },
@@ -74,7 +74,7 @@ export async function startConsole(): Promise<TestConsole> {
     adminKey: CONSOLE_KEY,
     ticket: CONSOLE_TICKET,
     victim: 'board/catalogue',
-    cutSockets: () => {
+    cutSockets: async () => {
       for (const socket of open) socket.destroy();
     },
     stop: async () => {

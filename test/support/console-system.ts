@@ -1,4 +1,4 @@
-import { startConsole } from '../../src/actors/console/service.ts';
+import { createScopeHub } from '../../src/actors/console/scope-hub.ts';
 import { startUplink } from '../../src/actors/edge/uplink.ts';
 import {
   type ActorSystem,
@@ -18,6 +18,11 @@ const degraded = (id: string, detail: string): ChildSpec =>
     context.degraded(detail);
     return {};
   });
+
+const scope = component('scope', ({ system }) => {
+  const hub = createScopeHub({ system, send: (path, message) => system.slot(path).send(message) });
+  return { handle: (message) => hub.handle(message), stop: async () => hub.close() };
+});
 
 /** A backoff that a browser has the time to show. */
 const VISIBLE = { base: 700, cap: 900, resetAfter: 60_000 };
@@ -40,7 +45,7 @@ export async function startConsoleSystem(): Promise<ActorSystem> {
         idle('keys'),
         idle('audit'),
         idle('catalogue', { backoff: VISIBLE }),
-        component('console', startConsole),
+        scope,
         component('uplink', startUplink),
         supervisor('storage', {
           strategy: 'rest_for_one',

@@ -5,7 +5,7 @@ import { CopyButton } from './copy-button.tsx';
 import { clockTime, count, duration } from './format.ts';
 import { KindIcon, lookOf, StatusIcon } from './icons.tsx';
 import { StateStrip } from './state-strip.tsx';
-import { detailId, now, selected, selectedNode } from './store.ts';
+import { detailId, isUp, now, selected, selectedNode } from './store.ts';
 import { stateText } from './tree-row.tsx';
 
 function Fact({ name, children }: { name: string; children: ComponentChildren }) {
@@ -18,7 +18,7 @@ function Fact({ name, children }: { name: string; children: ComponentChildren })
 }
 
 /** Both of a start that may be unknown. */
-function Times({ since }: { since: string }) {
+function Times({ node: { since, status } }: { node: ScopeNode }) {
   const start = Date.parse(since);
   const known = !Number.isNaN(start);
   return (
@@ -28,7 +28,7 @@ function Times({ since }: { since: string }) {
           {known ? clockTime(since).slice(0, 8) : '–'}
         </time>
       </Fact>
-      <Fact name="Uptime">{known ? duration(now.value - start) : '–'}</Fact>
+      <Fact name="Uptime">{known && isUp(status) ? duration(now.value - start) : '–'}</Fact>
     </>
   );
 }
@@ -37,7 +37,7 @@ function Facts({ node }: { node: ScopeNode }) {
   const { mailbox, placement } = node;
   return (
     <dl class="facts">
-      <Times since={node.since} />
+      <Times node={node} />
       <Fact name="Incarnation">{count(node.incarnation)}</Fact>
       <Fact name="Restarts">{count(node.restarts)}</Fact>
       <Fact name="Handled">{count(node.handled)}</Fact>

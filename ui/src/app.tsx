@@ -1,3 +1,4 @@
+import { useSignalEffect } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { ActorDetail } from './actor-detail.tsx';
 import { api } from './api.ts';
@@ -8,7 +9,7 @@ import { view } from './route.ts';
 import { connectScope } from './scope-link.ts';
 import { session } from './session.ts';
 import { SignIn } from './sign-in.tsx';
-import { board, tickClock } from './store.ts';
+import { board, tickClock, totals } from './store.ts';
 import { filterId, TreeView } from './tree-view.tsx';
 
 async function readStatus(): Promise<void> {
@@ -44,6 +45,10 @@ function Board() {
       document.removeEventListener('keydown', onSlash);
     };
   }, []);
+  useSignalEffect(() => {
+    const { unsettled } = totals.value;
+    document.title = unsettled > 0 ? `(${unsettled}) MagMoBo` : 'MagMoBo';
+  });
   return (
     <>
       <Header />

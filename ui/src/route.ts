@@ -5,11 +5,20 @@ export type View = 'actors' | 'projects';
 
 export const view = signal<View>('actors');
 
+/** An address is whatever somebody typed. */
+const decoded = (part: string): string => {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+};
+
 /** `#/actors/board/edges/edge-1` and `#/projects`: a place that can be linked to. */
 function read(): void {
   const [, name, ...rest] = location.hash.split('/');
   view.value = name === 'projects' ? 'projects' : 'actors';
-  if (view.value === 'actors' && rest.length > 0) selected.value = rest.map(decodeURIComponent).join('/');
+  if (view.value === 'actors' && rest.length > 0) selected.value = rest.map(decoded).join('/');
 }
 
 /** Keeps the address and what is shown the same, both ways. */

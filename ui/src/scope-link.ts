@@ -63,5 +63,6 @@ export function connectScope(): () => void {
     clearTimeout(timer);
     window.removeEventListener('online', hurry);
     socket?.close();
+    connectionLost();
   };
 }

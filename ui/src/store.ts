@@ -120,6 +120,10 @@ export function onFlash(path: string, flash: (event: LifecycleEvent['type'] | nu
   };
 }
 
+const DOWN: ReadonlySet<Status> = new Set(['stopped', 'failed', 'restarting']);
+/** Whether an incarnation is there whose uptime can be told. */
+export const isUp = (status: Status): boolean => !DOWN.has(status);
+
 const sameFace = (a: Face, b: Face): boolean =>
   a.name === b.name &&
   a.kind === b.kind &&

@@ -3,7 +3,18 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { LifecycleEvent } from '../../src/protocol/actor-node.ts';
 import { duration, plural, words } from './format.ts';
 import { Caret, KindIcon, lookOf, StatusIcon } from './icons.tsx';
-import { type Face, faceOf, mailboxOf, now, onFlash, select, selected, tabStop, toggle } from './store.ts';
+import {
+  type Face,
+  faceOf,
+  isUp,
+  mailboxOf,
+  now,
+  onFlash,
+  select,
+  selected,
+  tabStop,
+  toggle,
+} from './store.ts';
 
 export const rowId = (path: string): string => `row:${path}`;
 
@@ -69,12 +80,10 @@ function Mailbox({ path }: { path: string }) {
   );
 }
 
-const DOWN: ReadonlySet<Face['status']> = new Set(['stopped', 'failed', 'restarting']);
-
 function Uptime({ path }: { path: string }) {
   const text = useComputed(() => {
     const face = faceOf(path).value;
-    if (face === null || DOWN.has(face.status)) return '–';
+    if (face === null || !isUp(face.status)) return '–';
     const since = Date.parse(face.since);
     return Number.isNaN(since) ? '–' : duration(now.value - since);
   });
