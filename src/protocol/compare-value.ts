@@ -1,12 +1,14 @@
 import type { JsonValue } from './query.ts';
 
-/** The engine's type name of a column where it is known; it decides how text is compared. */
+/** A column's type, PostgreSQL's name where it fits, where it is known; it decides how text is compared. */
 export type TypeOf = (column: string) => string | undefined;
 
 /** Order of a stored value against a filter's text: negative, zero, positive, or null where SQL cannot say. */
 export type Comparison = number | null;
 
 const NUMERIC = /^\s*[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*$/;
+const INTEGER = /^[-+]?\d+$/;
+const NUMBER_TYPE = /^(int|bigint|smallint|serial|bigserial|numeric|decimal|float|real|double)/i;
 const TEMPORAL = /^(timestamp|timestamptz|date|datetime)\b/i;
 
 function compareNumber(value: number, text: string): Comparison {
@@ -20,6 +22,26 @@ function compareNumber(value: number, text: string): Comparison {
     if (other === value) return String(value) === text.trim() ? 0 : null;
   } else if (Number.isInteger(other) && !Number.isSafeInteger(other) && other === value) return null;
   return value === other ? 0 : value < other ? -1 : 1;
+}
+
+/** A number that came as text, so that it keeps digits which a JSON number would lose. */
+function compareLongNumber(value: string, text: string): Comparison {
+  const left = value.trim();
+  const right = text.trim();
+  if (INTEGER.test(left) && INTEGER.test(right)) {
+    const difference = BigInt(left) - BigInt(right);
+    return difference === 0n ? 0 : difference < 0n ? -1 : 1;
+  }
+  if (!NUMERIC.test(left) || !NUMERIC.test(right)) return null;
+  const difference = Number(left) - Number(right);
+  // Decimals too close for a double to tell apart may be equal or not.
+  return difference === 0 && left !== right && left.length + right.length > 30 ? null : difference;
+}
+
+/** PostgreSQL writes UUIDs in lower case and reads either; SQLite compares their text. Where they differ: unknown. */
+function compareUuid(value: string, text: string): Comparison {
+  const order = compareText(value, text);
+  return order !== 0 && value.toLowerCase() === text.toLowerCase() ? null : order;
 }
 
 /** PostgreSQL's spellings of a boolean. */
@@ -97,10 +119,10 @@ export function compareValue(
     case 'number':
       return compareNumber(value, text);
     case 'string':
-      if (type !== undefined && TEMPORAL.test(type)) return compareTime(value, text);
-      return type === 'uuid'
-        ? compareText(value.toLowerCase(), text.toLowerCase())
-        : compareText(value, text);
+      if (type === undefined) return compareText(value, text);
+      if (TEMPORAL.test(type)) return compareTime(value, text);
+      if (NUMBER_TYPE.test(type)) return compareLongNumber(value, text);
+      return type === 'uuid' ? compareUuid(value, text) : compareText(value, text);
     case 'boolean': {
       const other = readBoolean(text);
       return other === null ? null : Number(value) - Number(other);
