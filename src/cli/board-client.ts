@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { readBoardFile } from '../actors/bios/board-file.ts';
+import { readConfig } from '../actors/bios/config.ts';
 import { describeError, type ErrorBody, MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { Host } from '../runtime/host.ts';
@@ -40,7 +41,9 @@ function findBoard(given: string | undefined, { env, cwd }: Terminal): string {
     }
     return url.replace(/\/+$/, '');
   }
-  const folder = resolve(cwd, env.MAG_DATA_DIR || '.magmobo');
+  // The configuration file may name the data folder, too; a configuration that is wrong is `mag start`'s affair.
+  const settled = readConfig({ args: [], env, cwd });
+  const folder = settled.ok ? settled.config.dataDir : resolve(cwd, env.MAG_DATA_DIR || '.magmobo');
   const board = readBoardFile(folder);
   if (board === null) throw new MagError('MAG_BOARD_NOT_FOUND', { where: folder });
   return board.url;

@@ -5,6 +5,7 @@ import { describeError, MagError } from '../errors.ts';
 import type { Host } from '../runtime/host.ts';
 import { nodeHost } from '../runtime/host-node.ts';
 import { type Command, EXIT, type Terminal } from './command.ts';
+import { keepCompiled } from './compile-cache.ts';
 import { exitCodeOf, report } from './report.ts';
 import { stopSignals } from './stop-signals.ts';
 
@@ -102,6 +103,7 @@ ${settingLines()}
       for (const problem of result.problems) report(problem, json, terminal);
       return EXIT.usage;
     }
+    keepCompiled(result.config.dataDir);
     const code = await serve(result.config, terminal.interactive && !json, terminal);
     // Whatever still holds the event loop was given its time.
     return process.exit(code);

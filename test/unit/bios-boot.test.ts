@@ -182,11 +182,12 @@ describe('the board status', () => {
     expect(seen).toEqual(['draining']);
   });
 
-  it('goes on stopping when one component throws', async () => {
+  it('goes on stopping when one component throws and another hangs', async () => {
     const stopped: string[] = [];
     const { booted } = start([
       component('first', { stop: async () => void stopped.push('first') }),
       component('throws', { requires: ['first'], stop: () => Promise.reject(new Error('no')) }),
+      component('hangs', { requires: ['throws'], stop: () => new Promise(() => {}), stopMs: 10 }),
     ]);
     await (await booted).stop();
     expect(stopped).toEqual(['first']);

@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Config, type ConfigInput, readConfig } from '../../src/actors/bios/config.ts';
 import { testFolder } from '../support/temporary-folder.ts';
@@ -20,10 +20,11 @@ function problems(input: Partial<ConfigInput>): { code: string; message: string;
 
 describe('a setting', () => {
   it('has its documented default when nobody sets it', () => {
-    expect(settled({})).toMatchObject({
+    const cwd = testFolder();
+    expect(settled({ cwd })).toMatchObject({
       host: '127.0.0.1',
       port: 4600,
-      dataDir: resolve('.magmobo'),
+      dataDir: join(cwd, '.magmobo'),
       adminKey: null,
       logLevel: 'info',
       drainSeconds: 10,

@@ -17,6 +17,8 @@ export interface BootComponent {
   health?(): Promise<void>;
   /** Called in reverse order of start, also for a component whose start failed or was given up. Must be idempotent. */
   stop?(): Promise<void>;
+  /** Until it must have stopped, milliseconds; default LIMITS.shutdownMs. One that drains may need longer. */
+  readonly stopMs?: number;
 }
 
 /** Components by stage, in an order in which each comes after all it requires. */

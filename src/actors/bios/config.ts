@@ -158,8 +158,10 @@ export function readConfig(input: ConfigInput): ConfigResult {
   const path = resolve(input.cwd, named ?? CONFIG_FILE.fallback);
   const file = readConfigFile(path, named !== null, problems);
   const sources = [flags, environment, file];
-  const config = Object.fromEntries(SETTING_KEYS.map((key) => [key, settle(key, sources, problems)]));
+  const values = Object.fromEntries(SETTING_KEYS.map((key) => [key, settle(key, sources, problems)]));
   if (problems.length > 0) return { ok: false, problems };
   // Every key went through its own parser or default, whose types make up Config.
-  return { ok: true, config: config as Config, file: file.found ? path : null };
+  const config = values as Config;
+  const dataDir = resolve(input.cwd, config.dataDir);
+  return { ok: true, config: { ...config, dataDir }, file: file.found ? path : null };
 }

@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
 import { LIMITS } from '../../limits.ts';
 
 /** What a setting's text means, or why it means nothing. `problem` never repeats a secret. */
@@ -112,8 +111,8 @@ export const SETTINGS = {
   dataDir: setting({
     env: 'MAG_DATA_DIR',
     flag: 'data-dir',
-    parse: (text) => (text.includes('\0') ? bad('it holds a NUL byte') : good(resolve(text))),
-    fallback: () => resolve('.magmobo'),
+    parse: (text) => (text.includes('\0') ? bad('it holds a NUL byte') : good(text)),
+    fallback: () => '.magmobo',
     shown: './.magmobo',
     takes: 'a folder that this user can write',
     doc: 'Data folder; a relative path starts at the working directory.',

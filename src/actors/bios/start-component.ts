@@ -48,10 +48,10 @@ export async function startComponent(
 /** Stops a component within the bound; one that hangs or throws is logged and left, so that the others are stopped. */
 export async function stopComponent(component: BootComponent, host: Host, log: Log): Promise<void> {
   if (component.stop === undefined) return;
-  const { name } = component;
-  const late = (): Error => new Error(`not stopped within ${LIMITS.shutdownMs} ms`);
+  const { name, stopMs = LIMITS.shutdownMs } = component;
+  const late = (): Error => new Error(`not stopped within ${stopMs} ms`);
   try {
-    await within(host, LIMITS.shutdownMs, component.stop(), late);
+    await within(host, stopMs, component.stop(), late);
   } catch (error) {
     log.error({ component: name, error: describeError(error) }, 'component did not stop cleanly');
   }
