@@ -180,8 +180,8 @@ describe.skipIf(!found.available).each(CONSOLES)('the console in a browser, %s',
   it('says when the connection is gone, and is live again by itself', async () => {
     await signIn();
     await page.getByText('live', { exact: true }).waitFor();
-    await consoleServer.cutSockets();
-    await page.getByText('reconnecting', { exact: true }).waitFor();
+    const gone = page.getByText('reconnecting', { exact: true }).waitFor();
+    await Promise.all([gone, consoleServer.cutSockets()]);
     expect(await row('board').isVisible()).toBe(true);
     await page.getByText('live', { exact: true }).waitFor();
   });
