@@ -37,9 +37,13 @@ class Connection {
   readonly #frames = new FrameReader();
   #pending: Pending | null = null;
   #closed = false;
+  /** Whether anybody ever answered: before that, no statement can have run. */
+  connected = false;
 
   constructor(path: string, onClose: () => void) {
-    this.#socket = createConnection(path);
+    this.#socket = createConnection(path, () => {
+      this.connected = true;
+    });
     this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     let failure: Error | undefined;
     this.#socket.on('error', (error) => {
@@ -110,27 +114,45 @@ export class SocketStorageClient implements StorageClient {
   }
 
   async run(request: StorageRequest, options: StorageRunOptions): Promise<StorageReply> {
-    const { ref, lane, deadline, signal } = options;
+    const first = await this.#attempt(request, options);
+    if (first !== NOBODY) return first;
+    // The process died before its owner heard of it; the next lease is of another.
+    const second = await this.#attempt(request, options);
+    if (second !== NOBODY) return second;
+    throw new MagError('MAG_PROCESS_EXITED', { name: 'storage process', cause: 'nobody listens' });
+  }
+
+  async #attempt(request: StorageRequest, options: StorageRunOptions): Promise<StorageReply | typeof NOBODY> {
+    const lease = await this.#lease(options);
+    const connection = this.#connect(lease.socket);
+    let over = false;
+    const cancel = (): void => {
+      over = true;
+      this.#leases.cancel(lease.id);
+      connection.destroy();
+    };
+    try {
+      return await this.#unlessEnded(connection.request(request), options, cancel);
+    } catch (error) {
+      // Released, a dead process would be leased again before its exit is known.
+      if (isGone(error) && !over) cancel();
+      if (isGone(error) && !connection.connected) return NOBODY;
+      throw error;
+    } finally {
+      if (!over) this.#leases.release(lease.id);
+    }
+  }
+
+  async #lease({ ref, lane, deadline, signal }: StorageRunOptions): Promise<Lease> {
     const timeoutMs = deadline - this.#host.now();
     if (signal?.aborted === true) throw abandoned();
     if (timeoutMs <= 0) throw timedOut();
     const leasing = this.#leases.lease({ ref, lane, timeoutMs });
-    const lease = await this.#unlessEnded(leasing, options, () => {
+    const waiting = { ref, lane, deadline, ...(signal === undefined ? {} : { signal }) };
+    return this.#unlessEnded(leasing, waiting, () => {
       // Granted after all, to nobody: it goes back unused. A refusal needs nothing.
       leasing.then((late) => this.#leases.release(late.id)).catch(() => {});
     });
-    const connection = this.#connect(lease.socket);
-    let over = false;
-    try {
-      const reply = await this.#unlessEnded(connection.request(request), options, () => {
-        over = true;
-        this.#leases.cancel(lease.id);
-        connection.destroy();
-      });
-      return reply;
-    } finally {
-      if (!over) this.#leases.release(lease.id);
-    }
   }
 
   close(): void {
@@ -185,6 +207,9 @@ export class SocketStorageClient implements StorageClient {
     });
   }
 }
+
+/** The socket of the leased process was dead before anything was sent. */
+const NOBODY = Symbol('nobody');
 
 /** Timers of two threads for one deadline differ by about so much. */
 const KILL_SLACK_MS = 25;
