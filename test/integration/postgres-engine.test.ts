@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../../src/actors/storage/engine.ts';
+import { LIMITS } from '../../src/limits.ts';
 import type { Filter, Query } from '../../src/protocol/query.ts';
 import { type EmbeddedPostgres, embeddedPostgres } from '../support/embedded-postgres.ts';
 
@@ -87,6 +88,20 @@ describe('values of every type travel as text and come back as JSON', () => {
   it('says what is wrong with a value that does not fit the type', async () => {
     const bad = run({ kind: 'select', ...from('thing'), select: all, where: eq('id', 'abc'), order: [] });
     await expect(bad).rejects.toMatchObject({ code: '22P02', status: 400 });
+  });
+
+  it('calls parameters that do not fit the caller’s mistake', async () => {
+    await expect(sql('SELECT 1', [5])).rejects.toMatchObject({ code: '42P02', status: 400 });
+    await expect(sql('SELECT $1::int', [1, 2])).rejects.toMatchObject({ code: '42P02', status: 400 });
+    await expect(sql('SELECT $1')).rejects.toMatchObject({ code: '42P02', status: 400 });
+    await expect(sql('SELECT $1', ['\0'])).rejects.toMatchObject({ code: '22021', status: 400 });
+    await expect(sql('SELECT $1', new Array(70_000).fill(1))).rejects.toMatchObject({
+      code: '54023',
+      status: 400,
+    });
+    expect(
+      (await sql('SELECT $1::int[] AS a, $2::json AS j, $3::text AS n', [[1, 2], { x: 1 }, null])).rows,
+    ).toEqual([{ a: [1, 2], j: { x: 1 }, n: null }]);
   });
 
   it('gives native SQL fields their type names and values their JSON form', async () => {
@@ -236,6 +251,20 @@ describe('the schema', () => {
     await expect(unknown).rejects.toMatchObject({ code: 'PGRST204', status: 400 });
     await ddl('DROP TABLE later');
     await expect(read('later')).rejects.toMatchObject({ code: 'PGRST205' });
+  });
+
+  it('keeps a bound on what is prepared on a connection', async () => {
+    const columns = ['id', 'name', 'tags', 'data', 'price', 'at', 'ok', 'feeling', 'key', 'doubled'];
+    for (let shape = 1; shape < 700; shape += 1) {
+      const chosen = columns.filter((_, at) => (shape & (1 << at)) !== 0);
+      const select = chosen.map((name) => ({ kind: 'column', column: { name } }) as const);
+      await run({ kind: 'select', ...from('thing'), select, order: [], limit: 1 });
+    }
+    // Read through the grammar, so that it is asked on the very connection.
+    await sql('CREATE VIEW prepared AS SELECT count(*)::int AS n FROM pg_prepared_statements');
+    const { rows } = await run({ kind: 'select', ...from('prepared'), select: all, order: [] });
+    expect(rows[0]?.n).toBeLessThanOrEqual(LIMITS.planCacheEntries + 1);
+    expect(rows[0]?.n).toBeGreaterThan(0);
   });
 
   it('sees its own DDL with the next request', async () => {

@@ -60,6 +60,7 @@ describe('tenant SQL cannot leave its database', () => {
       '42501',
     ],
     'making a replication slot': [`SELECT pg_create_logical_replication_slot('s', 'pgoutput')`, '42501'],
+    'taking the change feed’s schema': ['CREATE TABLE _mag.t (a int)', '42501'],
     'making a database': ['CREATE DATABASE another', '42501'],
     'dropping its own database': ['DROP DATABASE postgres', '42501'],
     'lifting the limit on temporary files': ['SET temp_file_limit = -1', '42501'],
@@ -111,10 +112,18 @@ describe('tenant SQL cannot leave its database', () => {
     ]);
   });
 
-  it('runs nothing of a tenant’s in the administrator’s name while provisioning again', async () => {
+  it('runs nothing of a tenant’s in the administrator’s name', async () => {
+    const own = (await pg.provider.adminConnection('tenant')).role;
     await sql(`CREATE FUNCTION public.current_setting(text, int DEFAULT 1) RETURNS text LANGUAGE plpgsql AS
       'BEGIN EXECUTE ''ALTER ROLE '' || current_user || '' SUPERUSER''; RETURN NULL; END'`);
+    await sql(`CREATE FUNCTION public.format(text, name, name) RETURNS text LANGUAGE plpgsql AS
+      'BEGIN EXECUTE ''ALTER ROLE "${own}" SUPERUSER''; RETURN NULL; END'`);
     await pg.provider.provision('tenant');
+    // As the change feed administers the database, without minding the search path itself.
+    const { options: _, ...admin } = await pg.provider.adminConnection('tenant');
+    const connection = await PgConnection.open(admin);
+    await connection.rows(`SELECT format('%I.%I', relname, relname) FROM pg_class LIMIT 1`);
+    await connection.end();
     const { rows } = await sql('SELECT rolsuper FROM pg_roles WHERE rolname = current_user');
     expect(rows).toEqual([{ rolsuper: false }]);
   });

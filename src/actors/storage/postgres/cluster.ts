@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -35,7 +36,9 @@ export interface ClusterPlace {
  * through every parent: we grant that on the data folder itself, and go elsewhere where a folder above is closed.
  */
 export function placeCluster(dataFolder: string, user: SystemUser | null): ClusterPlace {
-  const root = resolve(dataFolder);
+  mkdirSync(dataFolder, { recursive: true });
+  // Processes are found by the folder they stand in, which the system names without symbolic links.
+  const root = realpathSync(dataFolder);
   let folder = join(root, 'postgres');
   let moved: string | null = null;
   if (user !== null) {

@@ -38,6 +38,9 @@ export interface PostgresEngine extends Engine {
   reconnect(connection: PostgresConnection): void;
 }
 
+/** The wire protocol counts parameters in 16 bits. */
+const MAX_PARAMETERS = 65_535;
+
 /** A compiled query and the name it is prepared under. */
 interface Plan extends CompiledStatement {
   readonly name: string;
@@ -89,6 +92,8 @@ class Session implements PostgresEngine {
   async sql(statement: string, params: readonly unknown[], context: ExecuteContext): Promise<SqlResult> {
     // Text on the wire ends at a NUL: what comes after it would be lost unseen.
     if (statement.includes('\0')) throw new DatabaseError('22021', 'The statement holds a NUL character');
+    if (params.length > MAX_PARAMETERS)
+      throw new DatabaseError('54023', `More than ${MAX_PARAMETERS} parameters`);
     const native = new NativeStatement(statement, params.map(parameterText));
     try {
       await this.#session.runNative(

@@ -17,9 +17,14 @@ export const isServerError = (error: unknown): error is ServerError =>
 /** SQLSTATEs by which a server says that it goes down, comes up, or has no room. */
 const UNAVAILABLE = new Set(['57P01', '57P02', '57P03', '57P05', '53300', '3D000', '28P01', '28000']);
 
+/** Parameters that do not fit the statement; the server calls it a violation of the protocol, but it is the caller's. */
+const PARAMETERS = '08P01';
+
 /** Whether the error means that the connection, not the statement, failed: another one may work. */
 export const isConnectionLost = (error: unknown): boolean =>
-  isServerError(error) ? UNAVAILABLE.has(error.code) || error.code.startsWith('08') : !isPublicError(error);
+  isServerError(error)
+    ? UNAVAILABLE.has(error.code) || (error.code.startsWith('08') && error.code !== PARAMETERS)
+    : !isPublicError(error);
 
 /** Whether what we know of the schema, or a prepared plan, may be out of date. */
 export const isSchemaStale = (error: unknown): boolean =>
@@ -38,7 +43,8 @@ export function publicError(error: unknown): PublicError {
     const why = 'PostgreSQL does not take connections right now';
     return new MagError('MAG_ENGINE_UNAVAILABLE', { engine: 'postgres', why }, { cause: error });
   }
-  return new DatabaseError(error.code, error.message, {
+  // `undefined_parameter` is what the same mistake is called without values.
+  return new DatabaseError(error.code === PARAMETERS ? '42P02' : error.code, error.message, {
     cause: error,
     details: error.detail ?? null,
     hint: error.hint ?? null,

@@ -108,11 +108,14 @@ export async function provisionServer(
   );
 }
 
-/** Inside the project's database: its role owns the schema public, and nobody else has a part in it. */
+/**
+ * Inside the project's database: its role owns the schema public, and nobody else has a part in it. The schema of the
+ * change feed is made before the tenant could make one of that name, and put its own functions there.
+ */
 export async function provisionDatabase(connection: PgConnection, plainName: string): Promise<void> {
   const name = identifier(plainName);
   await connection.rows(
-    `ALTER SCHEMA public OWNER TO ${name}; REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT ALL ON SCHEMA public TO ${name}`,
+    `CREATE SCHEMA IF NOT EXISTS _mag; REVOKE ALL ON SCHEMA _mag FROM PUBLIC; ALTER SCHEMA public OWNER TO ${name}; REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT ALL ON SCHEMA public TO ${name}`,
   );
 }
 

@@ -17,6 +17,7 @@ import {
   writeSettings,
 } from './cluster.ts';
 import { PgConnection } from './connection.ts';
+import { isServerError } from './failures.ts';
 import { systemUser } from './system-user.ts';
 
 /** Where a server answers, and as whom it is administered. */
@@ -161,6 +162,12 @@ export class PostgresServer {
         await connection.end();
         return;
       } catch (error) {
+        if (isServerError(error) && error.code === '28P01') {
+          await this.stop();
+          throw new Error(`PostgreSQL does not know the password in ${this.#options.secretsFolder}`, {
+            cause: error,
+          });
+        }
         last = error; // Refused or still starting up; the loop ends with the process or the deadline.
       }
       await sleep(host, READY_POLL_MS);

@@ -30,8 +30,6 @@ export class PostgresSession {
   readonly #watch: StatementWatch;
   #target: PostgresTarget;
   #lostAt = Number.NEGATIVE_INFINITY;
-  /** Sessions being ended that must not be forgotten at close. */
-  readonly #cleaning = new Set<Promise<void>>();
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -82,8 +80,8 @@ export class PostgresSession {
       rollback = connection.inTransaction;
       if (!rollback) await after(connection);
     } finally {
-      const cleaning = this.#clean(connection, rollback).finally(() => this.#cleaning.delete(cleaning));
-      this.#cleaning.add(cleaning);
+      // Before the reply: the caller's next statement must not meet a lock of this one.
+      await this.#clean(connection, rollback);
     }
     if (rollback) {
       const why = 'it left a transaction open, which was rolled back; send BEGIN and COMMIT in one request';
@@ -109,7 +107,6 @@ export class PostgresSession {
   async close(): Promise<void> {
     await this.#pool.close();
     this.#watch.close();
-    await Promise.all(this.#cleaning);
   }
 
   /** A connection for a budget that is not used up; while it waited, the client may have gone. */
