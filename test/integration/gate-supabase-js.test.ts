@@ -1,19 +1,31 @@
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ANON, REF, SERVICE, startGate, type TestGate } from '../support/gate.ts';
+import { SqliteBoard } from '../support/sqlite-board.ts';
 
+let database: SqliteBoard;
 let board: TestGate;
 let service: SupabaseClient;
 
+const DDL = `create table todos
+  (id integer primary key, title text, owner text, public boolean, rank integer)`;
+
 beforeAll(async () => {
+  database = new SqliteBoard();
   board = await startGate([{ role: 'anon', table: 'todos', actions: ['select'], using: 'public.is.true' }]);
+  board.session = await database.engine();
+  const made = await board.call('POST', `/p/${REF}/sql/v1`, { query: DDL }, { apikey: SERVICE });
+  expect(made.status).toBe(200);
   service = createClient(`${board.url}/p/${REF}`, SERVICE);
 });
 
-afterAll(() => board.gate.close());
+afterAll(async () => {
+  await board.gate.close();
+  await database.close();
+});
 
 beforeEach(async () => {
-  board.engine.create('todos', ['id', 'title', 'owner', 'public', 'rank']);
+  await service.from('todos').delete().gte('id', 0);
   await service.from('todos').insert([
     { id: 1, title: 'buy milk', owner: 'ann', public: true, rank: 3 },
     { id: 2, title: 'write, (tests)', owner: 'bob', public: false, rank: 1 },
@@ -24,7 +36,7 @@ beforeEach(async () => {
 const ids = (rows: readonly unknown[] | null): number[] =>
   (rows ?? []).map((row) => Number(Reflect.get(Object(row), 'id')));
 
-describe('the unmodified supabase-js client', () => {
+describe('the unmodified supabase-js client, on SQLite', () => {
   it('inserts and gets the rows back', async () => {
     const { data, error, status } = await service
       .from('todos')

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { EdgePorts } from '../../src/actors/edge/ports.ts';
 import { buildGate, type Gate, type GateOptions } from '../../src/actors/gate/gate.ts';
+import type { Engine } from '../../src/actors/storage/engine.ts';
 import { MagError } from '../../src/errors.ts';
 import type { AdminPort, AdminRequests, AdminRequestType } from '../../src/protocol/admin.ts';
 import type { BoardStatus } from '../../src/protocol/board-status.ts';
@@ -41,6 +42,8 @@ export interface TestGate {
   readonly url: string;
   readonly port: number;
   readonly engine: MemoryEngine;
+  /** What the gate opens for the project; the engine in memory unless a test puts a real one here. */
+  session: Engine;
   readonly asked: Asked[];
   readonly nudged: string[];
   readonly logged: object[];
@@ -93,7 +96,7 @@ export async function startGate(
       },
       onChange: () => () => {},
     },
-    sessions: { open: () => engine },
+    sessions: { open: () => test.session },
     feed: {
       activate: () => Promise.reject(new MagError('MAG_FEED_UNAVAILABLE', { ref: REF, why: 'a test' })),
       follow: () => Promise.reject(new MagError('MAG_FEED_UNAVAILABLE', { ref: REF, why: 'a test' })),
@@ -118,6 +121,7 @@ export async function startGate(
     url,
     port,
     engine,
+    session: engine,
     asked: [],
     nudged,
     logged,
