@@ -13,6 +13,10 @@ const [, , module] = process.argv;
 if (module === undefined || process.send === undefined)
   throw new Error('This file is started by the actor runtime.');
 
+// A signal to the whole group (Ctrl-C, npm) reaches this process too; its parent drains it, and then ends it.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => {});
+
 const host = nodeHost();
 new Subtree({
   host,

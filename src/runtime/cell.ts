@@ -263,9 +263,19 @@ export class Cell implements Runnable {
     this.#core.registry.remove(this);
     this.#markEnded(exit);
     const reason = exitReason(exit);
-    for (const watcher of [...this.#watchers]) watcher(reason);
+    const watchers = [...this.#watchers];
     this.#watchers.clear();
+    for (const watcher of watchers) this.#tell(watcher, reason);
     this.#onEnd(this);
+  }
+
+  /** A watcher that throws must not keep the others, or the supervisor, from being told. */
+  #tell(watcher: (reason: string) => void, reason: string): void {
+    try {
+      watcher(reason);
+    } catch (error) {
+      this.#core.log.error({ path: this.path, error: describeError(error) }, 'a monitor threw');
+    }
   }
 
   #crashed(): MagError {

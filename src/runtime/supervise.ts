@@ -190,13 +190,20 @@ export class SupervisorActor implements Actor {
 
   async #startAll(): Promise<void> {
     try {
-      for (const child of this.#children.values()) {
-        if (this.#halted) return;
-        await this.#startChild(child);
-      }
+      if (this.#behaviour.strategy === 'dynamic')
+        // Its children do not depend on each other: they start together, as they stop together.
+        await Promise.all([...this.#children.values()].map((child) => this.#startChild(child)));
+      else await this.#startInOrder();
       this.#send({ type: 'STARTED' });
     } catch (error) {
       if (!this.#halted) this.#send({ type: 'START_FAILED', error });
+    }
+  }
+
+  async #startInOrder(): Promise<void> {
+    for (const child of this.#children.values()) {
+      if (this.#halted) return;
+      await this.#startChild(child);
     }
   }
 

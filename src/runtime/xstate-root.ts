@@ -78,9 +78,18 @@ export class XStateRoot {
   #receive(event: AnyEventObject): void {
     const id: unknown = event.actorId;
     const end = typeof id === 'string' ? this.#ends.get(id) : undefined;
-    if (end !== undefined && event.type.startsWith('xstate.done.actor.')) end.done();
-    else if (end !== undefined && event.type.startsWith('xstate.error.actor.')) end.failed(event.error);
-    else this.#orphan(event);
+    const done = event.type.startsWith('xstate.done.actor.');
+    if (
+      typeof id !== 'string' ||
+      end === undefined ||
+      !(done || event.type.startsWith('xstate.error.actor.'))
+    ) {
+      this.#orphan(event);
+      return;
+    }
+    this.#ends.delete(id);
+    if (done) end.done();
+    else end.failed(event.error);
   }
 }
 

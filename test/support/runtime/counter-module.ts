@@ -1,6 +1,8 @@
 import type { ChildSpec } from '../../../src/index.ts';
 import { component, light, supervisor } from '../../../src/index.ts';
 
+const loadedAt = Date.now();
+
 /** A subtree for the tests of remote mounts: a counter, an echo, and ways to die. */
 export default function make(input: { readonly from?: number; readonly failToStart?: boolean }): ChildSpec {
   if (input.failToStart === true) throw new Error('the module refuses');
@@ -19,6 +21,7 @@ export default function make(input: { readonly from?: number; readonly failToSta
         handle: async (message) => {
           if (message.type === 'PING') return { from: context.self.path, text: message.text };
           if (message.type === 'PID') return process.pid;
+          if (message.type === 'LOADED_AT') return loadedAt;
           if (message.type === 'MOUNTS') return context.system.mounts();
           if (message.type === 'ASK')
             return context.system.slot(String(message.to)).ask({ type: 'PING', text: 'via' });
