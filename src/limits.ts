@@ -121,6 +121,10 @@ export const LIMITS = {
   /** How often an edge asks the feed whether it still knows its subscriptions. */
   feedHeartbeatMs: 1_000,
   feedBatch: 256,
+  /** Text of the rows in one batch of changes (one change may be longer): batches cross threads by copy. */
+  feedBatchBytes: 2 * 1024 * 1024,
+  /** Text of the newest changes that a PostgreSQL feed keeps in memory, and of an open transaction before it spills. */
+  feedTailBytes: 8 * 1024 * 1024,
   feedCredit: 1_024,
   /** WAL that a slot nobody reads may pin; beyond it PostgreSQL invalidates the slot and a new epoch begins. */
   slotWalBytes: 1024 * 1024 * 1024,

@@ -5,7 +5,13 @@ import type { Host, Timer } from '../../runtime/host.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Slot } from '../../runtime/system.ts';
 import type { FeedClient, FeedListener, FeedSubscription } from './feed-log.ts';
-import { codeOf, type FeedPush, type FeedRequest, type HeartbeatReply } from './feed-messages.ts';
+import {
+  codeOf,
+  type FeedPush,
+  type FeedRequest,
+  type HeartbeatReply,
+  reviveError,
+} from './feed-messages.ts';
 import { Subscription } from './subscription.ts';
 
 export interface FeedClientOptions {
@@ -140,7 +146,10 @@ class Client implements FeedClientService {
     try {
       return await this.#options.hub.ask<Reply>(request, { timeout });
     } catch (error) {
-      if (OF_THE_HUB.has(codeOf(error))) throw error;
+      const code = codeOf(error);
+      if (OF_THE_HUB.has(code)) {
+        throw error instanceof MagError ? error : reviveError({ code, message: describeError(error) });
+      }
       const ref = 'ref' in request ? request.ref : 'every project';
       throw new MagError('MAG_FEED_UNAVAILABLE', { ref, why: describeError(error) }, { cause: error });
     }

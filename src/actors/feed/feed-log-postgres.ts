@@ -182,7 +182,7 @@ class PostgresFeedLog implements FeedLog {
       feedSlotName(this.#options.ref),
       {
         message: (bytes) => {
-          for (const event of decoder.decode(decodePgOutput(bytes))) appender.add(event);
+          for (const event of decoder.decode(decodePgOutput(bytes), bytes.length)) appender.add(event);
           this.#flushSoon();
         },
         reached: (lsn) => {

@@ -11,7 +11,7 @@ export interface FeedLog {
   /** Offset of the newest change held. */
   head(): FeedPosition;
   /**
-   * Changes after `after`, oldest first, at most `limit`. Throws MAG_RESUME_EXPIRED when the epoch differs or the
+   * Changes after `after`, oldest first, at most `limit`; fewer where they are long, none only at the head. Throws MAG_RESUME_EXPIRED when the epoch differs or the
    * next change after `after` is no longer held.
    */
   read(after: FeedPosition, limit: number): Promise<readonly Change[]>;

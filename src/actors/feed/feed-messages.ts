@@ -1,4 +1,4 @@
-import type { ErrorBody } from '../../errors.ts';
+import { ERRORS, type ErrorBody, type ErrorCode, MagError } from '../../errors.ts';
 import type { Change, FeedPosition } from '../../protocol/change.ts';
 
 /** What the feed's clients ask the hub (`board/feed`), and what it answers. */
@@ -86,3 +86,11 @@ export const isFeedPush = (message: { readonly type: string }): message is FeedP
 /** The registry code of an error, also of one that crossed a thread and lost its class; '' where it has none. */
 export const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+
+/** An error of the registry again, from what is left of it after it crossed a thread. */
+export function reviveError(error: { readonly code: string; readonly message: string }): MagError {
+  const known = error.code in ERRORS ? (error.code as ErrorCode) : 'MAG_INTERNAL'; // `in` just showed it
+  const revived = new MagError(known, {}, { cause: error });
+  revived.message = error.message;
+  return revived;
+}

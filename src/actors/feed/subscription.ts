@@ -1,10 +1,10 @@
-import { describeError, ERRORS, type ErrorCode, MagError } from '../../errors.ts';
+import { describeError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { FeedPosition } from '../../protocol/change.ts';
 import type { Host, Timer } from '../../runtime/host.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { FeedListener, FeedSubscription } from './feed-log.ts';
-import { codeOf, type FeedPush, type FeedRequest, type FollowReply } from './feed-messages.ts';
+import { codeOf, type FeedPush, type FeedRequest, type FollowReply, reviveError } from './feed-messages.ts';
 
 export interface SubscriptionOptions {
   readonly host: Host;
@@ -79,7 +79,7 @@ export class Subscription implements FeedSubscription {
   receive(push: FeedPush): void {
     if (this.#state === 'stopped') return;
     if (push.type === 'FEED_INTERRUPTED') {
-      if (this.#state === 'following') this.#interrupted(push.position, revive(push.error));
+      if (this.#state === 'following') this.#interrupted(push.position, reviveError(push.error));
       return;
     }
     const { epoch, after, changes } = push;
@@ -184,12 +184,4 @@ export class Subscription implements FeedSubscription {
       this.#options.log.error({ ref: this.ref, error: describeError(error) }, 'a follower threw');
     }
   }
-}
-
-/** An error that crossed a thread as its body. */
-function revive({ code, message }: { readonly code: string; readonly message: string }): Error {
-  const known = code in ERRORS ? (code as ErrorCode) : 'MAG_INTERNAL'; // `in` just showed it
-  const error = new MagError(known);
-  error.message = message;
-  return error;
 }

@@ -11,6 +11,7 @@ export class Appender {
   readonly #file: FeedFile;
   /** Changes of the transaction being received, until it commits or grows too long to hold. */
   #open: NewChange[] | null = null;
+  #openBytes = 0;
   #spilled = false;
   #skipping = false;
   /** End of the last transaction that was appended and awaits the file's commit. */
@@ -28,6 +29,7 @@ export class Appender {
   add(event: SourceEvent): void {
     if (event.kind === 'begin') {
       this.#open = [];
+      this.#openBytes = 0;
       // The slot sends again what was not confirmed when the connection broke.
       this.#skipping = event.commitLsn < (this.#ready ?? this.#file.lsn);
       return;
@@ -35,7 +37,10 @@ export class Appender {
     if (event.kind === 'change') {
       if (this.#skipping || this.#open === null) return;
       this.#open.push(event.change);
-      if (this.#spilled || this.#open.length >= LIMITS.feedTransactionRows) this.#spill();
+      this.#openBytes += event.size;
+      const isLong =
+        this.#open.length >= LIMITS.feedTransactionRows || this.#openBytes >= LIMITS.feedTailBytes;
+      if (this.#spilled || isLong) this.#spill();
       return;
     }
     this.#finish(event.endLsn);

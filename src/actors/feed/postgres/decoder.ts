@@ -15,7 +15,8 @@ interface Relation {
 /** What a replication message means for the log. */
 export type SourceEvent =
   | { readonly kind: 'begin'; readonly commitLsn: Lsn }
-  | { readonly kind: 'change'; readonly change: NewChange }
+  /** `size` is that of the message, in bytes. */
+  | { readonly kind: 'change'; readonly change: NewChange; readonly size: number }
   | { readonly kind: 'commit'; readonly endLsn: Lsn };
 
 /**
@@ -33,7 +34,7 @@ export class ChangeDecoder {
   }
 
   /** Throws RangeError for a message that refers to what was never announced. */
-  decode(message: PgOutputMessage): readonly SourceEvent[] {
+  decode(message: PgOutputMessage, size: number): readonly SourceEvent[] {
     switch (message.kind) {
       case 'begin':
         this.#commitTimestamp = isoMicroseconds(message.commitTime);
@@ -57,10 +58,11 @@ export class ChangeDecoder {
       case 'insert':
       case 'update':
       case 'delete':
-        return [{ kind: 'change', change: this.#rowChange(message) }];
+        return [{ kind: 'change', size, change: this.#rowChange(message) }];
       case 'truncate':
         return message.relations.map((id) => ({
           kind: 'change',
+          size,
           change: this.#change('TRUNCATE', this.#relation(id), null, null),
         }));
       default:

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { LIMITS } from '../../../limits.ts';
 import type { Change, ChangeColumn } from '../../../protocol/change.ts';
+import { FeedTail } from './feed-tail.ts';
 
 /** A change before it has an offset. */
 export type NewChange = Omit<Change, 'offset'>;
@@ -23,6 +24,8 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS changes(seq INTEGER PRIMARY KEY, shape INTEGER NOT NULL, type TEXT NOT NULL,
     at TEXT NOT NULL, old TEXT, new TEXT);`;
 
+const textLength = (value: unknown): number => (typeof value === 'string' ? value.length : 0);
+
 interface Shape {
   readonly schema: string;
   readonly table: string;
@@ -35,9 +38,7 @@ export class FeedFile {
   readonly #shapes = new Map<number, Shape>();
   /** Ids by table of the shape that was appended last; a table's older shapes are found in the file. */
   readonly #current = new Map<string, { readonly columns: readonly ChangeColumn[]; readonly id: number }>();
-  /** The newest visible changes, so that who follows at the head costs no read. Oldest first. */
-  #tail: Change[] = [];
-  #written: Change[] = [];
+  readonly #tail = new FeedTail();
   #epoch: string;
   #began: number;
   #head: number;
@@ -94,18 +95,11 @@ export class FeedFile {
     const { schema, table, columns, type, commitTimestamp, record, old } = change;
     const shape = this.#shapeId(schema, table, columns);
     const offset = this.#next;
-    this.#statements.append.run(
-      offset,
-      shape,
-      type,
-      commitTimestamp,
-      old === null ? null : JSON.stringify(old),
-      record === null ? null : JSON.stringify(record),
-    );
+    const before = old === null ? null : JSON.stringify(old);
+    const after = record === null ? null : JSON.stringify(record);
+    this.#statements.append.run(offset, shape, type, commitTimestamp, before, after);
     this.#next += 1;
-    this.#written.push({ ...change, offset });
-    // Of a transaction longer than the tail only the end can be of use there.
-    if (this.#written.length > 2 * LIMITS.feedCredit) this.#written = this.#written.slice(-LIMITS.feedCredit);
+    this.#tail.write({ ...change, offset }, (before?.length ?? 0) + (after?.length ?? 0));
   }
 
   /** Makes what was appended visible, together with how far the source was read. */
@@ -115,15 +109,14 @@ export class FeedFile {
     this.#db.exec('COMMIT');
     this.#lsn = lsn;
     this.#head = this.#next - 1;
-    this.#tail = [...this.#tail, ...this.#written].slice(-LIMITS.feedCredit);
-    this.#written = [];
+    this.#tail.commit();
   }
 
   /** Forgets what was appended and not committed. */
   rollback(): void {
     if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
     this.#next = this.#head + 1;
-    this.#written = [];
+    this.#tail.rollback();
     // Shapes added in it are gone too.
     this.#current.clear();
   }
@@ -143,7 +136,7 @@ export class FeedFile {
     this.#began = this.#head;
     this.#lsn = lsn;
     this.#durableLsn = lsn;
-    this.#tail = [];
+    this.#tail.clear();
   }
 
   /** Forces everything committed to the disk (one fsync of the WAL, one of the file). */
@@ -157,12 +150,16 @@ export class FeedFile {
 
   /** Changes after the offset, oldest first; the caller has checked it against floor and head. */
   read(after: number, limit: number): readonly Change[] {
-    const first = this.#tail[0];
-    if (first !== undefined && after >= first.offset - 1) {
-      const start = after - first.offset + 1;
-      return this.#tail.slice(start, start + limit);
+    const recent = this.#tail.read(after, limit);
+    if (recent !== null) return recent;
+    const found: Change[] = [];
+    let bytes = 0;
+    for (const row of this.#statements.read.iterate(after, this.#head, limit)) {
+      found.push(this.#toChange(row));
+      bytes += textLength(row.old) + textLength(row.new);
+      if (bytes >= LIMITS.feedBatchBytes) break;
     }
-    return this.#statements.read.all(after, this.#head, limit).map((row) => this.#toChange(row));
+    return found;
   }
 
   /** Deletes one step of what is older than the newest `keep` changes; true while there is more. */

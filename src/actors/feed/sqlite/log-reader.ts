@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { LIMITS } from '../../../limits.ts';
 import type { Change, ChangeColumn } from '../../../protocol/change.ts';
 import { decodeRow } from './cells.ts';
 
@@ -15,7 +16,7 @@ export interface LogReader {
   newest(): number;
   oldest(): number;
   epoch(): { readonly epoch: string; readonly began: number };
-  /** At most `limit` changes after `after`, up to `until`. */
+  /** At most `limit` changes after `after`, up to `until`; fewer where they are long. */
   read(after: number, until: number, limit: number): Change[];
 }
 
@@ -26,6 +27,8 @@ const DAY_MS = 86_400_000;
 
 const number = (row: Record<string, unknown> | undefined, name: string): number => Number(row?.[name] ?? 0);
 
+const textLength = (value: unknown): number => (typeof value === 'string' ? value.length : 0);
+
 export function createLogReader(db: DatabaseSync): LogReader {
   const version = db.prepare('PRAGMA schema_version');
   const newest = db.prepare('SELECT max(seq) AS seq FROM _mag_changes');
@@ -33,7 +36,7 @@ export function createLogReader(db: DatabaseSync): LogReader {
   const feed = db.prepare('SELECT epoch, began FROM _mag_feed');
   const shape = db.prepare('SELECT tbl, columns FROM _mag_shapes WHERE id = ?');
   const changes = db.prepare(
-    'SELECT seq, shape, at, old, new FROM _mag_changes WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?',
+    'SELECT seq, shape, at, old, new FROM _mag_changes WHERE seq > ? AND seq <= ? ORDER BY seq',
   );
   // A shape never changes under its id; the schema version bounds how many there are.
   const shapes = new Map<number, Shape>();
@@ -47,15 +50,14 @@ export function createLogReader(db: DatabaseSync): LogReader {
     },
     read: (after, until, limit) => {
       const found: Change[] = [];
-      let cursor = after;
-      while (found.length < limit) {
-        const rows = changes.all(cursor, until, limit - found.length);
-        for (const row of rows) {
-          cursor = number(row, 'seq');
-          const change = toChange(row, shapes, shape);
-          if (change !== null) found.push(change);
-        }
-        if (rows.length === 0) break;
+      let bytes = 0;
+      // SQL's own limit would count the holes too.
+      for (const row of changes.iterate(after, until)) {
+        const change = toChange(row, shapes, shape);
+        if (change === null) continue;
+        found.push(change);
+        bytes += textLength(row.old) + textLength(row.new);
+        if (found.length >= limit || bytes >= LIMITS.feedBatchBytes) break;
       }
       return found;
     },
