@@ -144,6 +144,8 @@ export const LIMITS = {
   /** Frames a client may send; beyond the burst its socket is not read until the bucket has filled again. */
   socketMessagesPerSecond: 5_000,
   socketMessageBurst: 10_000,
+  /** Shortest time a socket is not read; a timer for every message beyond the rate would cost more than the message. */
+  throttlePauseMs: 20,
   /** Frames that are no Phoenix message; a client that sends more is broken and is closed with 1007. */
   invalidFramesPerSocket: 16,
   /** Changes kept for a consumer out of credit under drop_oldest. */

@@ -195,16 +195,18 @@ describe('a message', () => {
   });
 
   it('beyond the rate slows its sender down, and loses nothing', async () => {
-    let clock = 0;
+    let frozen = true;
     await server.close();
-    const host = { ...nodeHost(), now: () => clock };
+    const host = { ...nodeHost(), now: () => (frozen ? 0 : performance.now() * 1_000) };
     server = await startRealtime(memoryPorts({ projects: [projectHandle('demo')], feed, host }));
-    const client = await open();
-    const count = LIMITS.socketMessageBurst + 200;
+    const [client, other] = [await open(), await open()];
+    const count = LIMITS.socketMessageBurst * 3;
     for (let at = 0; at < count; at += 1) client.send('phoenix', 'heartbeat', {});
     await client.until(() => server.gateway.stats().throttled > 0);
-    expect(client.frames.length).toBeLessThanOrEqual(LIMITS.socketMessageBurst);
-    clock += 1_000;
+    for (let turn = 0; turn < 5; turn += 1) await other.settle();
+    // What one read brought along is still answered.
+    expect(client.frames.length).toBeLessThan(LIMITS.socketMessageBurst * 2);
+    frozen = false;
     await client.until(() => client.frames.length === count);
   });
 });

@@ -74,6 +74,19 @@ describe('a resume', () => {
     expect(offsetsOf(client)).toEqual(range(101, 706));
   });
 
+  it('repeats nothing that the log showed before it was told live', async () => {
+    const plain = await follow();
+    feed.late = true;
+    insert(...range(1, 5));
+    const { client } = await follow({ resume: { epoch: 'epoch-1', offset: 1 } });
+    await received(client, 4);
+    feed.release();
+    insert(6);
+    feed.release();
+    await Promise.all([received(client, 5), received(plain.client, 6)]);
+    expect([offsetsOf(client), idsOf(plain.client)]).toEqual([range(2, 6), range(1, 6)]);
+  });
+
   it('misses and repeats nothing while writes go on', async () => {
     insert(...range(1, 300));
     let written = 300;

@@ -11,11 +11,14 @@ export class MemoryFeed implements FeedClient {
   trimmed = 0;
   /** While set, live followers hear nothing, as while a feed worker is down. */
   deaf = false;
+  /** While set, live batches come only at `release`, though the log can be read already. */
+  late = false;
   /** Makes the next reads fail, as while a feed worker restarts. */
   failingReads = 0;
   unavailable: string | null = null;
   consumed = 0;
   readonly #log: Change[] = [];
+  readonly #held: Change[][] = [];
   readonly #followers = new Set<FeedListener>();
 
   get followers(): number {
@@ -30,7 +33,15 @@ export class MemoryFeed implements FeedClient {
   append(...drafts: readonly Draft[]): void {
     const changes = drafts.map((draft) => this.#commit(draft));
     if (this.deaf) return;
-    for (const follower of this.#followers) follower.changes(this.epoch, changes);
+    this.#held.push(changes);
+    if (!this.late) this.release();
+  }
+
+  /** Tells the followers what was held back. */
+  release(): void {
+    for (const changes of this.#held.splice(0)) {
+      for (const follower of this.#followers) follower.changes(this.epoch, changes);
+    }
   }
 
   /** The source is interrupted; with an epoch, continuity is lost. */

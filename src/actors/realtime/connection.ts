@@ -24,6 +24,7 @@ export class Connection {
   /** Token bucket: what was left, and when (host milliseconds). */
   #tokens: number = LIMITS.socketMessageBurst;
   #countedAt: number;
+  #throttled = false;
   closing = false;
 
   constructor(context: GatewayContext, project: Project, socket: GatewaySocket, vsn: Vsn, apikey: string) {
@@ -60,6 +61,8 @@ export class Connection {
     this.closing = true;
     this.outbox.end();
     this.project.forget(this);
+    // A throttled socket must be read again, or the peer's answer to the close would not be seen.
+    this.#socket.resume();
     this.#socket.close(reason.code, reason.reason);
   }
 
@@ -89,17 +92,33 @@ export class Connection {
   /** Counts one message; beyond the rate the socket is not read for a while, so that TCP slows the sender. */
   takeToken(): void {
     this.#tokens -= 1;
-    if (this.#tokens > 0) return;
-    const { host } = this.context.ports;
-    const now = host.now();
+    // What came with the last read is still handled, on credit.
+    if (this.#tokens > 0 || this.#throttled || this.#earn() > 0) return;
+    this.#throttled = true;
+    this.context.counters.throttled += 1;
+    this.#socket.pause();
+    this.#resumeLater();
+  }
+
+  #earn(): number {
+    const now = this.context.ports.host.now();
     const earned = ((now - this.#countedAt) * LIMITS.socketMessagesPerSecond) / 1_000;
     this.#tokens = Math.min(LIMITS.socketMessageBurst, this.#tokens + earned);
     this.#countedAt = now;
-    if (this.#tokens > 0) return;
-    this.context.counters.throttled += 1;
-    this.#socket.pause();
-    const wait = Math.ceil(((1 - this.#tokens) * 1_000) / LIMITS.socketMessagesPerSecond) + 10;
-    host.setTimer(wait, () => this.#socket.resume());
+    return this.#tokens;
+  }
+
+  #resumeLater(): void {
+    const wait = ((1 - this.#tokens) * 1_000) / LIMITS.socketMessagesPerSecond;
+    this.context.ports.host.setTimer(Math.max(LIMITS.throttlePauseMs, wait), () => {
+      if (this.closing) return;
+      if (this.#earn() <= 0) {
+        this.#resumeLater();
+        return;
+      }
+      this.#throttled = false;
+      this.#socket.resume();
+    });
   }
 
   /**
