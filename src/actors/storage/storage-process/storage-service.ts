@@ -64,22 +64,18 @@ export class StorageService {
   }
 
   #open(file: string): SqliteSession {
+    this.#closeDropped();
     const known = this.#files.get(file);
-    const inode = statSync(file).ino;
-    if (known !== undefined) this.#files.delete(file);
-    if (known !== undefined && known.inode !== inode) known.session.close();
-    const entry =
-      known !== undefined && known.inode === inode
-        ? known
-        : {
-            inode,
-            session: new SqliteSession({
-              file,
-              busyTimeout: 0,
-              checkpointPages: LIMITS.checkpointPages,
-              inlineOnly: false,
-            }),
-          };
+    const entry = known ?? {
+      inode: statSync(file).ino,
+      session: new SqliteSession({
+        file,
+        busyTimeout: 0,
+        checkpointPages: LIMITS.checkpointPages,
+        inlineOnly: false,
+      }),
+    };
+    this.#files.delete(file);
     this.#files.set(file, entry);
     for (const [path, { session }] of this.#files) {
       if (this.#files.size <= LIMITS.storageProcessFiles) break;
@@ -87,6 +83,15 @@ export class StorageService {
       this.#files.delete(path);
     }
     return entry.session;
+  }
+
+  /** A deleted file that stays open keeps its space on the disk, and must not answer for the one that replaced it. */
+  #closeDropped(): void {
+    for (const [path, { session, inode }] of this.#files) {
+      if (statSync(path, { throwIfNoEntry: false })?.ino === inode) continue;
+      session.close();
+      this.#files.delete(path);
+    }
   }
 
   #query(session: SqliteSession, request: Extract<StorageRequest, { op: 'query' }>): Reply {
