@@ -23,6 +23,7 @@ import { LIMITS } from './limits.ts';
 import type { BootStage } from './protocol/board-status.ts';
 import { createSystem } from './runtime/create-system.ts';
 import { nodeHost } from './runtime/host-node.ts';
+import { saveModuleCache } from './runtime/module-cache.ts';
 import type { ChildSpec } from './runtime/spec.ts';
 import { supervisor } from './runtime/specs.ts';
 import type { ActorSystem } from './runtime/system.ts';
@@ -168,6 +169,7 @@ export async function startBoard(config: Config, { signal, interactive }: StartB
     throw error;
   });
   await announce(shelf);
+  saveModuleCache();
   let stopping: Promise<void> | null = null;
   return {
     url: shelf.take('url'),

@@ -186,6 +186,10 @@ export const LIMITS = {
   /** A worker that does not beat for so long spins for ever and is terminated. */
   heartbeatMs: 500,
   hungMs: 2_000,
+  /** Processor time a thread may use without a beat; one that was starved on a busy machine has used little. */
+  spinMs: 1_000,
+  /** After so long without a beat a thread is given up whatever it does: it is blocked. */
+  blockedMs: 20_000,
   deadLetters: 1_000,
   restartIntensity: 5,
   restartWithinMs: 60_000,

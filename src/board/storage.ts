@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import {
   StorageProcesses,
   type StorageProcessInfo,
@@ -5,6 +6,7 @@ import {
 import type { LeaseRequest } from '../actors/storage/storage-process/storage-request.ts';
 import { describeError, MagError } from '../errors.ts';
 import type { HostProcess } from '../runtime/host.ts';
+import { moduleCacheFolder } from '../runtime/module-cache.ts';
 import type { ChildSpec, ComponentContext, ComponentService } from '../runtime/spec.ts';
 import { component, supervisor } from '../runtime/specs.ts';
 import { entryUrl } from './entry-url.ts';
@@ -57,6 +59,15 @@ class ProcessNodes {
   }
 }
 
+/** The environment without our settings, which hold secrets; with the compiled modules, which save half of a start. */
+function childEnvironment(): Record<string, string> {
+  const own = Object.entries(process.env).filter(
+    ([name, value]) => value !== undefined && !name.startsWith('MAG_'),
+  );
+  const cache = moduleCacheFolder();
+  return { ...Object.fromEntries(own), ...(cache === null ? {} : { NODE_COMPILE_CACHE: cache }) };
+}
+
 function startOwner(context: ComponentContext, shelf: Shelf): ComponentService {
   const { host, log } = context;
   const nodes = new ProcessNodes(context);
@@ -68,7 +79,8 @@ function startOwner(context: ComponentContext, shelf: Shelf): ComponentService {
       nodes.spawned(
         host.spawnProcess({
           command: process.execPath,
-          args: [entryUrl('worker/storage-process').pathname, socket],
+          args: [fileURLToPath(entryUrl('worker/storage-process')), socket],
+          env: childEnvironment(),
           ipc: true,
         }),
       ),

@@ -4,6 +4,7 @@ import { CONFIG_FILE, type Config, SETTING_KEYS, SETTINGS } from '../actors/bios
 import { describeError, MagError } from '../errors.ts';
 import type { Host } from '../runtime/host.ts';
 import { nodeHost } from '../runtime/host-node.ts';
+import { openModuleCache } from '../runtime/module-cache.ts';
 import { type Command, EXIT, type Terminal } from './command.ts';
 import { keepCompiled } from './compile-cache.ts';
 import { exitCodeOf, report } from './report.ts';
@@ -69,6 +70,7 @@ async function serve(config: Config, interactive: boolean, terminal: Terminal): 
   process.on('SIGINT', onSignal);
   let board: Board;
   try {
+    openModuleCache(config.dataDir);
     const { startBoard } = await import('../board.ts');
     board = await startBoard(config, { signal: abort.signal, interactive });
   } catch (error) {

@@ -4,6 +4,7 @@ import { createRuntime, type Runtime } from './create-system.ts';
 import type { Host, MessagePort } from './host.ts';
 import { Link } from './link.ts';
 import type { Log } from './log.ts';
+import { saveModuleCache } from './module-cache.ts';
 import type { ChildSpec } from './spec.ts';
 import { type Control, PortTransport, type Transport, type TransportListener } from './transport.ts';
 import { toWire } from './wire-error.ts';
@@ -15,8 +16,8 @@ export interface SubtreeOptions {
   readonly transport: Transport;
   /** file: URL of the module to load. */
   readonly module: string;
-  /** The module is loaded: from here on the thread must keep beating. */
-  readonly loaded: () => void;
+  /** The subtree is up: from here on the thread must keep beating. Until then its start has a deadline. */
+  readonly ready: () => void;
   /** The way to the thread above is lost, or the subtree has ended. */
   readonly leave: () => void;
 }
@@ -43,7 +44,7 @@ export class Subtree {
   constructor(options: SubtreeOptions) {
     this.#options = options;
     this.#make = load(options.module);
-    this.#make.then(options.loaded, () => {}); // told to the other end at START
+    this.#make.catch(() => {}); // told to the other end at START
     // Until START says where it is mounted there is no system yet; a bare listener waits for it.
     options.transport.listen({
       frame: (frame) => {
@@ -97,7 +98,9 @@ export class Subtree {
       void root?.ended.then((exit) => {
         if (exit.kind === 'normal') this.#link?.control({ type: 'ENDED' });
       });
+      this.#options.ready();
       this.#link?.control({ type: 'READY' });
+      saveModuleCache();
     } catch (error) {
       this.#fail(error);
     }
@@ -113,6 +116,8 @@ export class Subtree {
     const system = this.#runtime?.system;
     if (system === undefined) return Promise.reject(new MagError('MAG_NOT_FOUND', { path: operation }));
     if (operation === 'tree') return system.tree();
+    // What came before it over the same way has been handed on.
+    if (operation === 'barrier') return Promise.resolve(null);
     if (operation === 'command') {
       // Only our own code calls; the admin interface has checked what a user sent.
       const { path, command, reason } = args as { path: string; command: ActorCommand; reason: string };

@@ -13,11 +13,16 @@ interface Patient {
   readonly watched: Watched;
   beats: number;
   missed: number;
-  utilization: ReturnType<Worker['performance']['eventLoopUtilization']> | undefined;
+  /** Processor time of the thread when its first beat was missed, milliseconds; null while it is not known. */
+  used: number | null;
 }
 
-/** Share of the time that a loop was busy from which on it counts as spinning. */
-const BUSY = 0.9;
+/** Processor time of a thread so far, in milliseconds; null where this Node cannot tell (before 24.6). */
+async function processorTime(thread: Worker | undefined): Promise<number | null> {
+  if (thread === undefined || typeof thread.cpuUsage !== 'function') return null;
+  const { user, system } = await thread.cpuUsage();
+  return (user + system) / 1_000;
+}
 
 /**
  * Finds threads whose event loop no longer turns. Counts checks without a beat rather than time, so that a stall of
@@ -34,7 +39,7 @@ export class Watchdog {
   }
 
   watch(watched: Watched): () => void {
-    const patient: Patient = { watched, beats: 0, missed: 0, utilization: undefined };
+    const patient: Patient = { watched, beats: 0, missed: 0, used: null };
     this.#patients.add(patient);
     this.#plan();
     return () => this.#patients.delete(patient);
@@ -61,20 +66,38 @@ export class Watchdog {
     if (beats !== patient.beats) {
       patient.beats = beats;
       patient.missed = 0;
-      patient.utilization = patient.watched.thread()?.performance.eventLoopUtilization();
+      patient.used = null;
       return;
     }
     patient.missed += 1;
     const silent = patient.missed * LIMITS.heartbeatMs;
-    if (silent < LIMITS.hungMs || !this.#spins(patient)) return;
-    this.#patients.delete(patient);
-    patient.watched.hung(silent);
+    if (patient.missed === 1 || patient.used === null) void this.#note(patient);
+    if (silent >= LIMITS.hungMs) void this.#judge(patient, silent);
   }
 
-  /** A thread that merely got no processor time did not use any either. */
-  #spins(patient: Patient): boolean {
-    const { performance } = patient.watched.thread() ?? {};
-    if (performance === undefined || patient.utilization === undefined) return true;
-    return performance.eventLoopUtilization(patient.utilization).utilization >= BUSY;
+  async #note(patient: Patient): Promise<void> {
+    try {
+      patient.used = await processorTime(patient.watched.thread());
+    } catch {
+      patient.used = null; // It ended meanwhile, which its owner hears by itself.
+    }
+  }
+
+  /**
+   * A thread that merely got no processor time on a busy machine did not use any either: only one that worked all the
+   * while without a beat spins. One that neither works nor beats is blocked, and gets much longer.
+   */
+  async #judge(patient: Patient, silent: number): Promise<void> {
+    const { beats, used } = patient;
+    let now: number | null = null;
+    try {
+      now = await processorTime(patient.watched.thread());
+    } catch {
+      return; // As above.
+    }
+    const spins = used === null || now === null || now - used >= LIMITS.spinMs;
+    if (!spins && silent < LIMITS.blockedMs) return;
+    if (patient.beats !== beats || !this.#patients.delete(patient)) return;
+    patient.watched.hung(silent);
   }
 }

@@ -3,6 +3,7 @@ import { describeError, MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { Core } from './core.ts';
 import type { MessagePort, Timer } from './host.ts';
+import { moduleCacheFolder } from './module-cache.ts';
 import { sibling } from './sibling.ts';
 import { PortTransport } from './transport.ts';
 import type { Vessel, VesselOptions } from './vessel.ts';
@@ -15,6 +16,8 @@ export interface HostTask {
   readonly name: string;
   /** `[beats, thread id]`, shared. */
   readonly pulse: Int32Array;
+  /** Folder of compiled modules, or null. */
+  readonly cache: string | null;
 }
 
 /** A thread that may have been loaded before it is known what for. */
@@ -93,7 +96,13 @@ class WorkerPool {
     const abort = new AbortController();
     let hung: MagError | null = null;
     let name = options.name;
-    const task: HostTask = { port: port2, module: options.module, name: options.name, pulse };
+    const task: HostTask = {
+      port: port2,
+      module: options.module,
+      name: options.name,
+      pulse,
+      cache: moduleCacheFolder(),
+    };
     // Piscina types its transfer list by the browser's overload of postMessage; Node's takes ports.
     const run = { transferList: [port2], signal: abort.signal } as object;
     const running = this.#piscina.run(task, run);

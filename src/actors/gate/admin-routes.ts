@@ -95,7 +95,9 @@ export function adminRoutes(app: App, ports: EdgePorts, auth: AdminAuth): void {
     async (request, reply) => {
       const { path, command } = readCommand(request.params['*']);
       const reason = request.body?.reason ?? 'asked for over the admin API';
-      await admin.request('ACTOR_COMMAND', { path, command, reason, actor: actorOf(request) });
+      const fault = request.body?.fault;
+      const asked = { path, command, reason, actor: actorOf(request) };
+      await admin.request('ACTOR_COMMAND', fault === undefined ? asked : { ...asked, fault });
       return reply.status(202).send({ path, command, reason });
     },
   );

@@ -33,7 +33,13 @@ export const SettingsBody = Type.Object({ grants: Type.Array(GrantBody, { maxIte
 
 export const CommandBody = Type.Union([
   Type.Null(),
-  Type.Object({ reason: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })) }, closed),
+  Type.Object(
+    {
+      reason: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
+      fault: Type.Optional(Type.Union([Type.Literal('throw'), Type.Literal('exit'), Type.Literal('spin')])),
+    },
+    closed,
+  ),
 ]);
 
 const secret = Type.String({ minLength: 1, maxLength: 4_096 });
