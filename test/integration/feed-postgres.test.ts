@@ -64,6 +64,27 @@ describe('the feed of a PostgreSQL database', () => {
     ]);
   });
 
+  it('tells old rows of a table that a role without any rights on our schema made', async () => {
+    await db.query(
+      'CREATE ROLE tenant LOGIN; GRANT ALL ON SCHEMA public TO tenant; REVOKE ALL ON SCHEMA _mag FROM PUBLIC',
+    );
+    const from = log.head();
+    await db.query(
+      'SET ROLE tenant; CREATE TABLE theirs(a int); INSERT INTO theirs VALUES (1); DELETE FROM theirs; RESET ROLE',
+    );
+    await db.query('SET ROLE tenant; CREATE TABLE copied AS SELECT 2 AS b; DELETE FROM copied; RESET ROLE');
+    expect((await changesAfter(log, from, 4)).map(brief)).toEqual([
+      ['INSERT', 'theirs', null, { a: 1 }],
+      ['DELETE', 'theirs', { a: 1 }, null],
+      ['INSERT', 'copied', null, { b: 2 }],
+      ['DELETE', 'copied', { b: 2 }, null],
+    ]);
+    await expect(db.query('SET ROLE tenant; DROP EVENT TRIGGER _mag_replica_identity')).rejects.toThrow(
+      /owner/,
+    );
+    await db.query('RESET ROLE');
+  });
+
   it('shows every type as a REST row shows it, arrays and great numbers as text', async () => {
     const from = log.head();
     await db.query(`

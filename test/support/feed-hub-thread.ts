@@ -52,6 +52,11 @@ export class HubThread {
     await worker?.terminate();
   }
 
+  /** As the board does when a project is dropped. */
+  async drop(ref: string): Promise<void> {
+    await this.#ask({ type: 'FEED_DROP', ref });
+  }
+
   async stop(): Promise<void> {
     this.client.close();
     await this.kill();

@@ -82,8 +82,9 @@ class Client implements FeedClientService {
 
   /** All projects nudged in one turn go in one message. */
   nudge(ref: string): void {
+    const isFirst = this.#nudged.size === 0;
     this.#nudged.add(ref);
-    if (this.#nudged.size > 1) return;
+    if (!isFirst) return;
     this.#options.host.soon(() => {
       const refs = [...this.#nudged];
       this.#nudged.clear();

@@ -19,9 +19,13 @@ const TABLES_WITHOUT_OLD_ROWS = `
     AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_toast%'
   ORDER BY c.oid`;
 
-/** A tenant's CREATE TABLE must not fail because of us, so the trigger only warns. */
+/**
+ * Runs as the tenant who makes a table, and so may do no more than the tenant. Their CREATE TABLE must not fail because
+ * of us, so it only warns.
+ */
 const IDENTITY_FUNCTION = `
-  CREATE OR REPLACE FUNCTION _mag.replica_identity() RETURNS event_trigger LANGUAGE plpgsql AS $body$
+  CREATE OR REPLACE FUNCTION _mag.replica_identity() RETURNS event_trigger LANGUAGE plpgsql
+  SET search_path = pg_catalog AS $body$
   DECLARE made record;
   BEGIN
     FOR made IN SELECT object_identity FROM pg_event_trigger_ddl_commands()
