@@ -23,7 +23,7 @@ new Subtree({
   pid: process.pid,
   transport: new IpcTransport(host, ipc),
   module,
-  loaded: () => {},
+  ready: () => {},
   // Without its parent it serves nobody, and would hold what the next board needs.
   leave: () => process.exit(0),
 });

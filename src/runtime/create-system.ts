@@ -103,8 +103,8 @@ export class Runtime implements Core {
     const cell = this.registry.find(to) ?? this.registry.mountAbove(to);
     if (cell?.live === true) return this.post(cell, delivery);
     if (this.registry.awaited(to)) return this.registry.park(delivery);
-    const way = this.remotes.route(to);
-    if (way !== null) return way.deliver(delivery);
+    const sent = this.remotes.send(delivery);
+    if (sent !== null) return sent;
     this.#bury(delivery, new MagError('MAG_ACTOR_NOT_FOUND', { path: to }));
     return 'dead';
   }

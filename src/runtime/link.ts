@@ -17,6 +17,19 @@ export interface LinkHandlers {
 
 type Answer = { readonly value: unknown } | { readonly error: unknown };
 
+/**
+ * Whether a message cannot cross a thread. The sender learns of it with the path of the bad field: an ask is
+ * rejected, for a send this throws MAG_MESSAGE_NOT_CLONEABLE.
+ */
+export function refuseUncloneable({ ask, message, to }: Delivery): boolean {
+  const field = uncloneableField(message);
+  if (field === null) return false;
+  const error = new MagError('MAG_MESSAGE_NOT_CLONEABLE', { path: to, field });
+  if (ask === null) throw error;
+  ask.reject(error);
+  return true;
+}
+
 /** One end of a way to another thread or process: messages out and in, and answers matched with their asks. */
 export class Link {
   readonly #core: Core;
@@ -42,16 +55,10 @@ export class Link {
     return this.#open;
   }
 
-  /** Throws MAG_MESSAGE_NOT_CLONEABLE with the field's path, at an ask into its promise. */
+  /** Throws MAG_MESSAGE_NOT_CLONEABLE where a send cannot cross. */
   deliver(delivery: Delivery): SendResult {
     const { ask, message, to } = delivery;
-    const field = uncloneableField(message);
-    if (field !== null) {
-      const error = new MagError('MAG_MESSAGE_NOT_CLONEABLE', { path: to, field });
-      if (ask === null) throw error;
-      ask.reject(error);
-      return 'rejected';
-    }
+    if (refuseUncloneable(delivery)) return 'rejected';
     if (!this.#open) {
       this.#core.deadLetters.add(delivery, 'MAG_COMPONENT_UNAVAILABLE');
       ask?.reject(new MagError('MAG_COMPONENT_UNAVAILABLE', { name: to }));

@@ -122,6 +122,11 @@ export class RemoteActor implements Actor {
     await this.#link.call('command', { path, command, reason }, LIMITS.commandTimeoutMs);
   }
 
+  /** Resolves when everything that was sent to the mount before has reached it. */
+  async barrier(): Promise<void> {
+    await this.#link?.call('barrier', null, LIMITS.treeTimeoutMs);
+  }
+
   async overlay(): Promise<Partial<ActorNode>> {
     const placement = {
       thread: this.#cell.spec.id,
@@ -149,7 +154,7 @@ export class RemoteActor implements Actor {
   #board(vessel: Vessel): void {
     this.#vessel = vessel;
     this.#link = new Link(this.#core, vessel.transport, {
-      call: (operation) => Promise.reject(new MagError('MAG_NOT_FOUND', { path: operation })),
+      call: (operation, args) => this.#call(operation, args),
       control: (control) => this.#control(control),
       closed: () => {},
     });
@@ -157,6 +162,14 @@ export class RemoteActor implements Actor {
       if (!this.#closing) this.#cell.fail(error);
       this.#markEnded();
     });
+  }
+
+  async #call(operation: string, args: unknown): Promise<null> {
+    if (operation !== 'barrier') throw new MagError('MAG_NOT_FOUND', { path: operation });
+    const { mount } = args as { mount: string }; // our own code asks, in remotes.ts
+    const actor = this.#core.registry.find(mount)?.actor;
+    if (actor instanceof RemoteActor) await actor.barrier();
+    return null;
   }
 
   #control(control: Control): void {

@@ -1,6 +1,10 @@
+import { MagError } from '../errors.ts';
+import { LIMITS } from '../limits.ts';
 import type { Core } from './core.ts';
-import type { Link } from './link.ts';
+import { type Link, refuseUncloneable } from './link.ts';
+import type { Delivery } from './mailbox.ts';
 import { isWithin } from './registry.ts';
+import type { SendResult } from './system.ts';
 
 /** A mount of this thread: a subtree that lives in another thread or process. */
 export interface Mount {
@@ -10,11 +14,18 @@ export interface Mount {
   readonly takesPorts: boolean;
 }
 
+/** A direct way to a mount beside this one. */
+interface Peer {
+  readonly link: Link;
+  /** Messages that must not overtake those which are still on their way through the thread above. */
+  held: Delivery[] | null;
+}
+
 /** The ways out of this thread: mounts below it, peers beside it, and the thread that started it. */
 export class Remotes {
   readonly #core: () => Core;
   readonly #mounts = new Map<string, Mount>();
-  readonly #peers = new Map<string, Link>();
+  readonly #peers = new Map<string, Peer>();
   readonly #closers: (() => Promise<void>)[] = [];
   #uplink: Link | null = null;
   /** Where this thread itself is mounted. */
@@ -54,22 +65,53 @@ export class Remotes {
     this.#tell();
   }
 
+  /** A direct way opens. What was sent before may still be under way through the thread above: it goes first. */
   addPeer(path: string, link: Link): void {
-    this.#peers.get(path)?.close();
-    this.#peers.set(path, link);
+    this.#peers.get(path)?.link.close();
+    const peer: Peer = { link, held: [] };
+    this.#peers.set(path, peer);
+    const open = (): void => {
+      const held = peer.held ?? [];
+      peer.held = null;
+      for (const delivery of held) if (delivery.ask?.settled !== true) link.deliver(delivery);
+    };
+    const barrier = this.#uplink?.call('barrier', { mount: path }, LIMITS.treeTimeoutMs) ?? Promise.resolve();
+    // Without an answer the mount is gone or stuck, and there is nothing left to overtake.
+    barrier.then(open, open);
   }
 
   /** @param link only if it is still that one */
   removePeer(path: string, link?: Link): void {
     const known = this.#peers.get(path);
-    if (known === undefined || (link !== undefined && known !== link)) return;
+    if (known === undefined || (link !== undefined && known.link !== link)) return;
     this.#peers.delete(path);
-    known.close();
+    known.link.close();
+  }
+
+  /**
+   * Sends to a path that this thread does not hold; null where there is no way to it.
+   * Throws MAG_MESSAGE_NOT_CLONEABLE.
+   */
+  send(delivery: Delivery): SendResult | null {
+    const peer = this.#peerFor(delivery.to);
+    if (peer === null) return this.route(delivery.to)?.deliver(delivery) ?? null;
+    if (peer.held === null) return peer.link.deliver(delivery);
+    if (refuseUncloneable(delivery)) return 'rejected';
+    if (peer.held.length >= LIMITS.parkedMessages) {
+      this.#core().deadLetters.add(delivery, 'MAG_OVERLOADED');
+      delivery.ask?.reject(
+        new MagError('MAG_OVERLOADED', { what: `the way to ${delivery.to} is only opening` }),
+      );
+      return 'rejected';
+    }
+    peer.held.push(delivery);
+    return 'sent';
   }
 
   /** The way to a path that this thread does not hold, or null. */
   route(path: string): Link | null {
-    for (const [peer, link] of this.#peers) if (isWithin(path, peer) && link.open) return link;
+    const peer = this.#peerFor(path);
+    if (peer !== null) return peer.link;
     if (this.#uplink === null || (this.#self !== null && isWithin(path, this.#self))) return null;
     return this.#uplink;
   }
@@ -89,9 +131,14 @@ export class Remotes {
   }
 
   async close(): Promise<void> {
-    for (const link of this.#peers.values()) link.close();
+    for (const peer of this.#peers.values()) peer.link.close();
     this.#peers.clear();
     await Promise.all(this.#closers.splice(0).map((closer) => closer()));
+  }
+
+  #peerFor(path: string): Peer | null {
+    for (const [mount, peer] of this.#peers) if (isWithin(path, mount) && peer.link.open) return peer;
+    return null;
   }
 
   #introduce(one: Mount, other: Mount): void {

@@ -40,7 +40,7 @@ export class Restarts {
     const repair: Repair = { cancelled: false, hurry: () => {} };
     const group = this.#claim(failed, repair);
     const delay = this.#nextDelay(failed);
-    this.#mechanics.send({ type: 'WAITING', id });
+    this.#mechanics.send({ type: delay > 0 ? 'WAITING' : 'RESTARTING', id });
     if (delay > 0)
       this.#core.emit({ type: 'backing_off', path: failed.path, reason: failed.lastError, delay });
     for (const member of [...group].reverse()) {
@@ -48,9 +48,11 @@ export class Restarts {
       if (repair.cancelled) return;
       member.phase = 'restarting';
     }
-    if (delay > 0) await this.#wait(repair, delay);
-    if (repair.cancelled) return;
-    this.#mechanics.send({ type: 'RESTARTING', id });
+    if (delay > 0) {
+      await this.#wait(repair, delay);
+      if (repair.cancelled) return;
+      this.#mechanics.send({ type: 'RESTARTING', id });
+    }
     if (!(await this.#bringBack(group, failed, repair))) return;
     if (this.#groupRepair?.repair === repair) this.#groupRepair = null;
     this.#mechanics.send({ type: 'RESTARTED', id });

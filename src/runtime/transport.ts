@@ -14,7 +14,6 @@ export type Control =
   | { readonly type: 'PEER_GONE'; readonly mount: string }
   | { readonly type: 'MOUNTS'; readonly mounts: readonly string[] }
   // from the mount
-  | { readonly type: 'LOADED' }
   | { readonly type: 'READY' }
   | { readonly type: 'FAILED'; readonly error: WireError }
   | { readonly type: 'ENDED' }

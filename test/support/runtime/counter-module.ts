@@ -28,6 +28,23 @@ export default function make(input: { readonly from?: number; readonly failToSta
           return null;
         },
       })),
+      component('streamer', (context) => {
+        let next = 0;
+        const burst = (to: string): void => {
+          for (let n = 0; n < 20; n += 1) context.system.slot(to).send({ type: 'N', n: next++ });
+          if (!context.signal.aborted) setImmediate(() => burst(to));
+        };
+        return { handle: (message) => burst(String(message.to)) };
+      }),
+      light('order', {
+        init: () => ({ last: -1, seen: 0, inversions: 0 }),
+        receive: (state, message, context) => {
+          if (message.type === 'REPORT') context.reply(state);
+          if (message.type !== 'N') return state;
+          const n = Number(message.n);
+          return { last: n, seen: state.seen + 1, inversions: state.inversions + (n < state.last ? 1 : 0) };
+        },
+      }),
       component('mortal', () => ({
         handle: (message) => {
           if (message.type === 'EXIT') process.exit(7);
