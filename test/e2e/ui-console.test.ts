@@ -152,6 +152,52 @@ describe.skipIf(!found.available).each(CONSOLES)('the console in a browser, %s',
     expect(complaints).toEqual([]);
   });
 
+  it('pauses, resumes, restarts and stops what is selected, asking before it stops', async () => {
+    await signIn();
+    const { victim } = consoleServer;
+    const says = (what: string): Promise<void> =>
+      page
+        .locator('#detail')
+        .getByRole('heading', { level: 2 })
+        .locator('~ .badge')
+        .getByText(what)
+        .waitFor();
+    await row(victim).click();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await says('paused');
+    await page.getByRole('button', { name: 'Resume' }).click();
+    await says('healthy');
+    await page.getByRole('button', { name: 'Stop…' }).click();
+    const dialog = page.getByRole('dialog', { name: /^Stop / });
+    await dialog.getByRole('button', { name: 'Cancel' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Stop…' }).click();
+    await dialog.getByRole('button', { name: 'Stop it' }).click();
+    await says('stopped');
+    await page.getByRole('button', { name: 'Restart' }).click();
+    await says('healthy');
+    expect(complaints).toEqual([]);
+  });
+
+  it('shows what the board refuses with its code', async () => {
+    await signIn();
+    await row('board').click();
+    await page.getByRole('button', { name: 'Stop…' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Stop it' }).click();
+    await page.getByRole('alert').getByText(/^MAG_/).waitFor();
+  });
+
+  it('crashes a worker in the way that was chosen', async () => {
+    await signIn();
+    await row('board/edges/edge-2').click();
+    await page.getByRole('button', { name: 'Crash…' }).click();
+    await page.getByLabel('Reason').fill('left for good');
+    await page.getByLabel('Its thread exits').check();
+    const asked = page.waitForRequest((request) => request.url().endsWith('/edge-2/crash'));
+    await page.keyboard.press('Enter');
+    expect((await asked).postDataJSON()).toEqual({ reason: 'left for good', fault: 'exit' });
+  });
+
   it('opens, closes and leaves the tree by the keys of a tree view', async () => {
     await signIn();
     await row('board').focus();

@@ -9,7 +9,8 @@ export const accessibilityFaults = (page: Page): Promise<readonly string[]> =>
   page.evaluate(() => {
     const faults: string[] = [];
     const all = (selector: string): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(selector)];
-    const shown = (element: Element): boolean => element.checkVisibility();
+    const shown = (element: Element): boolean =>
+      element.checkVisibility() && element.closest('[aria-hidden=true]') === null;
     const say = (element: Element, what: string): void => {
       faults.push(`${element.outerHTML.slice(0, 120)}: ${what}`);
     };

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { ActorCommand } from '../../src/protocol/actor-node.ts';
 import type { ScopeNode } from '../../src/protocol/scope-tree.ts';
-import { type ApiError, api } from './api.ts';
+import { type ApiError, api, type Fault, type Order } from './api.ts';
 import { Dialog } from './dialog.tsx';
 import { asApiError, ErrorText } from './error-text.tsx';
 import { checkSession } from './session.ts';
@@ -19,20 +19,42 @@ const DONE: Record<ActorCommand, string> = {
 };
 
 interface AskProps {
-  readonly name: string;
+  readonly node: ScopeNode;
   readonly onClose: () => void;
-  readonly onConfirm: (reason: string) => void;
+  readonly onConfirm: (order: Order) => void;
 }
 
-function CrashDialog({ name, onClose, onConfirm }: AskProps) {
+const FAULTS: readonly (readonly [Fault, string])[] = [
+  ['throw', 'An error'],
+  ['exit', 'Its thread exits'],
+  ['spin', 'It loops for ever'],
+];
+
+function FaultChoice({ value, onChange }: { value: Fault; onChange: (fault: Fault) => void }) {
+  return (
+    <fieldset class="choice">
+      <legend>How</legend>
+      {FAULTS.map(([fault, text]) => (
+        <label key={fault}>
+          <input type="radio" name="fault" checked={value === fault} onChange={() => onChange(fault)} />
+          {text}
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+function CrashDialog({ node, onClose, onConfirm }: AskProps) {
   const [reason, setReason] = useState('');
+  const [fault, setFault] = useState<Fault>('throw');
+  const order: Order = { reason: reason.trim(), ...(fault === 'throw' ? {} : { fault }) };
   return (
     <Dialog
-      title={`Crash ${name}?`}
+      title={`Crash ${node.name}?`}
       confirm="Crash it"
       danger
       onClose={onClose}
-      onConfirm={() => onConfirm(reason.trim())}
+      onConfirm={() => onConfirm(order)}
     >
       <p>It fails with this reason; its supervisor then decides what restarts. The audit trail keeps both.</p>
       <label>
@@ -48,18 +70,19 @@ function CrashDialog({ name, onClose, onConfirm }: AskProps) {
           onInput={(event) => setReason(event.currentTarget.value)}
         />
       </label>
+      {node.kind === 'worker' && <FaultChoice value={fault} onChange={setFault} />}
     </Dialog>
   );
 }
 
-function StopDialog({ name, onClose, onConfirm }: AskProps) {
+function StopDialog({ node, onClose, onConfirm }: AskProps) {
   return (
     <Dialog
-      title={`Stop ${name}?`}
+      title={`Stop ${node.name}?`}
       confirm="Stop it"
       danger
       onClose={onClose}
-      onConfirm={() => onConfirm('stopped from the console')}
+      onConfirm={() => onConfirm({ reason: 'stopped from the console' })}
     >
       <p>
         It finishes what is in flight and stays stopped until somebody restarts it. What needs it will fail
@@ -76,12 +99,12 @@ export function ActorActions({ node }: { node: ScopeNode }) {
   const [outcome, setOutcome] = useState<Outcome | null>(null);
   useEffect(() => setOutcome(null), [node.path]);
 
-  const order = async (command: ActorCommand, reason: string): Promise<void> => {
+  const send = async (command: ActorCommand, order: Order): Promise<void> => {
     setAsking(null);
     setBusy(true);
     setOutcome(null);
     try {
-      await api.command(node.path, command, reason);
+      await api.command(node.path, command, order);
       setOutcome({ kind: 'done', text: DONE[command] });
     } catch (error) {
       const shown = asApiError(error);
@@ -93,7 +116,7 @@ export function ActorActions({ node }: { node: ScopeNode }) {
   };
 
   const close = (): void => setAsking(null);
-  const ordered = (command: ActorCommand) => (reason: string) => void order(command, reason);
+  const sends = (command: ActorCommand) => (order: Order) => void send(command, order);
   const paused = node.status === 'paused';
   return (
     <div class="actions">
@@ -101,13 +124,15 @@ export function ActorActions({ node }: { node: ScopeNode }) {
         <button type="button" class="danger" onClick={() => setAsking('crash')}>
           Crash…
         </button>
-        <button type="button" onClick={() => void order('restart', 'restarted from the console')}>
+        <button type="button" onClick={() => void send('restart', { reason: 'restarted from the console' })}>
           Restart
         </button>
         <button
           type="button"
           onClick={() =>
-            void order(paused ? 'resume' : 'pause', `${paused ? 'resumed' : 'paused'} from the console`)
+            void send(paused ? 'resume' : 'pause', {
+              reason: `${paused ? 'resumed' : 'paused'} from the console`,
+            })
           }
         >
           {paused ? 'Resume' : 'Pause'}
@@ -122,8 +147,8 @@ export function ActorActions({ node }: { node: ScopeNode }) {
         </p>
       )}
       {outcome?.kind === 'failed' && <ErrorText error={outcome.error} />}
-      {asking === 'crash' && <CrashDialog name={node.name} onClose={close} onConfirm={ordered('crash')} />}
-      {asking === 'stop' && <StopDialog name={node.name} onClose={close} onConfirm={ordered('stop')} />}
+      {asking === 'crash' && <CrashDialog node={node} onClose={close} onConfirm={sends('crash')} />}
+      {asking === 'stop' && <StopDialog node={node} onClose={close} onConfirm={sends('stop')} />}
     </div>
   );
 }

@@ -54,6 +54,15 @@ async function call(method: string, path: string, body?: object): Promise<unknow
   );
 }
 
+/** How an edge worker is crashed: by an error, by leaving its thread, or by a loop that never ends. */
+export type Fault = 'throw' | 'exit' | 'spin';
+
+export interface Order {
+  readonly reason: string;
+  /** Default throw; the others are for edge workers. */
+  readonly fault?: Fault;
+}
+
 const inPath = (path: string): string => path.split('/').map(encodeURIComponent).join('/');
 
 /** The admin API. Replies have the shapes of src/protocol, which the board's own tests hold it to. */
@@ -62,8 +71,8 @@ export const api = {
     call('POST', 'admin/v1/session', credential),
   signOut: (): Promise<unknown> => call('DELETE', 'admin/v1/session'),
   status: (): Promise<BoardStatus> => call('GET', 'livez') as Promise<BoardStatus>,
-  command: (path: string, command: ActorCommand, reason: string): Promise<unknown> =>
-    call('POST', `admin/v1/actors/${inPath(path)}/${command}`, { reason }),
+  command: (path: string, command: ActorCommand, order: Order): Promise<unknown> =>
+    call('POST', `admin/v1/actors/${inPath(path)}/${command}`, order),
   projects: (): Promise<readonly ProjectView[]> =>
     call('GET', 'admin/v1/projects') as Promise<readonly ProjectView[]>,
   engines: (): Promise<readonly EngineAvailability[]> =>

@@ -21,6 +21,16 @@ export function SignIn() {
           <h1>MagMoBo</h1>
         </div>
         <p class="muted">{location.host}</p>
+        {/* For password managers, which want a name to keep the key under. */}
+        <input
+          class="hidden"
+          name="username"
+          autocomplete="username"
+          value="admin"
+          tabIndex={-1}
+          aria-hidden
+          readOnly
+        />
         <label>
           Admin key
           <input

@@ -43,9 +43,12 @@ function flash(row: HTMLElement, type: LifecycleEvent['type'] | null): void {
   });
 }
 
-/** `running`, or the statechart's own word for it where that says more. */
+/** Statuses that the statechart's own word refines; a paused actor's says what it would be doing. */
+const REFINED: ReadonlySet<Face['status']> = new Set(['starting', 'running', 'restarting']);
+
+/** The status, or the statechart's own word for it where that says more. */
 export const stateText = (face: Pick<Face, 'status' | 'state'>): string =>
-  face.state === '' || face.state === face.status ? face.status : words(face.state);
+  face.state !== '' && REFINED.has(face.status) ? words(face.state) : face.status;
 
 const label = (face: Face): string =>
   [
