@@ -197,6 +197,13 @@ describe.runIf(process.getuid?.() === 0)('as root', () => {
     const [, place] = /lies in (\S+):/.exec(server.detail ?? '') ?? [];
     await server.stop();
     expect(place).toMatch(/^\/var\/lib\/magmobo\//);
-    rmSync(place!, { recursive: true });
+    try {
+      await make(inside).start();
+      const files = statSync(place!);
+      expect([files.uid !== 0, files.mode & 0o077]).toEqual([true, 0]);
+    } finally {
+      for (const each of running) await each.stop();
+      rmSync(place!, { recursive: true });
+    }
   });
 });

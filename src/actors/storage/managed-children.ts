@@ -109,8 +109,10 @@ const postmasterPid = (dataDir: string): number | null => {
 };
 
 /** How long each signal is given before the next, harder one. PostgreSQL: fast, immediate, and then by force. */
-const BY_FORCE: readonly (readonly [NodeJS.Signals, number])[] = [['SIGKILL', 5_000]];
-const IN_TURN: typeof BY_FORCE = [['SIGINT', 5_000], ['SIGQUIT', 2_000], ...BY_FORCE];
+const QUIT_MS = 2_000;
+const KILL_MS = 5_000;
+const BY_FORCE: readonly (readonly [NodeJS.Signals, number])[] = [['SIGKILL', KILL_MS]];
+const IN_TURN: typeof BY_FORCE = [['SIGINT', 5_000], ['SIGQUIT', QUIT_MS], ...BY_FORCE];
 const POLL_MS = 10;
 
 /** Ends a process that is not our child. Throws where even SIGKILL does not help. */
@@ -128,23 +130,24 @@ async function stopProcess(pid: number, host: Host, signals = IN_TURN): Promise<
 
 /**
  * Makes sure that no PostgreSQL process uses a data folder: neither a server nobody recorded, nor backends whose
- * server was killed (they hold its shared memory, and a new server refuses to start). Then removes its lock file.
+ * server was killed (they hold its shared memory, and a new server refuses to start), nor what initdb left running in
+ * the folder above, which is ours alone. Then removes the server's lock file.
  */
 export async function freeDataDir(dataDir: string, host: Host, log: Log): Promise<void> {
   const server = postmasterPid(dataDir);
-  const inside = processesIn(dataDir);
-  if (server !== null && inside.includes(server)) {
+  const folder = dirname(dataDir);
+  if (server !== null && processesIn(folder).includes(server)) {
     log.warn({ pid: server, dataDir }, 'a PostgreSQL server holds our data folder; it is stopped');
     await stopProcess(server, host);
   }
-  for (const pid of processesIn(dataDir)) {
-    log.warn({ pid, dataDir }, 'a PostgreSQL backend outlived its server; it is stopped');
+  for (const pid of processesIn(folder)) {
+    log.warn({ pid, dataDir }, 'a PostgreSQL process outlived its parent; it is stopped');
     signal(pid, 'SIGQUIT');
   }
-  const until = host.now() + 2_000;
-  while (processesIn(dataDir).length > 0) {
-    if (host.now() > until) for (const pid of processesIn(dataDir)) signal(pid, 'SIGKILL');
-    if (host.now() > until + 5_000) throw new Error(`processes in ${dataDir} do not end`);
+  const until = host.now() + QUIT_MS;
+  for (let left = processesIn(folder); left.length > 0; left = processesIn(folder)) {
+    if (host.now() > until) for (const pid of left) signal(pid, 'SIGKILL');
+    if (host.now() > until + KILL_MS) throw new Error(`processes in ${folder} do not end`);
     await sleep(host, POLL_MS);
   }
   // Where there is /proc, we know by now that whoever has this pid is a stranger.

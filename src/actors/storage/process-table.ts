@@ -28,7 +28,7 @@ export function commandOf(pid: number): string | null {
   return line === null ? null : line.replaceAll('\0', ' ').trim();
 }
 
-/** Processes whose working folder is `folder`: a PostgreSQL server and its backends stay in their data folder. */
+/** Processes that stand in `folder` or below: a PostgreSQL server and its backends stay in their data folder. */
 export function processesIn(folder: string): readonly number[] {
   let entries: readonly string[];
   try {
@@ -41,7 +41,8 @@ export function processesIn(folder: string): readonly number[] {
     .map(Number)
     .filter((pid) => {
       try {
-        return readlinkSync(`/proc/${pid}/cwd`) === folder && isAlive(pid);
+        const standsIn = readlinkSync(`/proc/${pid}/cwd`);
+        return (standsIn === folder || standsIn.startsWith(`${folder}/`)) && isAlive(pid);
       } catch {
         return false; // Gone meanwhile, or not ours to look at.
       }

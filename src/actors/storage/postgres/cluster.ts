@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
@@ -35,7 +34,7 @@ export interface ClusterPlace {
  * Decides where the cluster goes, and opens the way to it. As root PostgreSQL runs as another user, who needs to pass
  * through every parent: we grant that on the data folder itself, and go elsewhere where a folder above is closed.
  */
-export function placeCluster(dataFolder: string, user: SystemUser | null): ClusterPlace {
+export function placeCluster(dataFolder: string, user: SystemUser | null, host: Host): ClusterPlace {
   mkdirSync(dataFolder, { recursive: true });
   // Processes are found by the folder they stand in, which the system names without symbolic links.
   const root = realpathSync(dataFolder);
@@ -45,8 +44,7 @@ export function placeCluster(dataFolder: string, user: SystemUser | null): Clust
     const closed = closedFolder(resolve(root, '..'), user);
     if (closed === null) letThrough(root, user);
     else {
-      const name = createHash('sha256').update(root).digest('hex').slice(0, 16);
-      folder = join(SHARED_FOLDER, name);
+      folder = join(SHARED_FOLDER, placeName(root, host));
       moved = `PostgreSQL's data lies in ${folder}: the system user ${user.name} cannot enter ${closed}`;
       mkdirSync(SHARED_FOLDER, { recursive: true, mode: 0o755 });
     }
@@ -55,6 +53,17 @@ export function placeCluster(dataFolder: string, user: SystemUser | null): Clust
   if (user !== null) chownSync(folder, user.uid, user.gid);
   chmodSync(folder, 0o700);
   return { folder, dataDir: join(folder, 'data'), moved };
+}
+
+/**
+ * Name of the cluster's folder outside the data folder: kept in the data folder, so that another one made later at the
+ * same path does not take this one's cluster for its own.
+ */
+function placeName(root: string, host: Host): string {
+  const file = join(root, 'postgres-place');
+  if (!existsSync(file))
+    writeFileSync(file, Buffer.from(host.randomBytes(8)).toString('hex'), { mode: 0o600 });
+  return readFileSync(file, 'utf8').trim();
 }
 
 export interface ClusterOptions {

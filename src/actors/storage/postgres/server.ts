@@ -73,7 +73,7 @@ export class PostgresServer {
     const { dataFolder, secretsFolder, children, host, log } = this.#options;
     const user = systemUser();
     const binaries = prepareBinaries(user, log);
-    const place = placeCluster(dataFolder, user);
+    const place = placeCluster(dataFolder, user, host);
     this.detail = place.moved;
     if (place.moved !== null) log.warn({ folder: place.folder }, place.moved);
     const { password } = await ensureCluster({ place, binaries, user, secretsFolder, children, host, log });
@@ -178,7 +178,9 @@ export class PostgresServer {
 
   #hear(text: string): void {
     for (const line of text.split('\n')) {
-      if (/FATAL|PANIC/.test(line)) this.#options.log.warn({ from: 'postgres' }, line);
+      // Our own first connections meet a server that starts; that is no news.
+      if (/FATAL|PANIC/.test(line) && !line.includes('starting up'))
+        this.#options.log.warn({ from: 'postgres' }, line);
       else if (line.trim() !== '') this.#options.log.debug({ from: 'postgres' }, line);
     }
   }
