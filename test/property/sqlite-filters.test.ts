@@ -195,7 +195,7 @@ describe('filters and orders on SQLite', () => {
     const shape = queryShape(query);
     const plan = session.plan(query, shape);
     if (plan === null) throw new Error('not planned');
-    return JSON.parse(session.run(query, shape, plan, null)?.json ?? 'null');
+    return JSON.parse(session.run(query, shape, plan, { byteBudget: null, role: 'anon' })?.json ?? 'null');
   };
 
   it('mean what SQL says, for every nesting of terms and every order', () => {

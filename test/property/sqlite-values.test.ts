@@ -37,7 +37,9 @@ describe('values through SQLite', () => {
     });
     const shape = queryShape(query);
     const plan = session.plan(query, shape);
-    return plan === null ? '' : (session.run(query, shape, plan, null)?.json ?? '');
+    return plan === null
+      ? ''
+      : (session.run(query, shape, plan, { byteBudget: null, role: 'anon' })?.json ?? '');
   };
 
   it('every 64-bit integer is exact', () => {
@@ -96,7 +98,9 @@ describe('values through SQLite', () => {
     } as const;
     const shape = queryShape(query);
     const plan = session.plan(query, shape);
-    expect(plan && session.run(query, shape, plan, null)?.json).toBe('[{"note":"\\\\x00ff"}]');
+    expect(plan && session.run(query, shape, plan, { byteBudget: null, role: 'anon' })?.json).toBe(
+      '[{"note":"\\\\x00ff"}]',
+    );
   });
 });
 

@@ -150,21 +150,20 @@ describe('what may run on an edge thread', () => {
     expect(verdict(query)).toBe(expected);
   });
 
-  it('views on views, which take exponential time to compile, cost this thread nothing', async () => {
+  it('a view is not even compiled here: views on views take exponential time', async () => {
     const engine = await board.engine();
     let below = 'items';
-    for (let level = 0; level < 24; level += 1) {
-      await engine.sql(
-        `create view deep${level} as select x.id from ${below} x, ${below} y`,
-        [],
-        board.context(),
-      );
+    for (let level = 0; level < 12; level += 1) {
+      const view = `create view deep${level} as select x.id from ${below} x, ${below} y`;
+      await engine.sql(view, [], board.context());
       below = `deep${level}`;
     }
-    await expect(
-      engine.execute(select({ table: 'deep23', limit: 1 }), board.context({ ms: 500 })),
-    ).rejects.toMatchObject({ code: expect.stringMatching(/57014|42000/) });
-    // Had this thread compiled it, neither would come to an end.
-    expect(await engine.execute(read(eq('id')), board.context())).toMatchObject({ rowCount: 0 });
+    session.refreshSchema();
+    expect(session.schema().tables.get('deep11')).toMatchObject({ kind: 'view', described: false });
+    const query = select({ table: 'deep11', limit: 1 });
+    expect(session.plan(query, queryShape(query))).toBeNull();
+    const before = engine.counters.process;
+    await engine.execute(query, board.context()).catch(() => {});
+    expect(engine.counters.process).toBe(before + 1);
   });
 });

@@ -14,6 +14,7 @@ import type {
 import { withinInlineBounds } from './inline-rule.ts';
 import { decodeSchema } from './schema-codec.ts';
 import { isBusy, isStaleSchema, toPublicError } from './sqlite-errors.ts';
+import type { SqliteSchema } from './sqlite-schema.ts';
 import { SqliteSession } from './sqlite-session.ts';
 import { onlyReads, splitStatements } from './statement-splitter.ts';
 import { WalMonitor } from './wal-monitor.ts';
@@ -34,6 +35,13 @@ export interface SqliteEngineCounters {
   checkpoints: number;
 }
 
+/** Longest statement this thread looks into; splitting a script of megabytes would hold it up. */
+const LANE_LOOK = 4_096;
+
+/** A lane taken wrongly costs only waiting: SQLite's own lock decides. */
+const sqlLane = (statement: string): Lane =>
+  statement.length <= LANE_LOOK && onlyReads(splitStatements(statement)) ? 'read' : 'write';
+
 const timedOut = (): DatabaseError =>
   new DatabaseError('57014', 'canceling statement due to statement timeout');
 
@@ -48,6 +56,8 @@ class SqliteEngine implements Engine {
   #schemaIsFresh = false;
   /** Whether the schema is small enough for this thread to read. */
   #fits: boolean | null = null;
+  /** The last schema whose views are described too. */
+  #described: SqliteSchema | null = null;
   #checkpointing = false;
   #closed = false;
 
@@ -79,7 +89,7 @@ class SqliteEngine implements Engine {
   async sql(statement: string, params: readonly unknown[], context: ExecuteContext): Promise<SqlResult> {
     const refused = this.#refusal(context);
     if (refused !== null) throw refused;
-    const lane: Lane = onlyReads(splitStatements(statement)) ? 'read' : 'write';
+    const lane = sqlLane(statement);
     const { file } = this.#options;
     const busyMs = this.#busyMs(context);
     const reply = await this.#run({ op: 'sql', file, statement, params, busyMs }, lane, context);
@@ -90,16 +100,27 @@ class SqliteEngine implements Engine {
     const refused = this.#refusal(context);
     if (refused !== null) throw refused;
     try {
-      this.#refresh();
-      if (this.#schemaFits()) {
-        const schema = this.#session.schema();
-        if ([...schema.tables.values()].every((table) => table.described)) return schema;
-      }
+      const known = this.#knownSchema();
+      if (known !== null) return known;
     } catch (error) {
       if (!isBusy(error)) throw toPublicError(error);
     }
     const { file } = this.#options;
-    return decodeSchema((await this.#run({ op: 'schema', file }, 'read', context)).body);
+    const { body } = await this.#run({ op: 'schema', file }, 'read', context);
+    this.#described = decodeSchema(body);
+    return this.#described;
+  }
+
+  /** The schema as this thread knows it, or null where a storage process must describe its views first. */
+  #knownSchema(): SchemaSnapshot | null {
+    this.#refresh();
+    if (this.#described?.version === this.#session.schemaVersion()) return this.#described;
+    this.#described = null;
+    if (!this.#schemaFits()) return null;
+    const schema = this.#session.schema();
+    if (![...schema.tables.values()].every((table) => table.described)) return null;
+    this.#described = schema;
+    return schema;
   }
 
   close(): Promise<void> {
@@ -126,11 +147,11 @@ class SqliteEngine implements Engine {
     if (!this.#schemaFits()) return null;
     let result: QueryResult | null;
     try {
-      result = this.#runHere(query, shape);
+      result = this.#runHere(query, shape, context);
     } catch (error) {
       if (!isStaleSchema(error)) throw error;
       this.#session.forgetSchema();
-      result = this.#runHere(query, shape);
+      result = this.#runHere(query, shape, context);
     }
     if (result === null) return null;
     this.counters.inline += 1;
@@ -138,10 +159,11 @@ class SqliteEngine implements Engine {
     return result;
   }
 
-  #runHere(query: Query, shape: QueryShape): QueryResult | null {
+  #runHere(query: Query, shape: QueryShape, context: ExecuteContext): QueryResult | null {
     const plan = this.#session.plan(query, shape);
     if (plan === null || plan.heavy || !withinInlineBounds(plan.verdict, query)) return null;
-    return this.#session.run(query, shape, plan, LIMITS.inlineResultBytes);
+    const { role } = context.principal;
+    return this.#session.run(query, shape, plan, { byteBudget: LIMITS.inlineResultBytes, role });
   }
 
   /** A change of schema is seen by the first statement of each turn: what a client was told of precedes its next request. */
@@ -182,7 +204,8 @@ class SqliteEngine implements Engine {
     const lane: Lane = query.kind === 'select' ? 'read' : 'write';
     const { file } = this.#options;
     const busyMs = this.#busyMs(context);
-    const reply = await this.#run({ op: 'query', file, query, busyMs }, lane, context);
+    const { role } = context.principal;
+    const reply = await this.#run({ op: 'query', file, query, role, busyMs }, lane, context);
     const { rowCount, total, totalKind, body } = reply;
     return { json: body, rowCount, total, totalKind };
   }

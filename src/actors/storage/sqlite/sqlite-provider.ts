@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { MagError } from '../../../errors.ts';
 import type { Connection, EngineAvailability } from '../../../protocol/project.ts';
 import type { EngineProvider } from '../engine.ts';
@@ -23,12 +24,17 @@ export class SqliteProvider implements EngineProvider {
   }
 
   availability(): Promise<EngineAvailability> {
+    // Without the authorizer a tenant's SQL could attach any file of the machine.
+    const why =
+      'setAuthorizer' in DatabaseSync.prototype
+        ? null
+        : 'this Node has no SQLite authorizer; 24.10 or later has';
     return Promise.resolve({
       engine: 'sqlite',
-      available: true,
+      available: why === null,
       provider: `node:sqlite (SQLite ${process.versions.sqlite ?? 'unknown'})`,
-      why: null,
-      feed: { available: true, why: null },
+      why,
+      feed: { available: why === null, why },
     });
   }
 

@@ -21,6 +21,21 @@ import {
 /** A row of a statement in array mode: its JSON text, then the total of a count or the outcome of a check. */
 type ResultRow = readonly [json: string | null, extra?: unknown];
 
+export interface RunOptions {
+  /** JSON characters this thread may spend on one read, or null for a storage process, which has its own bound. */
+  readonly byteBudget: number | null;
+  /** On whose behalf, for the message of a refused write. */
+  readonly role: string;
+}
+
+/** One write query in progress. */
+interface WriteJob {
+  readonly values: readonly QueryValue[];
+  readonly options: RunOptions;
+  /** What it gives back, so far. */
+  readonly rows: ResultRow[];
+}
+
 /**
  * One connection with its schema and its plans. Synchronous: whoever calls it decides whether this thread may wait.
  * Throws node:sqlite's own errors beside MagError and DatabaseError.
@@ -46,10 +61,15 @@ export class SqliteSession {
   /** Forgets what it knows of the schema when that changed; returns whether it did. One pragma, about a microsecond. */
   refreshSchema(): boolean {
     if (this.#schema === null) return false;
-    const row: unknown = this.#schemaVersion.get();
-    if (Array.isArray(row) && String(row[0]) === this.#schema.version) return false;
+    if (this.schemaVersion() === this.#schema.version) return false;
     this.forgetSchema();
     return true;
+  }
+
+  /** SQLite's own counter of schema changes. */
+  schemaVersion(): string {
+    const row: unknown = this.#schemaVersion.get();
+    return Array.isArray(row) ? String(row[0]) : '';
   }
 
   forgetSchema(): void {
@@ -107,32 +127,32 @@ export class SqliteSession {
    * Runs a query. With `byteBudget` (an edge thread's) a read gives null instead of a result once its JSON outgrows
    * it. A write that fails or breaks its check leaves nothing behind.
    */
-  run(query: Query, shape: QueryShape, plan: SqlitePlan, byteBudget: number | null): QueryResult | null {
+  run(query: Query, shape: QueryShape, plan: SqlitePlan, options: RunOptions): QueryResult | null {
     try {
-      return this.#run(query, shape, plan, byteBudget);
+      return this.#run(query, shape, plan, options);
     } catch (error) {
       if (!isUnexpectedBlob(error) || this.#blobTables.has(plan.compiled.table.name)) throw error;
       this.#blobTables.add(plan.compiled.table.name);
       this.#plans.clear();
       const rewritten = this.plan(query, shape);
-      return rewritten === null ? null : this.#run(query, shape, rewritten, byteBudget);
+      return rewritten === null ? null : this.#run(query, shape, rewritten, options);
     }
   }
 
-  #run(query: Query, shape: QueryShape, plan: SqlitePlan, byteBudget: number | null): QueryResult | null {
-    if (query.kind === 'select') return this.#read(query, shape.values, plan, byteBudget);
-    const rows: ResultRow[] = [];
+  #run(query: Query, shape: QueryShape, plan: SqlitePlan, options: RunOptions): QueryResult | null {
+    if (query.kind === 'select') return this.#read(query, shape.values, plan, options.byteBudget);
+    const job: WriteJob = { values: shape.values, options, rows: [] };
     const single = query.kind !== 'insert' || this.#isSingle(query);
     const write = (): number => {
-      if (single)
-        return this.#write(plan, shape.values, query.kind === 'insert' ? query.rows[0] : null, rows);
-      return query.kind === 'insert' ? this.#writeRows(query, shape, plan, rows) : 0;
+      if (single) return this.#write(plan, query.kind === 'insert' ? query.rows[0] : null, job);
+      return query.kind === 'insert' ? this.#writeRows(query, plan, job) : 0;
     };
-    const written = single && !plan.compiled.hasCheck ? write() : this.#atomically(write);
+    const mayRefuse = plan.compiled.hasCheck || (plan.givesRows && options.byteBudget === null);
+    const written = single && !mayRefuse ? write() : this.#atomically(write);
     const returns = query.returning !== undefined;
     return {
-      json: returns ? joinRows(rows) : '[]',
-      rowCount: plan.givesRows ? rows.length : written,
+      json: returns ? joinRows(job.rows) : '[]',
+      rowCount: plan.givesRows ? job.rows.length : written,
       total: null,
       totalKind: null,
     };
@@ -145,12 +165,12 @@ export class SqliteSession {
     return query.missing === 'null' || query.columns === undefined;
   }
 
-  #writeRows(query: InsertQuery, shape: QueryShape, plan: SqlitePlan, out: ResultRow[]): number {
+  #writeRows(query: InsertQuery, plan: SqlitePlan, job: WriteJob): number {
     let written = 0;
     const plans = new Map<string, SqlitePlan>();
     for (const row of query.rows) {
       const rowPlan = query.missing === 'null' ? plan : this.#rowPlan(query, plan, row, plans);
-      written += this.#write(rowPlan, shape.values, row, out);
+      written += this.#write(rowPlan, row, job);
     }
     return written;
   }
@@ -168,19 +188,19 @@ export class SqliteSession {
     return plan;
   }
 
-  /** Runs one write; its result rows go to `out`. Gives the number of rows written. */
-  #write(
-    plan: SqlitePlan,
-    values: readonly QueryValue[],
-    row: Row | null | undefined,
-    out: ResultRow[],
-  ): number {
+  /** Runs one write and adds its result rows to the job's. Gives the number of rows written. */
+  #write(plan: SqlitePlan, row: Row | null | undefined, { values, options, rows: out }: WriteJob): number {
     const bound = bindAll(plan, values, row ?? null);
     if (!plan.givesRows) return Number(plan.statement.run(...bound).changes);
-    const rows = allRows(plan.statement, bound);
+    // An edge thread writes single rows; a process may be asked to give back a whole table.
+    const rows =
+      options.byteBudget === null
+        ? boundedRows(plan.statement, bound, LIMITS.resultBytes)
+        : allRows(plan.statement, bound);
+    if (rows === null) throw tooLarge();
     for (const each of rows) {
       // NULL does not satisfy a check, as in PostgreSQL's row security.
-      if (plan.compiled.hasCheck && each[1] !== 1) throw checkFailed(plan.compiled.table.name);
+      if (plan.compiled.hasCheck && each[1] !== 1) throw checkFailed(plan.compiled.table.name, options.role);
       out.push(each);
     }
     return rows.length;
@@ -216,7 +236,7 @@ export class SqliteSession {
     if (rows === null) {
       plan.heavy = true;
       if (byteBudget !== null) return null;
-      throw new MagError('MAG_RESULT_TOO_LARGE', { limit: '64 MiB' });
+      throw tooLarge();
     }
     const total = query.count === undefined ? null : Number(rows.shift()?.[1] ?? 0);
     const json = joinRows(rows);
@@ -260,8 +280,10 @@ const SMALL_PAGE = 100;
 /** …where the plan's last result was small, so that the next one is hardly huge. */
 const LIGHT_BYTES = 128 * 1024;
 
-const checkFailed = (table: string): MagError =>
-  new MagError('MAG_FORBIDDEN', { role: 'this role', action: 'write this row of', table });
+const tooLarge = (): MagError => new MagError('MAG_RESULT_TOO_LARGE', { limit: '64 MiB' });
+
+const checkFailed = (table: string, role: string): MagError =>
+  new MagError('MAG_FORBIDDEN', { role, action: 'write this row of', table });
 
 function bindAll(plan: SqlitePlan, values: readonly QueryValue[], row: Row | null): SQLInputValue[] {
   const { binders } = plan;

@@ -200,7 +200,7 @@ export class SocketStorageClient implements StorageClient {
         (error: unknown) => {
           finish();
           // Killed by the owner's clock a moment before ours fired.
-          const late = deadline - this.#host.now() < KILL_SLACK_MS && isGone(error);
+          const late = deadline - this.#host.now() < KILL_SLACK_MS && isLate(error);
           reject(late ? timedOut() : error);
         },
       );
@@ -213,5 +213,9 @@ const NOBODY = Symbol('nobody');
 
 /** Timers of two threads for one deadline differ by about so much. */
 const KILL_SLACK_MS = 25;
+
+/** What the owner's clock does to a statement: refuses the one that waits, kills the process of the one that runs. */
+const isLate = (error: unknown): boolean =>
+  isGone(error) || (error instanceof MagError && error.code === 'MAG_POOL_TIMEOUT');
 
 const isGone = (error: unknown): boolean => error instanceof MagError && error.code === 'MAG_PROCESS_EXITED';

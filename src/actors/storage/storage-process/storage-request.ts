@@ -6,7 +6,14 @@ export type Lane = 'read' | 'write';
 
 /** What an edge thread asks a storage process to do on one database file. */
 export type StorageRequest =
-  | { readonly op: 'query'; readonly file: string; readonly query: Query; readonly busyMs: number }
+  | {
+      readonly op: 'query';
+      readonly file: string;
+      readonly query: Query;
+      /** For the message of a refused write. */
+      readonly role: string;
+      readonly busyMs: number;
+    }
   | {
       readonly op: 'sql';
       readonly file: string;

@@ -99,7 +99,10 @@ export class StorageService {
     session.refreshSchema();
     const shape = queryShape(request.query);
     const plan = session.plan(request.query, shape);
-    const result = plan === null ? null : session.run(request.query, shape, plan, null);
+    const result =
+      plan === null
+        ? null
+        : session.run(request.query, shape, plan, { byteBudget: null, role: request.role });
     if (result === null) throw new Error('a result without a budget cannot be refused');
     const { rowCount, total, totalKind, json } = result;
     return { header: { ok: true, rowCount, total, totalKind, command: '' }, body: json };
