@@ -8,7 +8,7 @@ import { nodeHost } from '../runtime/host-node.ts';
 import type { Terminal } from './command.ts';
 
 /** The board answered with an error; what it said is shown as it is. */
-export class RefusedError extends Error {
+class RefusedError extends Error {
   readonly body: ErrorBody;
 
   constructor(body: ErrorBody) {

@@ -83,7 +83,7 @@ const optional = (
 ): Setting<string | null> =>
   setting<string | null>({ env, flag, parse, fallback: () => null, shown: 'none', takes, doc });
 
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 const notYet = 'accepted, not used in this version yet';
