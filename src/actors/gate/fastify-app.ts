@@ -9,7 +9,7 @@ import { toPublic } from './faults.ts';
 import type { GateMetrics, RouteClass } from './gate-metrics.ts';
 import { requireJson } from './media-type.ts';
 import { errorHeaders, JSON_TYPE } from './reply.ts';
-import { requestIds } from './request-id.ts';
+import type { RequestIds } from './request-id.ts';
 
 export type App = FastifyInstance<Server>;
 
@@ -90,9 +90,9 @@ export function observe(app: App, metrics: GateMetrics, draining: () => boolean)
 export function createApp(
   ports: EdgePorts,
   metrics: GateMetrics,
+  nextId: RequestIds,
   server: (handler: Listener) => Server,
 ): App {
-  const nextId = requestIds(ports.host);
   const app = Fastify({
     logger: false,
     bodyLimit: LIMITS.bodyBytes,

@@ -11,6 +11,8 @@ import { GateMetrics, type GateStats } from './gate-metrics.ts';
 import { NO_HOOKS, type StageHooks } from './hooks.ts';
 import { createHttpServer } from './http-server.ts';
 import { projectRoutes } from './project-routes.ts';
+import { requestIds } from './request-id.ts';
+import { readLane } from './rest-lane.ts';
 import { restRoutes } from './rest-routes.ts';
 import { RestService } from './rest-service.ts';
 import { sessionRoutes } from './session-routes.ts';
@@ -72,7 +74,9 @@ async function build(ports: EdgePorts, options: GateOptions): Promise<Doors> {
   const auth = new AdminAuth(ports);
   const files = await StaticFiles.read(options.uiDirectory ?? null);
   const draining = (): boolean => doors.draining;
-  const app = createApp(ports, metrics, (listener) =>
+  const nextId = requestIds(ports.host);
+  const rest = new RestService(ports, { ...NO_HOOKS, ...options.hooks }, metrics, draining);
+  const app = createApp(ports, metrics, nextId, (listener) =>
     createHttpServer(listener, {
       ports,
       guard,
@@ -80,10 +84,12 @@ async function build(ports: EdgePorts, options: GateOptions): Promise<Doors> {
       metrics,
       domain: options.domain,
       draining,
+      nextId,
+      lane: readLane(rest, nextId),
     }),
   );
   const doors: Doors = { app, upgrades, guard, metrics, auth, broadcast: null, draining: false };
-  restRoutes(app, new RestService(ports, { ...NO_HOOKS, ...options.hooks }, metrics, draining));
+  restRoutes(app, rest);
   app.register(async (scope: App) => {
     observe(scope, metrics, draining);
     parseJsonBodies(scope);

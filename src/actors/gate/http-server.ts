@@ -6,7 +6,8 @@ import type { EdgePorts } from '../edge/ports.ts';
 import { toPublic } from './faults.ts';
 import type { GateMetrics } from './gate-metrics.ts';
 import { byHost } from './paths.ts';
-import { requestIds } from './request-id.ts';
+import type { RequestIds } from './request-id.ts';
+import type { Lane } from './rest-lane.ts';
 import type { SocketGuard } from './socket-guard.ts';
 import { refuseUpgrade, type Upgrades } from './upgrades.ts';
 
@@ -19,6 +20,9 @@ export interface ServerParts {
   readonly metrics: GateMetrics;
   readonly domain: string | undefined;
   readonly draining: () => boolean;
+  readonly nextId: RequestIds;
+  /** Asked before the router. */
+  readonly lane: Lane;
 }
 
 /** What Node's parser makes of a socket that speaks no proper HTTP. */
@@ -30,8 +34,7 @@ function clientFault(code: unknown): MagError {
 
 /** The HTTP server under Fastify: sockets guarded, host names resolved to projects, upgrades dispatched. */
 export function createHttpServer(listener: Listener, parts: ServerParts): Server {
-  const { ports, guard, upgrades, metrics, domain, draining } = parts;
-  const nextId = requestIds(ports.host);
+  const { ports, guard, upgrades, metrics, domain, draining, nextId, lane } = parts;
   const server = createServer(
     {
       headersTimeout: LIMITS.headersTimeoutMs,
@@ -45,7 +48,7 @@ export function createHttpServer(listener: Listener, parts: ServerParts): Server
       if (draining()) response.shouldKeepAlive = false;
       const url = request.url ?? '/';
       if (url.charCodeAt(1) !== 112) request.url = byHost(url, request.headers.host, domain);
-      listener(request, response);
+      if (!lane(request, response)) listener(request, response);
     },
   );
   server.on('connection', (socket) => guard.accept(socket));

@@ -14,8 +14,11 @@ function isSane(id: string): boolean {
   return true;
 }
 
+/** The id of the next request: the one it came with where that is sane, else a new one. */
+export type RequestIds = (given: string | string[] | undefined) => string;
+
 /** Ids unique over restarts by a random prefix, and within one by a counter: no entropy is spent per request. */
-export function requestIds(host: Host): (given: string | string[] | undefined) => string {
+export function requestIds(host: Host): RequestIds {
   const prefix = `${Buffer.from(host.randomBytes(6)).toString('hex')}-`;
   let count = 0;
   return (given) => {

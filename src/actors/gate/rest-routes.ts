@@ -13,12 +13,12 @@ interface TableParams extends RefParams {
 type RestRequest = FastifyRequest<{ Params: TableParams; Body: string | undefined }>;
 
 /**
- * REST's own corner of Fastify: no hooks, no serializer. The handler writes to the raw response, and returns nothing,
+ * REST's writes (its reads have a lane of their own): no hooks, no serializer. The handler writes to the raw response, and returns nothing,
  * so that Fastify waits for nothing either.
  */
 export function restRoutes(app: App, rest: RestService): void {
   app.route<{ Params: TableParams; Body: string | undefined }>({
-    method: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
+    method: ['POST', 'PATCH', 'DELETE'],
     url: '/p/:ref/rest/v1/:table',
     handler: (request: RestRequest, reply: FastifyReply) => {
       const { ref, table } = request.params;
