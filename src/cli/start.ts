@@ -7,6 +7,7 @@ import { nodeHost } from '../runtime/host-node.ts';
 import { openModuleCache } from '../runtime/module-cache.ts';
 import { type Command, EXIT, type Terminal } from './command.ts';
 import { keepCompiled } from './compile-cache.ts';
+import { freshPage } from './fresh-page.ts';
 import { exitCodeOf, report } from './report.ts';
 import { stopSignals } from './stop-signals.ts';
 
@@ -106,6 +107,7 @@ ${settingLines()}
       return EXIT.usage;
     }
     keepCompiled(result.config.dataDir);
+    await freshPage((line) => terminal.err(`${line}\n`));
     const code = await serve(result.config, terminal.interactive && !json, terminal);
     // Whatever still holds the event loop was given its time.
     return process.exit(code);
