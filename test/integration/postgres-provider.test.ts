@@ -1,4 +1,6 @@
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createSlot, feedSlotName, preparePublication } from '../../src/actors/feed/postgres/source.ts';
 import { PgConnection } from '../../src/actors/storage/postgres/connection.ts';
 import { PostgresProvider } from '../../src/actors/storage/postgres/provider.ts';
 import { silentLog } from '../../src/runtime/log.ts';
@@ -72,6 +74,30 @@ describe('provisioning', () => {
 
   it('refuses a reference that is no name', async () => {
     await expect(pg.provider.provision('x"; DROP')).rejects.toMatchObject({ code: 'MAG_PROJECT_NOT_FOUND' });
+  });
+});
+
+describe('the administrator’s connection', () => {
+  it('lets the change feed prepare a project, whose tenant then goes on making tables', async () => {
+    const engine = await pg.engine('followed');
+    const { engine: _, ...target } = await pg.provider.adminConnection('followed');
+    const client = new Client(target);
+    await client.connect();
+    await preparePublication(client);
+    await createSlot(client, feedSlotName('followed'));
+    await client.end();
+    await engine.sql(
+      'CREATE TABLE made (a int); CREATE SCHEMA own; CREATE TABLE own.made AS SELECT 1 AS a; INSERT INTO made VALUES (1)',
+      [],
+      pg.context('followed'),
+    );
+    const whole = await admin(
+      `SELECT relname FROM pg_class WHERE relreplident = 'f' ORDER BY 1`,
+      target.database,
+    );
+    expect(whole).toEqual([['made'], ['made']]);
+    await pg.provider.drop('followed');
+    expect(await admin('SELECT slot_name FROM pg_replication_slots')).toEqual([]);
   });
 });
 
