@@ -15,6 +15,12 @@ export const LIMITS = {
   urlBytes: 12_288,
   /** Sockets the kernel holds until they are accepted; a burst of connects beyond it is retried by TCP. */
   backlog: 2_048,
+  /** A socket on which nothing moved for so long is closed: a client that stopped reading its reply holds it in memory. */
+  socketIdleMs: 60_000,
+  /** From this size on a reply counts against pendingReplyBytes. */
+  largeReplyBytes: 1024 * 1024,
+  /** Bytes of large replies per edge worker that clients have not read yet. */
+  pendingReplyBytes: 256 * 1024 * 1024,
   /** How often Node looks for sockets past their headers or request timeout. */
   socketCheckMs: 2_000,
   /** Longest key or token that is looked at; a longer one would be hashed for nothing. */
@@ -91,6 +97,10 @@ export const LIMITS = {
   tempFileBytes: 1024 * 1024 * 1024,
   /** Least time between two looks for DDL that others did; without it each request would pay for one. */
   schemaCheckMs: 1_000,
+  /** Tables of a project that the grammar sees; each edge worker keeps their columns in memory. */
+  schemaTables: 10_000,
+  /** Names of a project's own types kept per session. */
+  knownTypes: 1_000,
   /** How long statements of a session that closes may go on: most take milliseconds, one may take its deadline. */
   sessionCloseMs: 1_000,
   /** A statement that ignores its cancellation for so long loses its backend. */
@@ -174,6 +184,8 @@ export const LIMITS = {
   treeTimeoutMs: 1_000,
   /** A restart on request waits for the stop and the start of what it restarts. */
   commandTimeoutMs: 40_000,
+  /** Messages on their way to another thread that it has not taken yet; beyond it a stalled thread would fill memory. */
+  linkWindow: 16_384,
   /** Threads of one trust class; a task beyond Piscina's maxThreads would wait silently for ever. */
   poolThreads: 64,
   /** Old-generation heap of a worker thread; without it one that leaks takes the whole process with it. */

@@ -151,6 +151,17 @@ describe('the console session', () => {
     expect(asked('PROJECT_CREATE')).toEqual([{ name: 'c', engine: 'sqlite', actor: 'console' }]);
   });
 
+  it('does not act for a page of another origin, other ports of this host included', async () => {
+    const cookie = 'mag_session=mag_session_t';
+    const own = await board.get('/admin/v1/projects', { cookie, origin: board.url });
+    expect(own.status).toBe(200);
+    for (const origin of ['http://127.0.0.1:3000', 'https://evil.example', 'null']) {
+      expect((await board.get('/admin/v1/projects', { cookie, origin })).status).toBe(401);
+    }
+    const foreign = await board.get('/admin/v1/projects', { cookie, 'sec-fetch-site': 'same-site' });
+    expect(foreign.status).toBe(401);
+  });
+
   it('is not opened for a wrong key or none', async () => {
     expect(await codeOf(await board.call('POST', '/admin/v1/session', { key: 'x' }))).toEqual([
       401,

@@ -25,13 +25,25 @@ interface Presented {
   readonly actor: AdminActor;
 }
 
+/**
+ * Whether a browser sends this from the board's own pages. A cookie is sent to every port of a host, and SameSite
+ * does not tell ports apart: without this a page of another server on the same machine could act as the operator.
+ */
+function isOwnPage(headers: IncomingHttpHeaders): boolean {
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') return false;
+  const { origin, host } = headers;
+  return origin === undefined || origin.slice(origin.indexOf('://') + 3) === host;
+}
+
 function presented(headers: IncomingHttpHeaders, token: string | undefined): Presented | null {
   const bearer = bearerOf(headers.authorization);
   if (bearer !== undefined && bearer !== '') {
     return { credential: bearer, actor: headers['x-mag-client'] === 'cli' ? 'cli' : 'admin' };
   }
   const cookie = cookieOf(headers.cookie, SESSION_COOKIE);
-  if (cookie !== undefined && cookie !== '') return { credential: cookie, actor: 'console' };
+  if (cookie !== undefined && cookie !== '' && isOwnPage(headers))
+    return { credential: cookie, actor: 'console' };
   return token === undefined || token === '' ? null : { credential: token, actor: 'admin' };
 }
 

@@ -11,6 +11,7 @@ import { GateMetrics, type GateStats } from './gate-metrics.ts';
 import { NO_HOOKS, type StageHooks } from './hooks.ts';
 import { createHttpServer } from './http-server.ts';
 import { projectRoutes } from './project-routes.ts';
+import { ReplyBudget } from './reply-budget.ts';
 import { requestIds } from './request-id.ts';
 import { readLane } from './rest-lane.ts';
 import { restRoutes } from './rest-routes.ts';
@@ -69,13 +70,20 @@ interface Doors {
 
 async function build(ports: EdgePorts, options: GateOptions): Promise<Doors> {
   const metrics = new GateMetrics();
-  const guard = new SocketGuard(metrics, options.edges ?? 1);
+  const guard = new SocketGuard(metrics, options.edges ?? 1, () => ports.host.now());
   const upgrades = new Upgrades();
   const auth = new AdminAuth(ports);
   const files = await StaticFiles.read(options.uiDirectory ?? null);
   const draining = (): boolean => doors.draining;
   const nextId = requestIds(ports.host);
-  const rest = new RestService(ports, { ...NO_HOOKS, ...options.hooks }, metrics, draining);
+  const budget = new ReplyBudget();
+  const rest = new RestService({
+    ports,
+    hooks: { ...NO_HOOKS, ...options.hooks },
+    metrics,
+    budget,
+    draining,
+  });
   const app = createApp(ports, metrics, nextId, (listener) =>
     createHttpServer(listener, {
       ports,
@@ -94,7 +102,7 @@ async function build(ports: EdgePorts, options: GateOptions): Promise<Doors> {
     observe(scope, metrics, draining);
     parseJsonBodies(scope);
     boardRoutes(scope, ports, files);
-    projectRoutes(scope, ports);
+    projectRoutes(scope, ports, budget);
     broadcastRoutes(scope, ports, () => doors.broadcast);
     scope.register(async (admin: App) => sessionRoutes(admin, ports, auth), { prefix: '/admin/v1' });
     scope.register(async (admin: App) => adminRoutes(admin, ports, auth), { prefix: '/admin/v1' });

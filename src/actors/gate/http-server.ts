@@ -51,6 +51,8 @@ export function createHttpServer(listener: Listener, parts: ServerParts): Server
       if (!lane(request, response)) listener(request, response);
     },
   );
+  server.timeout = LIMITS.socketIdleMs;
+  guard.onFull(() => server.closeIdleConnections());
   server.on('connection', (socket) => guard.accept(socket));
   server.on('clientError', (error, socket) => {
     metrics.malformed += 1;

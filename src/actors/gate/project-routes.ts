@@ -9,6 +9,7 @@ import { preflight } from './cors.ts';
 import type { App } from './fastify-app.ts';
 import { projectDocument } from './project-document.ts';
 import { JSON_TYPE } from './reply.ts';
+import type { ReplyBudget } from './reply-budget.ts';
 import { RestCall } from './rest-call.ts';
 import { queryKey } from './rest-service.ts';
 
@@ -43,7 +44,7 @@ function requireService(call: RestCall): void {
 }
 
 /** Native SQL and the description of a project, both for the service key; and every browser's preflight. */
-export function projectRoutes(app: App, ports: EdgePorts): void {
+export function projectRoutes(app: App, ports: EdgePorts, budget: ReplyBudget): void {
   app.options('/p/:ref/*', (request, reply) => {
     const asked = request.headers['access-control-request-headers'];
     const headers = preflight(typeof asked === 'string' ? asked : undefined);
@@ -62,6 +63,7 @@ export function projectRoutes(app: App, ports: EdgePorts): void {
       const engine = await ports.sessions.open(call.project);
       const result = await engine.sql(request.body.query, request.body.params ?? [], call);
       ports.feed.nudge(call.project.ref);
+      budget.admit(reply.raw, result.json);
       return reply.type(JSON_TYPE).send(result.json);
     },
   );

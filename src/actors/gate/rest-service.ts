@@ -13,6 +13,7 @@ import type { GateMetrics } from './gate-metrics.ts';
 import { runHooks, type StageHooks } from './hooks.ts';
 import { locationOf, returnKey } from './location.ts';
 import { send, sendError } from './reply.ts';
+import type { ReplyBudget } from './reply-budget.ts';
 import { RestCall } from './rest-call.ts';
 import { planRequest } from './rest-plan.ts';
 import { replyTo, requireOne } from './rest-reply.ts';
@@ -26,6 +27,14 @@ export interface RestTarget {
   readonly search: string;
   /** Text of the body, or empty. */
   readonly body: string;
+}
+
+export interface RestParts {
+  readonly ports: EdgePorts;
+  readonly hooks: StageHooks;
+  readonly metrics: GateMetrics;
+  readonly budget: ReplyBudget;
+  readonly draining: () => boolean;
 }
 
 const NOTHING: QueryResult = { json: '[]', rowCount: 0, total: null, totalKind: null };
@@ -48,12 +57,14 @@ export class RestService {
   readonly #ports: EdgePorts;
   readonly #hooks: StageHooks;
   readonly #metrics: GateMetrics;
+  readonly #budget: ReplyBudget;
   readonly #draining: () => boolean;
 
-  constructor(ports: EdgePorts, hooks: StageHooks, metrics: GateMetrics, draining: () => boolean) {
+  constructor({ ports, hooks, metrics, budget, draining }: RestParts) {
     this.#ports = ports;
     this.#hooks = hooks;
     this.#metrics = metrics;
+    this.#budget = budget;
     this.#draining = draining;
   }
 
@@ -109,6 +120,7 @@ export class RestService {
     if (hooks.executed.length > 0) await runHooks(hooks.executed, call);
 
     const { status, headers, body } = replyTo(plan, call.result, locating ? locationOf(call) : null);
+    if (body !== null) this.#budget.admit(response, body);
     headers.push('x-request-id', target.id);
     for (const header of cors) headers.push(header);
     // The drain may have begun while this request ran.

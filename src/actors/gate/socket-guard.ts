@@ -14,10 +14,14 @@ export class SocketGuard {
   readonly #metrics: GateMetrics;
   readonly #halfOpenLimit: number;
   readonly #limit: number;
+  readonly #now: () => number;
+  #makeRoom: () => void = () => {};
+  #madeRoom = Number.NEGATIVE_INFINITY;
 
-  /** `edges`: how many edge workers share the limits of LIMITS. */
-  constructor(metrics: GateMetrics, edges: number) {
+  /** `edges`: how many edge workers share the limits of LIMITS. `now`: the host's clock, milliseconds. */
+  constructor(metrics: GateMetrics, edges: number, now: () => number) {
     this.#metrics = metrics;
+    this.#now = now;
     this.#halfOpenLimit = Math.max(1, Math.floor(LIMITS.halfOpenSockets / edges));
     this.#limit = Math.max(1, Math.floor(LIMITS.connections / edges));
   }
@@ -30,10 +34,14 @@ export class SocketGuard {
     return this.#halfOpen.size;
   }
 
+  /** `makeRoom` closes connections that are idle between two requests. */
+  onFull(makeRoom: () => void): void {
+    this.#makeRoom = makeRoom;
+  }
+
   accept(socket: Socket): void {
     if (this.#open.size >= this.#limit && !this.#evictOldest()) {
-      this.#metrics.refused += 1;
-      socket.destroy();
+      this.#refuse(socket);
       return;
     }
     this.#open.add(socket);
@@ -63,6 +71,15 @@ export class SocketGuard {
 
   destroyAll(): void {
     for (const socket of this.#open) socket.destroy();
+  }
+
+  /** Turns one away, and sees to it that the next ones find room: idle connections are nobody's right. */
+  #refuse(socket: Socket): void {
+    this.#metrics.refused += 1;
+    socket.destroy();
+    if (this.#now() - this.#madeRoom < LIMITS.socketCheckMs) return;
+    this.#madeRoom = this.#now();
+    this.#makeRoom();
   }
 
   #evictOldest(): boolean {
