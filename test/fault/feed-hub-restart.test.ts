@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -110,6 +110,21 @@ describe('a follow whose hub dies', () => {
     db.exec("INSERT INTO t(a) VALUES ('y')");
     await until(() => one.ids.length === 2);
     expect(one.ids).toEqual([1, 2]);
+  });
+});
+
+describe('a hub that starts', () => {
+  it('takes up what was activated before without being asked, and leaves the others alone', async () => {
+    await hub.client.activate('one');
+    expect(existsSync(join(folder, 'projects', 'one', 'feed.active'))).toBe(true);
+    await hub.kill();
+    db.exec('CREATE TABLE made_meanwhile(a)');
+    hub.start();
+    await until(
+      () => db.prepare("SELECT 1 FROM _mag_shapes WHERE tbl = 'made_meanwhile'").get() !== undefined,
+    );
+    await hub.drop('one');
+    expect(existsSync(join(folder, 'projects', 'one', 'feed.active'))).toBe(false);
   });
 });
 

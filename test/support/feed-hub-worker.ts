@@ -30,6 +30,8 @@ const hub = createFeedHub({
   },
 });
 
+void hub.restore(Object.keys(connections));
+
 parentPort?.on('message', ({ ask, message }: Ask) => {
   Promise.resolve()
     .then(() => hub.handle(message))

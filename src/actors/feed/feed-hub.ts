@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describeError, MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { FeedPosition } from '../../protocol/change.ts';
@@ -7,9 +8,15 @@ import type { Host, Timer } from '../../runtime/host.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { SendResult } from '../../runtime/system.ts';
 import type { FeedLog } from './feed-log.ts';
-import { createPostgresFeedLog, isPostgresFeedActivated } from './feed-log-postgres.ts';
-import { createSqliteFeedLog, isSqliteFeedActivated } from './feed-log-sqlite.ts';
-import type { FeedPush, FeedRequest, FollowReply, HeartbeatReply } from './feed-messages.ts';
+import { createPostgresFeedLog } from './feed-log-postgres.ts';
+import { createSqliteFeedLog } from './feed-log-sqlite.ts';
+import {
+  codeOf,
+  type FeedPush,
+  type FeedRequest,
+  type FollowReply,
+  type HeartbeatReply,
+} from './feed-messages.ts';
 import { removeFeedFile } from './postgres/feed-file.ts';
 import { ProjectFeed } from './project-feed.ts';
 
@@ -86,8 +93,8 @@ class Hub implements FeedHub {
   async restore(refs: readonly string[]): Promise<void> {
     for (const ref of refs) {
       try {
-        const connection = await this.#options.resolve(ref);
-        if (!this.#wasActivated(ref, connection)) continue;
+        // Told by a file of ours: asking where the database is may start its server.
+        if (!existsSync(this.#marker(ref))) continue;
         await this.#feed(ref).activate();
       } catch (error) {
         this.#options.log.warn(
@@ -140,6 +147,7 @@ class Hub implements FeedHub {
     this.#feeds.delete(ref);
     await feed?.close();
     removeFeedFile(this.#logFile(ref));
+    rmSync(this.#marker(ref), { force: true });
     return null;
   }
 
@@ -148,7 +156,13 @@ class Hub implements FeedHub {
     if (known !== undefined) return known;
     if (this.#stopped) throw new MagError('MAG_FEED_UNAVAILABLE', { ref, why: 'the feed is stopping' });
     const { host, log, send } = this.#options;
-    const feed = new ProjectFeed({ host, log, ref, send, makeLog: () => this.#makeLog(ref) });
+    const feed = new ProjectFeed({
+      host,
+      log,
+      ref,
+      send,
+      makeLog: () => this.#makeLog(ref),
+    });
     this.#feeds.set(ref, feed);
     return feed;
   }
@@ -161,9 +175,11 @@ class Hub implements FeedHub {
       connection = await resolve(ref);
     } catch (error) {
       // A project that is not there must leave nothing behind in the hub.
-      if (this.#feeds.get(ref)?.followers === 0) this.#feeds.delete(ref);
+      if (codeOf(error) === 'MAG_PROJECT_NOT_FOUND') this.#feeds.delete(ref);
       throw error;
     }
+    // Before anything is made at the engine: a slot that we forgot over a kill would pin WAL for ever.
+    this.#mark(ref);
     if (connection.engine === 'sqlite')
       return createSqliteFeedLog({ host, log, file: connection.file, rows });
     const connect = async (): Promise<Extract<Connection, { engine: 'postgres' }>> => {
@@ -174,14 +190,20 @@ class Hub implements FeedHub {
     return createPostgresFeedLog({ host, log, ref, file: this.#logFile(ref), connect, rows });
   }
 
-  #wasActivated(ref: string, connection: Connection): boolean {
-    return connection.engine === 'sqlite'
-      ? isSqliteFeedActivated(connection.file)
-      : isPostgresFeedActivated(this.#logFile(ref));
-  }
-
   #logFile(ref: string): string {
     return join(this.#options.dataDir, 'projects', ref, 'feed.sqlite');
+  }
+
+  /** Shows over restarts that the project's feed was activated; goes with the project's folder, or with its feed. */
+  #marker(ref: string): string {
+    return join(this.#options.dataDir, 'projects', ref, 'feed.active');
+  }
+
+  #mark(ref: string): void {
+    const marker = this.#marker(ref);
+    if (existsSync(marker)) return;
+    mkdirSync(dirname(marker), { recursive: true, mode: 0o700 });
+    writeFileSync(marker, '');
   }
 
   #sweepLater(): Timer {

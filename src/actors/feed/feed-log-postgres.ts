@@ -40,9 +40,6 @@ export function createPostgresFeedLog(options: PostgresFeedLogOptions): FeedLog 
   return new PostgresFeedLog(options);
 }
 
-/** A feed file shows that the feed was activated: the slot is then there too, and pins WAL until it is read. */
-export const isPostgresFeedActivated = (file: string): boolean => existsSync(file);
-
 class PostgresFeedLog implements FeedLog {
   readonly #options: PostgresFeedLogOptions;
   readonly #host: Host;

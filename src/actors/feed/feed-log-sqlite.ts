@@ -1,4 +1,4 @@
-import { existsSync, type FSWatcher, watch } from 'node:fs';
+import { type FSWatcher, watch } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
@@ -14,7 +14,6 @@ import {
   isBusy,
   openProjectFile,
   readSeal,
-  sealPath,
   whenFree,
   writeSeal,
 } from './sqlite/project-file.ts';
@@ -40,9 +39,6 @@ const SEAL_MS = 5_000;
 export function createSqliteFeedLog(options: SqliteFeedLogOptions): FeedLog {
   return new SqliteFeedLog(options);
 }
-
-/** The seal beside the file shows it without opening the database. */
-export const isSqliteFeedActivated = (file: string): boolean => existsSync(sealPath(file));
 
 class SqliteFeedLog implements FeedLog {
   readonly #options: SqliteFeedLogOptions;

@@ -25,7 +25,8 @@ export default function feed({ dataDir }: FeedInput): ChildSpec {
         catalogue.ask<Connection>({ type: 'FEED_TARGET', ref }, { timeout: RESOLVE_TIMEOUT_MS }),
       send: (path, message) => system.slot(path).send(message),
     });
-    await hub.restore(await catalogue.ask<readonly string[]>({ type: 'FEED_PROJECTS' }));
+    // Not waited for: a feed may have to start its engine's server, and the others can serve meanwhile.
+    void hub.restore(await catalogue.ask<readonly string[]>({ type: 'FEED_PROJECTS' }));
     return {
       handle: (message) => {
         if (message.type === 'FEED_STATS') return hub.stats();

@@ -4,7 +4,7 @@ import { LIMITS } from '../../../limits.ts';
 import { type Host, sleep } from '../../../runtime/host.ts';
 
 /** SQLite's primary result code of a thrown error, 0 for any other error. */
-export function sqliteCode(error: unknown): number {
+function sqliteCode(error: unknown): number {
   // node:sqlite puts the extended result code on its errors; TypeScript's Error does not know the field.
   const code = error instanceof Error ? (error as Error & { errcode?: unknown }).errcode : undefined;
   return typeof code === 'number' ? code & 0xff : 0;
@@ -60,8 +60,8 @@ export interface Seal {
   readonly inode: string;
 }
 
-/** Path of the seal, and the marker that a feed was activated for the project file. */
-export const sealPath = (file: string): string => `${file}-feed`;
+/** Beside the project file, as SQLite keeps its own. */
+const sealPath = (file: string): string => `${file}-feed`;
 
 export function inodeOf(file: string): string {
   const { dev, ino } = statSync(file, { bigint: true });

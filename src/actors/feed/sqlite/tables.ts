@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { parseUniqueIndex } from './index-text.ts';
 
 /** A column that a change record shows. */
-export interface CapturedColumn {
+interface CapturedColumn {
   readonly name: string;
   /** As declared, upper case, `''` where nothing was. */
   readonly declared: string;

@@ -20,7 +20,7 @@ const CHUNK_SEPARATOR = '||char(10)||';
 const NOW = "julianday('now')";
 
 /** Prefix of every trigger of ours; the shape's id follows the kind. */
-export const TRIGGER_PREFIX = '_mag_';
+const TRIGGER_PREFIX = '_mag_';
 
 /** Id of the shape that a trigger of ours writes, or null for somebody else's trigger. */
 export function shapeOfTrigger(name: string): number | null {
