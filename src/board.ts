@@ -71,6 +71,7 @@ const components = (shelf: Shelf): readonly BootComponent[] => [
       requires,
       optional,
       deadlineMs: LIMITS.bootStageMs,
+      stopMs: LIMITS.shutdownMs + shelf.config.drainSeconds * 1_000,
       start: async () => {
         await shelf.system.startChild('board', spec(shelf));
       },
@@ -118,8 +119,9 @@ async function announce(shelf: Shelf): Promise<void> {
 async function stopBoard(booted: Booted, shelf: Shelf, logger: Logger, reason: string): Promise<void> {
   shelf.log.info({ reason }, 'the board stops');
   booted.drain();
-  await booted.stop();
+  // While the lock is still ours: afterwards the file may be another board's.
   removeBoardFile(shelf.config.dataDir);
+  await booted.stop();
   shelf.log.info({}, 'the board has stopped');
   logger.flush();
 }
@@ -168,7 +170,10 @@ export async function startBoard(config: Config, { signal, interactive }: StartB
     logger.flush();
     throw error;
   });
-  await announce(shelf);
+  await announce(shelf).catch(async (error: unknown) => {
+    await booted.stop();
+    throw error;
+  });
   saveModuleCache();
   let stopping: Promise<void> | null = null;
   return {

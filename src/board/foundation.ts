@@ -80,6 +80,8 @@ const configuration = (shelf: Shelf): BootComponent => ({
         setting: 'MAG_EDGE_WORKERS',
         problem: 'at least 1 is needed',
       });
+    if (shelf.config.natsUrl !== null)
+      shelf.log.warn({}, 'MAG_NATS_URL is not used: this version runs on one node');
     shelf.log.info({ edgeWorkers, host, domain, faultInjection }, 'configuration');
   },
 });

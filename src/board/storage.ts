@@ -6,7 +6,6 @@ import {
 import type { LeaseRequest } from '../actors/storage/storage-process/storage-request.ts';
 import { describeError, MagError } from '../errors.ts';
 import type { HostProcess } from '../runtime/host.ts';
-import { moduleCacheFolder } from '../runtime/module-cache.ts';
 import type { ChildSpec, ComponentContext, ComponentService } from '../runtime/spec.ts';
 import { component, supervisor } from '../runtime/specs.ts';
 import { entryUrl } from './entry-url.ts';
@@ -59,14 +58,13 @@ class ProcessNodes {
   }
 }
 
-/** The environment without our settings, which hold secrets; with the compiled modules, which save half of a start. */
-function childEnvironment(): Record<string, string> {
-  const own = Object.entries(process.env).filter(
-    ([name, value]) => value !== undefined && !name.startsWith('MAG_'),
+/** The environment without our settings: some are secrets, and none is a storage process's business. */
+const childEnvironment = (): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(process.env).flatMap(([name, value]) =>
+      value === undefined || name.startsWith('MAG_') ? [] : [[name, value]],
+    ),
   );
-  const cache = moduleCacheFolder();
-  return { ...Object.fromEntries(own), ...(cache === null ? {} : { NODE_COMPILE_CACHE: cache }) };
-}
 
 function startOwner(context: ComponentContext, shelf: Shelf): ComponentService {
   const { host, log } = context;

@@ -6,7 +6,6 @@ import type { Host } from '../runtime/host.ts';
 import { nodeHost } from '../runtime/host-node.ts';
 import { openModuleCache } from '../runtime/module-cache.ts';
 import { type Command, EXIT, type Terminal } from './command.ts';
-import { keepCompiled } from './compile-cache.ts';
 import { freshPage } from './fresh-page.ts';
 import { exitCodeOf, report } from './report.ts';
 import { stopSignals } from './stop-signals.ts';
@@ -71,7 +70,6 @@ async function serve(config: Config, interactive: boolean, terminal: Terminal): 
   process.on('SIGINT', onSignal);
   let board: Board;
   try {
-    openModuleCache(config.dataDir);
     const { startBoard } = await import('../board.ts');
     board = await startBoard(config, { signal: abort.signal, interactive });
   } catch (error) {
@@ -106,7 +104,7 @@ ${settingLines()}
       for (const problem of result.problems) report(problem, json, terminal);
       return EXIT.usage;
     }
-    keepCompiled(result.config.dataDir);
+    openModuleCache(result.config.dataDir);
     await freshPage((line) => terminal.err(`${line}\n`));
     const code = await serve(result.config, terminal.interactive && !json, terminal);
     // Whatever still holds the event loop was given its time.

@@ -15,6 +15,8 @@ export function openModuleCache(dataDir: string): void {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     chmodSync(path, 0o700);
     useModuleCache(path);
+    // Node children take it from here; worker threads are told.
+    process.env.NODE_COMPILE_CACHE ??= path;
   } catch {
     folder = null; // A folder that cannot be used is boot's to report, with its hint.
   }
