@@ -39,6 +39,8 @@ export class Cell implements Runnable {
   paused = false;
   lastError: string | null = null;
   exit: Exit | null = null;
+  /** Whether its start succeeded; where not, who started it is told by that. */
+  wasReady = false;
   readonly #core: Core;
   readonly #onEnd: (cell: Cell) => void;
   readonly #asks = new Set<Ask>();
@@ -208,6 +210,7 @@ export class Cell implements Runnable {
   #becomeReady(): void {
     if (this.#status !== 'starting') return;
     this.#status = 'running';
+    this.wasReady = true;
     this.#clearStartTimer();
     this.#emit('ready', null);
     if (this.restarts > 0) this.#emit('restarted', null);

@@ -24,7 +24,7 @@ export interface SystemOptions {
   readonly log?: Log;
   /** Process id shown as the placement of its actors; default 0. */
   readonly pid?: number;
-  /** A root actor failed: nobody is above it to restart it. */
+  /** A root actor that had started failed: nobody is above it to restart it. */
   readonly onRootFailure?: (path: string, error: unknown) => void;
   /** Path of the root where this thread is a mount of another; set by worker/. */
   readonly mount?: string;

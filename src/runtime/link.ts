@@ -1,4 +1,5 @@
 import { describeError, MagError } from '../errors.ts';
+import { LIMITS } from '../limits.ts';
 import { Ask } from './ask.ts';
 import { uncloneableField } from './cloneable.ts';
 import type { Core } from './core.ts';
@@ -39,6 +40,9 @@ export class Link {
   readonly #watches = new Map<number, (reason: string) => void>();
   #next = 1;
   #open = true;
+  /** Messages sent that the other end has not yet said it took. */
+  #inFlight = 0;
+  #taken = 0;
 
   constructor(core: Core, transport: Transport, handlers: LinkHandlers) {
     this.#core = core;
@@ -64,6 +68,12 @@ export class Link {
       ask?.reject(new MagError('MAG_COMPONENT_UNAVAILABLE', { name: to }));
       return 'dead';
     }
+    if (this.#inFlight >= LIMITS.linkWindow) {
+      this.#core.deadLetters.add(delivery, 'MAG_OVERLOADED');
+      ask?.reject(new MagError('MAG_OVERLOADED', { what: `the way to ${to} is full` }));
+      return 'rejected';
+    }
+    this.#inFlight += 1;
     if (ask === null) this.#transport.send({ kind: 'message', to, message });
     else this.#transport.send({ kind: 'ask', id: this.#expect(ask), to, message, timeout: ask.timeLeft() });
     return 'sent';
@@ -115,9 +125,11 @@ export class Link {
   #receive(frame: Frame): void {
     switch (frame.kind) {
       case 'message':
+        this.#take();
         this.#core.deliver({ to: frame.to, message: frame.message, ask: null });
         return;
       case 'ask':
+        this.#take();
         this.#serve(frame);
         return;
       case 'call':
@@ -128,6 +140,9 @@ export class Link {
         return;
       case 'error':
         this.#asks.get(frame.id)?.reject(fromWire(frame.error));
+        return;
+      case 'credit':
+        this.#inFlight -= frame.count;
         return;
       case 'watch':
         this.#watchFor(frame.id, frame.to);
@@ -143,6 +158,14 @@ export class Link {
     }
   }
 
+  /** Gives credit back a quarter of the window at a time, so that it costs next to nothing. */
+  #take(): void {
+    this.#taken += 1;
+    if (this.#taken < LIMITS.linkWindow / 4 || !this.#open) return;
+    this.#transport.send({ kind: 'credit', count: this.#taken });
+    this.#taken = 0;
+  }
+
   /** What looked cloneable was not: whoever waits for it is told, and it is written down. */
   #refused(frame: Frame, error: unknown): void {
     this.#core.log.error({ kind: frame.kind, error: describeError(error) }, 'a frame could not be sent');
@@ -150,6 +173,7 @@ export class Link {
       path: 'another thread',
       field: describeError(error),
     });
+    if (frame.kind === 'message' || frame.kind === 'ask') this.#inFlight -= 1;
     if (frame.kind === 'ask' || frame.kind === 'call') this.#asks.get(frame.id)?.reject(failure);
     if (frame.kind === 'reply') this.#transport.send({ kind: 'error', id: frame.id, error: toWire(failure) });
     if (frame.kind === 'message')

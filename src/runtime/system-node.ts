@@ -167,7 +167,7 @@ export class System implements ActorSystem {
     const at = this.#roots.indexOf(cell);
     if (at !== -1) this.#roots.splice(at, 1);
     this.#runtime.registry.release(cell.path);
-    if (this.#stopping || cell.exit?.kind !== 'error') return;
+    if (this.#stopping || !cell.wasReady || cell.exit?.kind !== 'error') return;
     this.log.error({ path: cell.path, error: describeError(cell.exit.error) }, 'a root actor failed');
     this.#options.onRootFailure?.(cell.path, cell.exit.error);
   }

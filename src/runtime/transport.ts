@@ -38,6 +38,8 @@ export type Frame =
   | { readonly kind: 'call'; readonly id: number; readonly operation: string; readonly args: unknown }
   | { readonly kind: 'reply'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'error'; readonly id: number; readonly error: WireError }
+  /** So many messages and asks were taken since the last credit. */
+  | { readonly kind: 'credit'; readonly count: number }
   | { readonly kind: 'watch'; readonly id: number; readonly to: string }
   | { readonly kind: 'down'; readonly id: number; readonly reason: string }
   | { readonly kind: 'control'; readonly control: Control };

@@ -7,6 +7,7 @@ import {
   remote,
   supervisor,
 } from '../../../src/index.ts';
+import { LIMITS } from '../../../src/limits.ts';
 import { find } from '../../support/runtime/probe.ts';
 
 const module = new URL('../../support/runtime/counter-module.ts', import.meta.url);
@@ -73,8 +74,20 @@ describe('a mount that dies', () => {
     const back = revived('board/worker');
     system.slot('board/worker/mortal').send({ type: 'SPIN' });
     expect(await system.slot('board/proc/counter').ask({ type: 'GET' })).toBe(2);
+    expect(find(await system.tree(), 'board/worker')).toMatchObject({ state: 'not_answering', children: [] });
     expect(await back).toMatch(/^The worker worker did not answer for \d+ ms and was stopped$/);
     expect(await system.slot('board/worker/counter').ask({ type: 'GET' })).toBe(1);
+  });
+
+  it('by a loop takes only a bounded number of messages meanwhile', async () => {
+    const back = revived('board/worker');
+    const slot = system.slot('board/worker/mortal');
+    slot.send({ type: 'SPIN' });
+    const results = Array.from({ length: LIMITS.linkWindow + 10 }, () => slot.send({ type: 'MORE' }));
+    expect(results.at(0)).toBe('sent');
+    expect(results.at(-1)).toBe('rejected');
+    await back;
+    expect(slot.send({ type: 'MORE' })).toBe('sent');
   });
 
   it('by process.exit in a child process comes back', async () => {
