@@ -174,6 +174,8 @@ class Session implements PostgresEngine {
       'SELECT oid::text, typname FROM pg_catalog.pg_type WHERE oid = ANY ($1::pg_catalog.oid[])',
       [`{${missing.join(',')}}`],
     );
+    // Types come and go with the tenant's DDL; what is dropped here is looked up again.
+    if (this.#types.size > LIMITS.knownTypes) this.#types.clear();
     for (const [oid, name] of found) this.#types.set(Number(oid), name ?? 'unknown');
   }
 }

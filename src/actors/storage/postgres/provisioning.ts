@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { LIMITS } from '../../../limits.ts';
 import type { PgConnection } from './connection.ts';
 
@@ -26,6 +26,21 @@ const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 /** A project role's password: derived, so that it is stored nowhere and survives a kill at any step. */
 export const rolePassword = (masterKey: Uint8Array, ref: string): string =>
   createHmac('sha256', masterKey).update(`postgres:${ref}`).digest('base64url');
+
+const SCRAM_ITERATIONS = 4_096;
+
+/**
+ * What the server keeps of a password (RFC 5803): sent in its place, so that the password itself stands in no
+ * server's statement log. The password is as random as a salt would be, so the salt may follow from it.
+ */
+export function scramVerifier(password: string): string {
+  const salt = createHash('sha256').update(`salt:${password}`).digest().subarray(0, 16);
+  const salted = pbkdf2Sync(password, salt, SCRAM_ITERATIONS, 32, 'sha256');
+  const key = (name: string): Buffer => createHmac('sha256', salted).update(name).digest();
+  const stored = createHash('sha256').update(key('Client Key')).digest('base64');
+  const server = key('Server Key').toString('base64');
+  return `SCRAM-SHA-256$${SCRAM_ITERATIONS}:${salt.toString('base64')}$${stored}:${server}`;
+}
 
 /** PostgreSQL's names end at 63 bytes. */
 export const isUsableRef = (ref: string): boolean => /^[a-z0-9_-]{1,48}$/.test(ref);
@@ -81,7 +96,7 @@ export async function provisionServer(
   const attributes =
     'LOGIN NOCREATEDB NOCREATEROLE NOINHERIT' +
     (rights.superuser ? ' NOSUPERUSER NOREPLICATION NOBYPASSRLS' : '') +
-    ` CONNECTION LIMIT ${LIMITS.poolConnections * 2} PASSWORD ${literal(password)}`;
+    ` CONNECTION LIMIT ${LIMITS.poolConnections * 2} PASSWORD ${literal(scramVerifier(password))}`;
   // One transaction for everything about the role; the database cannot be made inside one.
   await connection.rows(
     [

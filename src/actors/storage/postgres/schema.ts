@@ -49,7 +49,7 @@ const TABLES = `
 SELECT n.nspname, c.relname, c.relkind, (${COLUMNS})::text, (${UNIQUE})::text
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
-ORDER BY n.nspname <> 'public', n.nspname, c.relname`;
+ORDER BY n.nspname <> 'public', n.nspname, c.relname LIMIT ${LIMITS.schemaTables}`;
 
 type ColumnRow = readonly [string, string, boolean, boolean, string | null];
 type UniqueRow = readonly [boolean, readonly string[]];
