@@ -7,10 +7,10 @@ import { fieldsOf } from './realtime-fields.ts';
 import { filterColumns, parseChangeFilter } from './realtime-filter.ts';
 
 /** What a client asks for when it joins a channel, parsed once at the door. */
-export const OVERFLOWS = ['park', 'latest', 'drop_oldest', 'disconnect'] as const;
-export type CreditOverflow = (typeof OVERFLOWS)[number];
+const OVERFLOWS = ['park', 'latest', 'drop_oldest', 'disconnect'] as const;
+type CreditOverflow = (typeof OVERFLOWS)[number];
 
-export type BindingEvent = '*' | 'INSERT' | 'UPDATE' | 'DELETE';
+type BindingEvent = '*' | 'INSERT' | 'UPDATE' | 'DELETE';
 
 /** One postgres_changes subscription of a channel. */
 export interface Binding {
