@@ -26,8 +26,3 @@ export interface Change {
   /** The whole row before it; null for INSERT and TRUNCATE. */
   readonly old: Row | null;
 }
-
-export interface FeedBatch {
-  readonly epoch: string;
-  readonly changes: readonly Change[];
-}

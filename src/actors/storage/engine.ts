@@ -1,4 +1,3 @@
-import type { Change } from '../../protocol/change.ts';
 import type { Principal } from '../../protocol/principal.ts';
 import type { Connection, EngineAvailability, EngineKind } from '../../protocol/project.ts';
 import type { CountKind, Query } from '../../protocol/query.ts';
@@ -94,13 +93,4 @@ export interface EngineProvider {
   /** Removes leftovers in the engine (databases, roles, slots) whose project is not in `live`. Returns their names. */
   reclaim(live: ReadonlySet<string>): Promise<readonly string[]>;
   stop(): Promise<void>;
-}
-
-/** Where a change source stands: opaque text of the engine (an LSN, a log sequence number). */
-export type SourcePosition = string;
-
-/** Changes of one transaction, or a part of one; `position` is where to go on after them. */
-export interface SourceBatch {
-  readonly changes: readonly Omit<Change, 'offset'>[];
-  readonly position: SourcePosition;
 }
