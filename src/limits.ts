@@ -77,6 +77,10 @@ export const LIMITS = {
   storageProcessesPerProject: 2,
   /** Rows of a native SQL result; beyond it the statement fails, since a cut would look like the truth. */
   sqlRows: 100_000,
+  /** Memory of a storage process: SQLite has no bound of its own, and one statement can ask for all there is. */
+  storageProcessBytes: 1024 * 1024 * 1024,
+  /** How often the memory of a busy storage process is looked at. */
+  storageMemoryCheckMs: 100,
   /** Database files a storage process keeps open between statements. */
   storageProcessFiles: 8,
   /** How long a write that met SQLITE_BUSY tries again on its edge before it queues at the single writer. */

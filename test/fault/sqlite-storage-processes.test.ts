@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -160,6 +160,27 @@ describe('storage processes', () => {
       code: 'MAG_PROCESS_EXITED',
       message: expect.stringContaining('code 7'),
     });
+  });
+
+  it('one whose statement takes too much memory is killed, and the board is not', async () => {
+    const board = make({ limits: { bytes: 200 * 1024 * 1024 } });
+    const engine = await board.engine();
+    const hungry = `select ${Array.from({ length: 60 }, () => 'randomblob(16000000)').join(', ')}`;
+    await expect(engine.sql(hungry, [], board.context())).rejects.toMatchObject({
+      code: expect.stringMatching(/MAG_PROCESS_EXITED|MAG_RESULT_TOO_LARGE/),
+    });
+    expect(board.processes.killed).toBe(1);
+    await expect(engine.sql('select 1', [], board.context())).resolves.toMatchObject({ rowCount: 1 });
+  });
+
+  it('it knows nothing of the board’s environment', async () => {
+    process.env.MAG_TEST_SECRET = 'hidden';
+    const board = make();
+    const lease = await board.processes.lease('edge-1', { ref: 'a', lane: 'read', timeoutMs: 20_000 });
+    delete process.env.MAG_TEST_SECRET;
+    const [child] = board.processes.list();
+    expect(readFileSync(`/proc/${child?.pid}/environ`, 'utf8')).not.toContain('MAG_TEST_SECRET');
+    board.processes.release(lease.id);
   });
 
   it('its children end with it, and are told of', async () => {

@@ -6,6 +6,7 @@ import type { ExecuteContext } from '../../src/actors/storage/engine.ts';
 import { openSqliteEngine } from '../../src/actors/storage/sqlite/sqlite-engine.ts';
 import { SqliteProvider } from '../../src/actors/storage/sqlite/sqlite-provider.ts';
 import { SocketStorageClient } from '../../src/actors/storage/storage-process/socket-client.ts';
+import { storageProcessSpawner } from '../../src/actors/storage/storage-process/spawn-storage-process.ts';
 import {
   StorageProcesses,
   type StorageProcessesOptions,
@@ -29,8 +30,7 @@ export class SqliteBoard {
       host: this.host,
       log: silentLog,
       runFolder: join(this.dataDir, 'run'),
-      spawn: (socket) =>
-        this.host.spawnProcess({ command: process.execPath, args: [entry, socket], ipc: true }),
+      spawn: storageProcessSpawner(this.host, entry),
       ...options,
     });
     this.storage = this.client('edge-1');

@@ -4,6 +4,7 @@ import { DatabaseError, MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import type { Host, HostProcess, Timer } from '../../../runtime/host.ts';
 import type { Log } from '../../../runtime/log.ts';
+import { residentBytes } from './process-memory.ts';
 import { socketFolder } from './socket-path.ts';
 import type { Lease, LeaseRequest } from './storage-request.ts';
 
@@ -29,11 +30,14 @@ export interface StorageProcessesOptions {
   readonly onSpawn?: (info: StorageProcessInfo) => void;
   /** `reason` is null where the process was meant to end. */
   readonly onExit?: (info: StorageProcessInfo, reason: string | null) => void;
+  /** Resident bytes of a process; default from /proc. */
+  readonly memoryOf?: (pid: number) => number;
   readonly limits?: {
     readonly processes?: number;
     readonly perProject?: number;
     readonly queue?: number;
     readonly idleMs?: number;
+    readonly bytes?: number;
   };
 }
 
@@ -68,12 +72,14 @@ interface Child {
  */
 export class StorageProcesses {
   readonly #options: StorageProcessesOptions;
-  readonly #limits: { processes: number; perProject: number; queue: number; idleMs: number };
+  readonly #limits: { processes: number; perProject: number; queue: number; idleMs: number; bytes: number };
   readonly #folder: ReturnType<typeof socketFolder>;
   readonly #children = new Map<number, Child>();
   #waiting: Work[] = [];
   #nextId = 1;
   #stopping = false;
+  /** Runs while a statement does. */
+  #memoryCheck: Timer | null = null;
   /** Statements ended by SIGKILL, and leases refused because the queue was full. */
   killed = 0;
   refused = 0;
@@ -85,6 +91,7 @@ export class StorageProcesses {
       perProject: options.limits?.perProject ?? LIMITS.storageProcessesPerProject,
       queue: options.limits?.queue ?? LIMITS.storageQueue,
       idleMs: options.limits?.idleMs ?? LIMITS.storageProcessIdleMs,
+      bytes: options.limits?.bytes ?? LIMITS.storageProcessBytes,
     };
     this.#folder = socketFolder(options.runFolder);
   }
@@ -150,6 +157,8 @@ export class StorageProcesses {
   async stop(): Promise<void> {
     this.#stopping = true;
     for (const work of [...this.#waiting]) this.#refuse(work, new MagError('MAG_DRAINING'));
+    if (this.#memoryCheck !== null) this.#options.host.clearTimer(this.#memoryCheck);
+    this.#memoryCheck = null;
     const children = [...this.#children.values()];
     for (const child of children) {
       child.intent ??= 'the board stops';
@@ -248,6 +257,21 @@ export class StorageProcesses {
     child.lastRef = work.request.ref;
     child.statements += 1;
     work.granted({ id: work.id, socket: child.socket });
+    this.#watchMemory();
+  }
+
+  /** One statement can ask for all the memory there is; its process goes before the kernel has to choose. */
+  #watchMemory(): void {
+    if (this.#memoryCheck !== null) return;
+    const { host, memoryOf = residentBytes } = this.#options;
+    this.#memoryCheck = host.setTimer(LIMITS.storageMemoryCheckMs, () => {
+      this.#memoryCheck = null;
+      const busy = [...this.#children.values()].filter((child) => child.state === 'busy');
+      for (const child of busy)
+        if (memoryOf(child.process.pid) > this.#limits.bytes)
+          this.#kill(child, 'its statement took too much memory');
+      if (busy.length > 0) this.#watchMemory();
+    });
   }
 
   #start(): void {
