@@ -3,10 +3,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ERRORS } from '../src/errors.ts';
 
-const escape = (text: string): string => text.replaceAll('|', '\\|');
+const cell = (text: string): string => text.replaceAll('|', '\\|');
 const rows = Object.entries(ERRORS).map(
-  ([code, entry]) =>
-    `| \`${code}\` | ${entry.status} | ${escape(entry.message)} | ${escape(entry.hint ?? '')} |`,
+  ([code, entry]) => `| \`${code}\` | ${entry.status} | ${cell(entry.message)} | ${cell(entry.hint ?? '')} |`,
 );
 const text = `# Errors
 

@@ -24,7 +24,12 @@ try {
   const platformPackage = PLATFORM_PACKAGES[`${process.platform}-${process.arch}`];
   if (platformPackage === undefined)
     throw new Error(`no Node ${FLOOR} package for ${process.platform}-${process.arch}`);
-  const packed = JSON.parse(npm(['pack', '--json', '--pack-destination', folder], root)) as readonly {
+  // Built here, since what npm's own scripts print would stand in front of its JSON.
+  for (const script of ['build-ui.ts', 'build.ts'])
+    execFileSync(process.execPath, [join(root, 'scripts', script)], { stdio: 'inherit' });
+  const packed = JSON.parse(
+    npm(['pack', '--ignore-scripts', '--json', '--pack-destination', folder], root),
+  ) as readonly {
     filename: string;
     unpackedSize: number;
   }[]; // npm's documented output
