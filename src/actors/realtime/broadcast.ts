@@ -51,7 +51,10 @@ export function broadcastFrom(
   relay(context, sender.connection.project.ref, topic.name, topic.isPrivate, event, payload);
 }
 
-/** A broadcast from outside any channel (REST): `project` is null where it has no socket here. */
+/**
+ * A broadcast from outside any channel (REST): `project` is null where it has no socket here. Throws
+ * MAG_FRAME_INVALID for bytes under an event that no binary frame can name.
+ */
 export function broadcastInto(
   context: GatewayContext,
   ref: string,
@@ -59,6 +62,9 @@ export function broadcastInto(
   message: { readonly topic: string; readonly event: string; readonly isPrivate: boolean },
   payload: string | Uint8Array,
 ): void {
+  if (typeof payload !== 'string' && Buffer.byteLength(message.event) > 255) {
+    throw new MagError('MAG_FRAME_INVALID', { problem: 'the event is longer than 255 bytes' });
+  }
   context.counters.broadcasts += 1;
   const topic = project?.topics.get(topicKey(message.topic, message.isPrivate));
   if (topic !== undefined) fanOut(context, topic, message.event, payload, null);

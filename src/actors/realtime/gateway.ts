@@ -39,7 +39,10 @@ export interface RealtimeStats extends Counters {
 export interface RealtimeGateway {
   /** Takes over an upgrade request to a project's websocket path; a refusal is answered with HTTP and JSON. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, ref: string): void;
-  /** A broadcast from REST, to every edge worker. `payload`: JSON text, or bytes. Never throws. */
+  /**
+   * A broadcast from REST, to every edge worker; `topic` without its prefix. `payload`: valid JSON text, or bytes.
+   * Throws MAG_FRAME_INVALID for bytes under an event longer than 255 bytes.
+   */
   broadcast(
     ref: string,
     topic: string,

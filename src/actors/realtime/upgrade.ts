@@ -45,7 +45,9 @@ export async function admit(
   request: IncomingMessage,
   ref: string,
 ): Promise<Admission> {
-  const query = new URL(request.url ?? '/', 'http://localhost').searchParams;
+  const { url = '' } = request;
+  const mark = url.indexOf('?');
+  const query = new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1));
   const vsn = vsnOf(query);
   const handle = await ports.directory.find(ref);
   if (handle === null) throw new MagError('MAG_PROJECT_NOT_FOUND', { ref });
