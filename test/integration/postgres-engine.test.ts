@@ -90,6 +90,27 @@ describe('values of every type travel as text and come back as JSON', () => {
     await expect(bad).rejects.toMatchObject({ code: '22P02', status: 400 });
   });
 
+  it('takes any name for a table or a column', async () => {
+    await sql(
+      `CREATE TABLE "od.d ""t" (_ int, "a b" int, "ok" int, c0 int, "element" int DEFAULT 3, total int, row_to_json int)`,
+    );
+    const row = { _: 1, 'a b': 2, ok: 3, c0: 4, element: 5, total: 6, row_to_json: 7 };
+    const table = from('od.d "t');
+    const insert = { kind: 'insert', ...table, rows: [row], returning: all } as const;
+    expect((await run({ ...insert, missing: 'null', check: eq('ok', '3') })).rows).toEqual([row]);
+    expect((await run({ ...insert, missing: 'default' })).rows).toEqual([row]);
+    const { rows, total } = await run({ kind: 'select', ...table, select: all, order: [], count: 'exact' });
+    expect([rows, total]).toEqual([[row, row], 2]);
+    await sql('CREATE TABLE nothing ()');
+    await run({ kind: 'insert', ...from('nothing'), rows: [{}], missing: 'null' });
+    expect((await run({ kind: 'select', ...from('nothing'), select: all, order: [] })).rows).toEqual([{}]);
+  });
+
+  it('keeps a reply whose statement left a hostile setting behind', async () => {
+    const { fields } = await sql(`SET statement_timeout = 1; SELECT 'sad'::mood AS mood`);
+    expect(fields).toEqual([{ name: 'mood', type: 'mood' }]);
+  });
+
   it('calls parameters that do not fit the caller’s mistake', async () => {
     await expect(sql('SELECT 1', [5])).rejects.toMatchObject({ code: '42P02', status: 400 });
     await expect(sql('SELECT $1::int', [1, 2])).rejects.toMatchObject({ code: '42P02', status: 400 });

@@ -65,7 +65,7 @@ export class PgConnection {
     return this.#client.processID;
   }
 
-  /** A cancel was sent: it may yet hit what runs next here, so nothing may. */
+  /** Not to be used again: it is being closed, or a cancel was sent that may yet hit what runs next here. */
   get poisoned(): boolean {
     return this.#poisoned;
   }
@@ -119,8 +119,9 @@ export class PgConnection {
     socket.on('connect', () => socket.end(message));
   }
 
-  /** Closes the socket at once; whatever ran is rejected. */
+  /** Closes the socket at once; whatever ran is rejected. That shows a little later: nobody may use it in between. */
   destroy(): void {
+    this.#poisoned = true;
     this.#client.connection.stream.destroy();
   }
 

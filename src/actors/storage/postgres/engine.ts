@@ -107,7 +107,10 @@ class Session implements PostgresEngine {
     } catch (error) {
       throw refusal(native) ?? publicError(error);
     } finally {
-      if (native.changedSchema) this.#schema.invalidate();
+      if (native.changedSchema) {
+        this.#schema.invalidate();
+        this.#types.clear();
+      }
     }
     const refused = refusal(native);
     if (refused !== null) throw refused;

@@ -64,7 +64,8 @@ export class PostgresSession {
 
   /**
    * Runs a tenant's own SQL, then wipes the connection's state (settings, temporary tables, locks, listens, role)
-   * before anybody else gets it. `after` runs on the same connection before that, for what the reply still needs.
+   * before anybody else gets it. `after` runs on the clean connection, for what the reply still needs; where it
+   * fails, the reply goes without.
    */
   async runNative(
     statement: WireStatement,
@@ -78,10 +79,9 @@ export class PostgresSession {
     try {
       await this.#watched(connection, statement, budget, began);
       rollback = connection.inTransaction;
-      if (!rollback) await after(connection);
     } finally {
       // Before the reply: the caller's next statement must not meet a lock of this one.
-      await this.#clean(connection, rollback);
+      await this.#clean(connection, rollback, after);
     }
     if (rollback) {
       const why = 'it left a transaction open, which was rolled back; send BEGIN and COMMIT in one request';
@@ -187,7 +187,11 @@ export class PostgresSession {
     this.#options.onLost?.(why);
   }
 
-  async #clean(connection: PgConnection, rollback: boolean): Promise<void> {
+  async #clean(
+    connection: PgConnection,
+    rollback: boolean,
+    after: (connection: PgConnection) => Promise<void>,
+  ): Promise<void> {
     if (connection.closed || connection.poisoned) {
       this.#pool.give(connection);
       return;
@@ -197,6 +201,7 @@ export class PostgresSession {
       if (rollback) await connection.rows('ROLLBACK');
       await connection.rows('DISCARD ALL');
       connection.forgetPrepared();
+      await after(connection);
     } catch {
       connection.destroy(); // Not clean is not usable; whatever it was, the next one is new.
     } finally {

@@ -94,17 +94,18 @@ function defaults(columns: readonly SqlColumn[]): string {
   return objects.join(' || ');
 }
 
+/** `_.*` and not `_`: a column may be called that, and would be meant then. */
 function selectStatement(parts: SelectParts): string {
   const where = parts.where === null ? '' : ` WHERE ${parts.where}`;
   let inner = `SELECT ${list(parts)} FROM ${parts.from}${where}`;
   if (parts.order !== null) inner += ` ORDER BY ${parts.order}`;
   if (parts.limit !== null) inner += ` LIMIT ${parts.limit}`;
   if (parts.offset !== null) inner += ` OFFSET ${parts.offset}`;
-  if (!parts.total) return `SELECT row_to_json(_)::text FROM (${inner}) _`;
+  if (!parts.total) return `SELECT row_to_json(_.*)::text FROM (${inner}) _`;
   // The total stands in every row, and in one row without JSON where the page is empty.
   return (
     `SELECT "page"."row", "all"."total" FROM (SELECT count(*) AS "total" FROM ${parts.from}${where}) AS "all" ` +
-    `LEFT JOIN LATERAL (SELECT row_to_json(_)::text AS "row" FROM (${inner}) _) AS "page" ON true`
+    `LEFT JOIN LATERAL (SELECT row_to_json(_.*)::text AS "row" FROM (${inner}) _) AS "page" ON true`
   );
 }
 
@@ -116,7 +117,7 @@ function writeStatement(parts: WriteParts): string {
   const { write, check } = parts;
   if (check === null) {
     if (!parts.returning) return write;
-    return `WITH _ AS (${write} RETURNING ${list(parts)}) SELECT row_to_json(_)::text FROM _`;
+    return `WITH _ AS (${write} RETURNING ${list(parts)}) SELECT row_to_json(_.*)::text FROM _`;
   }
   if (!parts.returning) {
     return `WITH _("ok") AS (${write} RETURNING (${check})) SELECT count(${enforce('_."ok"')})::text FROM _`;
@@ -126,6 +127,6 @@ function writeStatement(parts: WriteParts): string {
   const named = parts.output.map(({ name }, at) => `w."c${at}" AS ${postgresDialect.quoteIdentifier(name)}`);
   return (
     `WITH w(${[...inner, '"ok"'].join(', ')}) AS (${write} RETURNING ${[...returned, `(${check})`].join(', ')}) ` +
-    `SELECT row_to_json(_)::text, ${enforce('w."ok"')} FROM w CROSS JOIN LATERAL (SELECT ${named.join(', ')}) _`
+    `SELECT row_to_json(_.*)::text, ${enforce('w."ok"')} FROM w CROSS JOIN LATERAL (SELECT ${named.join(', ')}) _`
   );
 }
