@@ -11,7 +11,7 @@ type Mutable = { -readonly [Key in keyof Omit<ActorNode, 'children'>]: ActorNode
 export class ScriptedSystem implements Pick<ActorSystem, 'host' | 'log' | 'tree' | 'onLifecycle'> {
   readonly log = silentLog;
   readonly host: Host;
-  readonly root: Mutable;
+  root: Mutable;
   /** How often the tree was read. */
   looks = 0;
   readonly #listeners = new Set<(event: LifecycleEvent) => void>();
@@ -19,6 +19,10 @@ export class ScriptedSystem implements Pick<ActorSystem, 'host' | 'log' | 'tree'
   constructor(host: Host, root: ActorNode) {
     this.host = host;
     this.root = structuredClone(root) as Mutable; // a copy of our own, so that it may be changed
+  }
+
+  replace(root: ActorNode): void {
+    this.root = structuredClone(root) as Mutable; // as in the constructor
   }
 
   async tree(): Promise<ActorNode> {
