@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { activateCapture, pauseCapture, syncCapture } from '../../src/actors/feed/sqlite/capture.ts';
+import { activateCapture, beforeSchemaStatement, syncCapture } from '../../src/actors/feed/sqlite/capture.ts';
 import { createLogReader } from '../../src/actors/feed/sqlite/log-reader.ts';
 import type { Change } from '../../src/protocol/change.ts';
 
@@ -242,7 +242,7 @@ describe('what a REPLACE looks like', () => {
     db.exec("DELETE FROM t; INSERT INTO t VALUES (1, 'x', 1)");
     const changes = after('SELECT 1');
     db.exec('BEGIN');
-    pauseCapture(db, 't');
+    beforeSchemaStatement(db, 'ALTER TABLE t DROP COLUMN b');
     db.exec('ALTER TABLE t DROP COLUMN b');
     expect(syncCapture(db, () => 'f').interrupted).toBe(false);
     db.exec('COMMIT');

@@ -106,7 +106,7 @@ export function syncCapture(db: DatabaseSync, newEpoch: () => string, firstTime 
  * Takes a table's triggers off for a statement that SQLite refuses while they name its columns (ALTER TABLE … DROP
  * COLUMN). syncCapture puts them back, in the same transaction, without taking the table for a new one.
  */
-export function pauseCapture(db: DatabaseSync, table: string): void {
+function pauseCapture(db: DatabaseSync, table: string): void {
   if (!isCaptured(db)) return;
   const ours = installedTriggers(db).filter(
     (trigger) => trigger.shape !== null && trigger.table.toLowerCase() === table.toLowerCase(),
@@ -121,21 +121,17 @@ const DROP_COLUMN =
   /\balter\s+table\s+(?:main\s*\.\s*)?("(?:[^"]|"")+"|`(?:[^`]|``)+`|\[[^\]]+\]|[\w$]+)\s+drop\b/i;
 
 /**
- * Runs a schema statement of ours (as the board, in a write transaction) so that capture neither forbids nor misses it:
- * triggers that would refuse it are taken off, and what it changed is captured when the transaction commits.
+ * Before a schema statement of our own runs, as the board and in its transaction: takes off the triggers that would
+ * refuse it. `afterSchemaStatement` must follow.
  */
-export function withCapture<T>(
-  db: DatabaseSync,
-  statement: string,
-  newEpoch: () => string,
-  work: () => T,
-): T {
-  if (!isCaptured(db)) return work();
+export function beforeSchemaStatement(db: DatabaseSync, statement: string): void {
   const table = DROP_COLUMN.exec(statement)?.[1];
   if (table !== undefined) pauseCapture(db, unquoted(table));
-  const result = work();
-  syncCapture(db, newEpoch);
-  return result;
+}
+
+/** After it, in the same transaction: captures what it changed, so that no write falls between. */
+export function afterSchemaStatement(db: DatabaseSync): void {
+  syncCapture(db, () => String(db.prepare('SELECT lower(hex(randomblob(9))) AS epoch').get()?.['epoch']));
 }
 
 function unquoted(name: string): string {

@@ -1,6 +1,7 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { DatabaseError, MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
+import { afterSchemaStatement, beforeSchemaStatement, isCaptured } from '../../feed/sqlite/capture.ts';
 import type { SqlField, SqlResult } from '../engine.ts';
 import { type ColumnKind, columnKind } from './column-kind.ts';
 import type { TenantConnection } from './connection.ts';
@@ -10,6 +11,7 @@ import { onlyReads, type SqlStatement, splitStatements } from './statement-split
 /** What node:sqlite gives when it reads integers as BigInt. */
 type Cell = string | number | bigint | Uint8Array | null;
 
+const SCHEMA_WORDS = new Set(['ALTER', 'CREATE', 'DROP']);
 const TRANSACTION_WORDS = new Set(['BEGIN', 'COMMIT', 'END', 'ROLLBACK', 'SAVEPOINT', 'RELEASE']);
 
 function isJson(text: string): boolean {
@@ -147,13 +149,21 @@ export function runSql(connection: TenantConnection, script: string, params: rea
   if (only === undefined) throw new DatabaseError('42601', 'the statement is empty');
   if (statements.length > 1 && params.length > 0)
     throw new DatabaseError('42601', 'cannot run several statements with parameters');
-  const { database } = connection;
+  const { database, confinement } = connection;
   const ownTransaction = statements.some(({ keyword }) => TRANSACTION_WORDS.has(keyword));
-  const wrap = statements.length > 1 && !ownTransaction;
+  // A project whose changes are followed has triggers, which must change with its tables, in one transaction.
+  const changesSchema = statements.some(({ keyword }) => SCHEMA_WORDS.has(keyword));
+  const followed = changesSchema && confinement.asBoard(() => isCaptured(database));
+  const wrap = (statements.length > 1 || followed) && !ownTransaction;
   let result: SqlResult | null = null;
   try {
     if (wrap) database.exec(onlyReads(statements) ? 'BEGIN' : 'BEGIN IMMEDIATE');
-    for (const statement of statements) result = runStatement(connection, statement, params);
+    for (const statement of statements) {
+      const schema = followed && SCHEMA_WORDS.has(statement.keyword);
+      if (schema) confinement.asBoard(() => beforeSchemaStatement(database, statement.text));
+      result = runStatement(connection, statement, params);
+      if (schema) confinement.asBoard(() => afterSchemaStatement(database));
+    }
     if (wrap) database.exec('COMMIT');
     else if (database.isTransaction)
       throw new DatabaseError('25P01', 'the script left its transaction open; it was rolled back');
