@@ -7,13 +7,13 @@ export type Offer = 'deliver' | 'skip' | 'kept' | 'park' | 'disconnect';
 
 interface Kept {
   readonly frames: readonly Buffer[];
-  readonly offset: number;
+  readonly bytes: number;
 }
 
 /**
  * Position and credit of one channel whose client asked for them. Each change costs one credit; what happens
  * without credit is the client's choice: `park` stops (the log keeps what comes), `latest` keeps the newest,
- * `drop_oldest` keeps LIMITS.creditBuffer, `disconnect` ends the connection.
+ * `drop_oldest` keeps LIMITS.creditBuffer (and no more bytes than an outbox), `disconnect` ends the connection.
  */
 export class Consumer {
   readonly overflow: Extension['overflow'];
@@ -22,6 +22,7 @@ export class Consumer {
   /** The last change it was given, or that was passed over for it. */
   position: FeedPosition;
   #kept: Kept[] = [];
+  #keptBytes = 0;
   #dropped = 0;
 
   constructor(extension: Extension, position: FeedPosition) {
@@ -48,11 +49,7 @@ export class Consumer {
     }
     if (this.overflow === 'park' || this.overflow === 'disconnect') return this.overflow;
     this.position = position;
-    this.#kept.push({ frames, offset: position.offset });
-    if (this.#kept.length > (this.overflow === 'latest' ? 1 : LIMITS.creditBuffer)) {
-      this.#kept.shift();
-      this.#dropped += 1;
-    }
+    this.#keep(frames);
     return 'kept';
   }
 
@@ -62,10 +59,23 @@ export class Consumer {
     const count = Math.min(this.#kept.length, this.#credit ?? this.#kept.length);
     if (count === 0) return { frames: [], dropped: 0 };
     const released = this.#kept.splice(0, count);
+    this.#keptBytes -= released.reduce((sum, { bytes }) => sum + bytes, 0);
     if (this.#credit !== null) this.#credit -= count;
     const dropped = this.#dropped;
     this.#dropped = 0;
     return { frames: released.flatMap((kept) => kept.frames), dropped };
+  }
+
+  /** Bounded in number and in bytes; the newest is kept in any case. */
+  #keep(frames: readonly Buffer[]): void {
+    const bytes = frames.reduce((sum, frame) => sum + frame.byteLength, 0);
+    this.#kept.push({ frames, bytes });
+    this.#keptBytes += bytes;
+    const most = this.overflow === 'latest' ? 1 : LIMITS.creditBuffer;
+    while (this.#kept.length > 1 && (this.#kept.length > most || this.#keptBytes > LIMITS.outboxBytes)) {
+      this.#keptBytes -= this.#kept.shift()?.bytes ?? 0;
+      this.#dropped += 1;
+    }
   }
 
   #spend(position: FeedPosition): void {
