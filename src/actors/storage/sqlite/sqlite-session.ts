@@ -230,7 +230,7 @@ export class SqliteSession {
     const bound = bindAll(plan, values, null);
     const budget = byteBudget ?? LIMITS.resultBytes;
     const rows =
-      plan.light && (query.limit ?? Infinity) <= SMALL_PAGE
+      plan.light && (plan.verdict === 'lookup' || (query.limit ?? Infinity) <= SMALL_PAGE)
         ? allRows(plan.statement, bound)
         : boundedRows(plan.statement, bound, budget);
     if (rows === null) {
