@@ -51,16 +51,17 @@ export class Kernel {
     return this.#run(1) > 0;
   }
 
+  /** What is queued while it runs belongs to this turn, or after its quantum to a later one: never to another `soon`. */
   #turn(): void {
-    this.#planned = false;
     let left: number = LIMITS.runQueueQuantum;
     while (left > 0) {
       const done = this.#run(Math.min(BURST, left));
-      if (done === 0) return;
+      if (done === 0) {
+        this.#planned = false;
+        return;
+      }
       left -= done;
     }
-    if (this.#planned) return;
-    this.#planned = true;
     this.#host.defer(() => this.#turn());
   }
 

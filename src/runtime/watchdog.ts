@@ -72,7 +72,13 @@ export class Watchdog {
     patient.missed += 1;
     const silent = patient.missed * LIMITS.heartbeatMs;
     if (patient.missed === 1 || patient.used === null) void this.#note(patient);
-    if (silent >= LIMITS.hungMs) void this.#judge(patient, silent);
+    // Blocked in native code it cannot even be asked.
+    if (silent >= LIMITS.blockedMs) this.#giveUp(patient, silent);
+    else if (silent >= LIMITS.hungMs) void this.#judge(patient, silent);
+  }
+
+  #giveUp(patient: Patient, silent: number): void {
+    if (this.#patients.delete(patient)) patient.watched.hung(silent);
   }
 
   async #note(patient: Patient): Promise<void> {
@@ -96,8 +102,6 @@ export class Watchdog {
       return; // As above.
     }
     const spins = used === null || now === null || now - used >= LIMITS.spinMs;
-    if (!spins && silent < LIMITS.blockedMs) return;
-    if (patient.beats !== beats || !this.#patients.delete(patient)) return;
-    patient.watched.hung(silent);
+    if (spins && patient.beats === beats) this.#giveUp(patient, silent);
   }
 }

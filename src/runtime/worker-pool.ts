@@ -2,7 +2,7 @@ import { Piscina } from 'piscina';
 import { describeError, MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { Core } from './core.ts';
-import type { MessagePort, Timer } from './host.ts';
+import { type MessagePort, sleep, type Timer } from './host.ts';
 import { moduleCacheFolder } from './module-cache.ts';
 import { sibling } from './sibling.ts';
 import { PortTransport } from './transport.ts';
@@ -68,7 +68,11 @@ class WorkerPool {
     this.#closed = true;
     for (const timer of this.#timers) this.#core.host.clearTimer(timer);
     for (const vessel of this.#live) vessel.kill();
-    await this.#piscina.destroy();
+    // A thread that is blocked in native code does not end; the stop of the rest must not wait for it.
+    const done = new AbortController();
+    const limit = sleep(this.#core.host, LIMITS.shutdownMs, done.signal).catch(() => {}); // only by our own abort
+    await Promise.race([this.#piscina.destroy(), limit]);
+    done.abort();
   }
 
   /** The next spare is loaded a little later, so that it does not slow down what is starting now. */
