@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import pg from 'pg';
+import type { Client } from 'pg';
 import { describeError, MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { Change, FeedPosition } from '../../protocol/change.ts';
@@ -117,6 +117,8 @@ class PostgresFeedLog implements FeedLog {
     const { ref, connect, log } = this.#options;
     const admin = await connect();
     const { engine: _engine, ...target } = admin;
+    // Loaded with the first PostgreSQL project: a board of SQLite ones never pays for it.
+    const { default: pg } = await import('pg');
     const client = new pg.Client({
       ...target,
       connectionTimeoutMillis: CONNECT_MS,
@@ -137,7 +139,7 @@ class PostgresFeedLog implements FeedLog {
   }
 
   /** Goes on from the slot where the file carries on what the slot remembers; else both begin anew. */
-  async #resumeSlot(client: pg.Client): Promise<void> {
+  async #resumeSlot(client: Client): Promise<void> {
     const { ref, file: path, log } = this.#options;
     const name = feedSlotName(ref);
     const slot = await readSlot(client, name);

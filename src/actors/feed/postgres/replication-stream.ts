@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import pg from 'pg';
+import type { Client } from 'pg';
 import type { Host } from '../../../runtime/host.ts';
 import { type Lsn, POSTGRES_EPOCH } from './pgoutput.ts';
 import { type AdminConnection, PUBLICATION } from './source.ts';
@@ -32,7 +32,7 @@ const SESSION =
 
 /** One START_REPLICATION session on a slot. */
 export class ReplicationStream {
-  readonly #client: pg.Client;
+  readonly #client: Client;
   readonly #wire: WireLayer;
   readonly #host: Host;
   readonly #listener: StreamListener;
@@ -40,7 +40,7 @@ export class ReplicationStream {
   #ended = false;
   #confirmed: Lsn = 0n;
 
-  private constructor(client: pg.Client, host: Host, listener: StreamListener) {
+  private constructor(client: Client, host: Host, listener: StreamListener) {
     this.#client = client;
     // pg's types leave the wire layer out; `connection` is how its own pools reach it.
     this.#wire = (client as unknown as { connection: WireLayer }).connection;
@@ -58,6 +58,7 @@ export class ReplicationStream {
     listener: StreamListener,
   ): Promise<ReplicationStream> {
     const { engine: _engine, ...target } = admin;
+    const { default: pg } = await import('pg');
     const client = new pg.Client({
       ...target,
       application_name: slot,
