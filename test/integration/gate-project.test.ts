@@ -106,7 +106,7 @@ describe('a broadcast over HTTP', () => {
   });
 
   it('reaches the gateway, one by one or in a batch', async () => {
-    const heard: string[][] = [];
+    const heard: unknown[][] = [];
     board.gate.onBroadcast((...message) => void heard.push(message));
     const batch = {
       messages: [

@@ -24,7 +24,7 @@ async function startDoors(context: ComponentContext, input: EdgeInput): Promise<
     realtime.handleUpgrade(request, socket, head, ref ?? ''),
   );
   gate.onUpgrade('/admin/v1/scope', (request, socket, head) => scope.handleUpgrade(request, socket, head));
-  gate.onBroadcast((ref, topic, event, payload) => realtime.broadcast(ref, topic, event, payload));
+  gate.onBroadcast((...message) => realtime.broadcast(...message));
   uplink.on('EDGE_STATS', () => ({ gate: gate.stats(), realtime: realtime.stats() }));
   await gate.listen({ host: input.host, port: input.port, reusePort: input.edges > 1 });
   return {

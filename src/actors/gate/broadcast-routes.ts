@@ -3,10 +3,20 @@ import { MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { EdgePorts } from '../edge/ports.ts';
 import type { App } from './fastify-app.ts';
-import { admit, type RefParams } from './project-routes.ts';
+import { admit, type RefParams, searchOf } from './project-routes.ts';
+import type { RestCall } from './rest-call.ts';
 
-/** Hands a broadcast to the realtime gateway; `topic` without its `realtime:` prefix, `payload` as JSON text. */
-export type Broadcast = (ref: string, topic: string, event: string, payload: string) => void;
+/**
+ * Hands a broadcast to the realtime gateway; `topic` without its `realtime:` prefix, `payload` as JSON text. A private
+ * channel is another one than the public one of its name.
+ */
+export type Broadcast = (
+  ref: string,
+  topic: string,
+  event: string,
+  payload: string,
+  options?: { readonly isPrivate?: boolean },
+) => void;
 
 const BatchBody = Type.Object({
   messages: Type.Array(
@@ -37,6 +47,24 @@ function encode(payload: unknown): string {
   return text;
 }
 
+interface Outgoing {
+  readonly topic: string;
+  readonly event: string;
+  readonly payload: string;
+  readonly isPrivate: boolean;
+}
+
+/** Throws MAG_CHANNEL_PRIVATE, before anything is sent, where a private channel is named by nobody in particular. */
+function publish(send: Broadcast, call: RestCall, messages: readonly Outgoing[]): void {
+  const { role } = call.principal;
+  const refused = role === 'anon' ? messages.find(({ isPrivate }) => isPrivate) : undefined;
+  if (refused !== undefined) throw new MagError('MAG_CHANNEL_PRIVATE', { topic: refused.topic, role });
+  for (const { topic, event, payload, isPrivate } of messages) {
+    if (isPrivate) send(call.project.ref, topic, event, payload, { isPrivate });
+    else send(call.project.ref, topic, event, payload);
+  }
+}
+
 /** Broadcasts over HTTP, for senders without a socket. `broadcast` gives null while no gateway runs. */
 export function broadcastRoutes(app: App, ports: EdgePorts, broadcast: () => Broadcast | null): void {
   const gateway = (): Broadcast => {
@@ -48,23 +76,25 @@ export function broadcastRoutes(app: App, ports: EdgePorts, broadcast: () => Bro
     '/p/:ref/realtime/v1/api/broadcast',
     { schema: { body: BatchBody } },
     async (request, reply) => {
-      const { project } = await admit(ports, request, reply);
+      const call = await admit(ports, request, reply);
       const send = gateway();
-      const messages = request.body.messages.map(({ topic, event, payload }) => ({
-        topic: bare(topic),
-        event,
-        payload: encode(payload),
+      const messages = request.body.messages.map((message) => ({
+        topic: bare(message.topic),
+        event: message.event,
+        payload: encode(message.payload),
+        isPrivate: message.private === true,
       }));
-      for (const { topic, event, payload } of messages) send(project.ref, topic, event, payload);
+      publish(send, call, messages);
       return reply.status(202).send();
     },
   );
   app.post<{ Params: TopicParams; Body: unknown }>(
     '/p/:ref/realtime/v1/api/broadcast/:topic/events/:event',
     async (request, reply) => {
-      const { project } = await admit(ports, request, reply);
+      const call = await admit(ports, request, reply);
       const { topic, event } = request.params;
-      gateway()(project.ref, bare(topic), event, encode(request.body));
+      const isPrivate = new URLSearchParams(searchOf(request.url)).get('private') === 'true';
+      publish(gateway(), call, [{ topic: bare(topic), event, payload: encode(request.body), isPrivate }]);
       return reply.status(202).send();
     },
   );
