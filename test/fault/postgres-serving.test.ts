@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Engine } from '../../src/actors/storage/engine.ts';
+import type { PostgresEngine } from '../../src/actors/storage/postgres/engine.ts';
 import { type EmbeddedPostgres, embeddedPostgres } from '../support/embedded-postgres.ts';
 
 let pg: EmbeddedPostgres;
-let engine: Engine;
+let engine: PostgresEngine;
 const lost: string[] = [];
 const REF = 'serving';
 
@@ -111,6 +111,8 @@ describe('more requests than connections', () => {
     await expect(engine.sql('SELECT 1', [], pg.context(REF, 200))).rejects.toMatchObject({
       ...{ code: 'MAG_POOL_TIMEOUT', status: 503, retryAfter: 1 },
     });
+    expect(engine.stats()).toMatchObject({ open: 10, idle: 0, waiting: 0, timedOut: 1, refused: 0 });
     await Promise.all(holders);
+    expect(engine.stats()).toMatchObject({ open: 10, idle: 10 });
   });
 });

@@ -32,9 +32,15 @@ export class PermitOwner {
   readonly #held = new Map<string, Map<string, number>>();
   #waiting: Waiter[] = [];
   #used = 0;
+  #unserved = 0;
 
   constructor(options: PermitOwnerOptions) {
     this.#options = options;
+  }
+
+  /** Requests answered with 0: at their deadline, or because too many waited. */
+  get unserved(): number {
+    return this.#unserved;
   }
 
   get used(): number {
@@ -55,10 +61,14 @@ export class PermitOwner {
   lease(owner: string, key: string, wanted: number, waitMs: number): Promise<number> {
     const granted = this.#grant(owner, key, wanted);
     if (granted > 0) return Promise.resolve(granted);
-    if (this.#waiting.length >= this.#options.waiters || waitMs <= 0) return Promise.resolve(0);
+    if (this.#waiting.length >= this.#options.waiters || waitMs <= 0) {
+      this.#unserved += 1;
+      return Promise.resolve(0);
+    }
     return new Promise((resolve) => {
       const timer = this.#options.host.setTimer(waitMs, () => {
         this.#waiting = this.#waiting.filter((other) => other !== waiter);
+        this.#unserved += 1;
         resolve(0);
       });
       const waiter: Waiter = { owner, key, timer, answer: resolve };

@@ -16,6 +16,7 @@ import type { PgConnection } from './connection.ts';
 import { isCheckViolation, isSchemaStale, publicError } from './failures.ts';
 import { JsonStatement } from './json-statement.ts';
 import { NativeStatement } from './native-statement.ts';
+import type { PoolStats } from './pool.ts';
 import { SchemaCache } from './schema.ts';
 import { PostgresSession, resultLimit } from './session.ts';
 import { bindValues, parameterText } from './values.ts';
@@ -36,6 +37,7 @@ export interface PostgresEngineOptions {
 export interface PostgresEngine extends Engine {
   /** The server moved, or the role's password was set anew: connections from now on go there. */
   reconnect(connection: PostgresConnection): void;
+  stats(): PoolStats;
 }
 
 /** The wire protocol counts parameters in 16 bits. */
@@ -70,6 +72,10 @@ class Session implements PostgresEngine {
 
   reconnect(connection: PostgresConnection): void {
     this.#session.retarget(connection);
+  }
+
+  stats(): PoolStats {
+    return this.#session.stats();
   }
 
   async execute(query: Query, context: ExecuteContext): Promise<QueryResult> {

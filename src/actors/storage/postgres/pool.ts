@@ -4,6 +4,16 @@ import type { Host, Timer } from '../../../runtime/host.ts';
 import type { Permits } from '../permits.ts';
 import type { PgConnection } from './connection.ts';
 
+export interface PoolStats {
+  readonly open: number;
+  readonly idle: number;
+  readonly waiting: number;
+  /** Waiters that met their deadline, since the session opened. */
+  readonly timedOut: number;
+  /** Requests that were not let wait because too many did. */
+  readonly refused: number;
+}
+
 export interface PoolOptions {
   /** Project reference: the permits' key. */
   readonly key: string;
@@ -43,6 +53,8 @@ export class ConnectionPool {
   #opening = 0;
   /** Permits the owner wants back as soon as connections get free. */
   #owed = 0;
+  #timedOut = 0;
+  #refused = 0;
   #evictionTimer: Timer | null = null;
   #closed = false;
   /** After close(): resolves when the last connection is gone. */
@@ -58,12 +70,11 @@ export class ConnectionPool {
     this.#leaveRecall = options.permits.onRecall(options.key, (urgency) => this.#recalled(urgency));
   }
 
-  get size(): number {
-    return this.#open.size;
-  }
-
-  get waiting(): number {
-    return this.#waiters.length;
+  stats(): PoolStats {
+    return {
+      ...{ open: this.#open.size, idle: this.#idle.length, waiting: this.#waiters.length },
+      ...{ timedOut: this.#timedOut, refused: this.#refused },
+    };
   }
 
   /** An idle connection at once, or null: then `wait`. One that served the same kind of work is preferred. */
@@ -78,6 +89,7 @@ export class ConnectionPool {
     const { host, key } = this.#options;
     if (this.#closed) return Promise.reject(sessionClosed());
     if (this.#waiters.length >= LIMITS.poolWaiters) {
+      this.#refused += 1;
       return Promise.reject(
         new MagError('MAG_OVERLOADED', { what: 'too many requests wait for the database' }),
       );
@@ -86,6 +98,7 @@ export class ConnectionPool {
     return new Promise((resolve, reject) => {
       const timer = host.setTimer(patience, () => {
         this.#waiters = this.#waiters.filter((other) => other !== waiter);
+        this.#timedOut += 1;
         reject(new MagError('MAG_POOL_TIMEOUT', { ref: key, ms: Math.round(patience) }));
       });
       const waiter: Waiter = { resolve, reject, timer };

@@ -6,7 +6,7 @@ import type { ExecuteContext } from '../engine.ts';
 import type { Permits } from '../permits.ts';
 import { PgConnection, type PostgresTarget } from './connection.ts';
 import { isConnectionLost, isServerError, publicError } from './failures.ts';
-import { ConnectionPool } from './pool.ts';
+import { ConnectionPool, type PoolStats } from './pool.ts';
 import { type Running, StatementWatch } from './watch.ts';
 import type { WireStatement } from './wire.ts';
 
@@ -102,6 +102,10 @@ export class PostgresSession {
       this.#watch.end(running);
       this.#pool.give(connection);
     }
+  }
+
+  stats(): PoolStats {
+    return this.#pool.stats();
   }
 
   async close(): Promise<void> {
