@@ -100,7 +100,12 @@ function plain(filter: Filter, row: Row, typeOf?: TypeOf): Truth {
     case 'in':
       return within(columnOf(row, filter.column.name), filter.values, typeOf?.(filter.column.name));
     case 'compare':
-      return compare(columnOf(row, filter.column.name), filter.op, filter.value, typeOf?.(filter.column.name));
+      return compare(
+        columnOf(row, filter.column.name),
+        filter.op,
+        filter.value,
+        typeOf?.(filter.column.name),
+      );
   }
 }
 

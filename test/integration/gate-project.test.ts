@@ -107,7 +107,7 @@ describe('a broadcast over HTTP', () => {
 
   it('reaches the gateway, one by one or in a batch', async () => {
     const heard: unknown[][] = [];
-    board.gate.onBroadcast((...message) => void heard.push(message));
+    board.gate.onBroadcast((ref, topic, event, payload) => void heard.push([ref, topic, event, payload]));
     const batch = {
       messages: [
         { topic: 'realtime:room', event: 'hi', payload: { a: 1 } },

@@ -32,7 +32,7 @@ export function handleOf(ref: string, service: string, grants: readonly Grant[] 
   };
 }
 
-export interface Asked {
+interface Asked {
   readonly type: AdminRequestType;
   readonly request: object;
 }

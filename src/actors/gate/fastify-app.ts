@@ -13,7 +13,7 @@ import type { RequestIds } from './request-id.ts';
 
 export type App = FastifyInstance<Server>;
 
-export const routeClass = (url: string): RouteClass => {
+const routeClass = (url: string): RouteClass => {
   if (url.startsWith('/admin/')) return 'admin';
   if (url.startsWith('/p/')) {
     if (url.includes('/sql/v1')) return 'sql';

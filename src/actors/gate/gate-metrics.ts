@@ -5,7 +5,7 @@ export type RouteClass = (typeof ROUTE_CLASSES)[number];
 /** Upper bounds of the latency buckets, seconds; one more holds what is slower. */
 export const LATENCY_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15];
 
-export interface RouteStats {
+interface RouteStats {
   /** Replies by hundreds of their status: 1xx at index 1 to 5xx at index 5. */
   readonly statuses: readonly number[];
   /** Replies per bucket of LATENCY_BUCKETS, not cumulated; the last one is beyond them all. */

@@ -33,7 +33,7 @@ export interface GateOptions {
   readonly drainSeconds?: number;
 }
 
-export interface ListenOptions {
+interface ListenOptions {
   readonly host: string;
   readonly port: number;
   readonly reusePort: boolean;

@@ -4,7 +4,7 @@ import { errorBody, MagError, type PublicError } from '../../errors.ts';
 import { splitProject } from './paths.ts';
 
 /** What the gate knows of an upgrade when it hands it on. */
-export interface UpgradeRoute {
+interface UpgradeRoute {
   readonly id: string;
   /** The project, for handlers under /p/REF. */
   readonly ref: string | null;

@@ -22,7 +22,7 @@ function endsName(code: number): boolean {
 }
 
 /** A `"…"` with backslash escapes, the cursor on its first quote. */
-export function readQuoted(cursor: Cursor): string {
+function readQuoted(cursor: Cursor): string {
   const { text } = cursor;
   const start = cursor.at;
   let from = start + 1;
