@@ -160,7 +160,7 @@ export class Cell implements Runnable {
   /** The behaviour came to its own end. */
   finish(): void {
     if (!this.live) return;
-    this.#leave('stopped', new MagError('MAG_ACTOR_NOT_FOUND', { path: this.path }));
+    this.#leave('stopped', this.#unavailable());
     this.#settleEnd(() => this.#actor?.stop('normal'), { kind: 'normal' });
   }
 
@@ -259,8 +259,7 @@ export class Cell implements Runnable {
   #end(exit: Exit): void {
     if (this.exit !== null) return;
     this.exit = exit;
-    const error =
-      exit.kind === 'error' ? this.#crashed() : new MagError('MAG_ACTOR_NOT_FOUND', { path: this.path });
+    const error = exit.kind === 'error' ? this.#crashed() : this.#unavailable();
     this.#leave(exit.kind === 'error' ? 'failed' : 'stopped', error);
     if (exit.kind !== 'error') this.#emit('stopped', exit.kind === 'shutdown' ? exit.reason : 'normal');
     this.#core.registry.remove(this);
@@ -279,6 +278,11 @@ export class Cell implements Runnable {
     } catch (error) {
       this.#core.log.error({ path: this.path, error: describeError(error) }, 'a monitor threw');
     }
+  }
+
+  /** For who still waits when it stops: it may come back, and asking again may help. */
+  #unavailable(): MagError {
+    return new MagError('MAG_COMPONENT_UNAVAILABLE', { name: this.path });
   }
 
   #crashed(): MagError {

@@ -107,6 +107,14 @@ describe('an ask', () => {
     await expect(b.settle(slot.ask({ type: 'BOOM' }))).rejects.toMatchObject({ code: 'MAG_ACTOR_CRASHED' });
   });
 
+  it('that is still open when its actor is stopped says that it may be asked again', async () => {
+    const b = bench();
+    await b.start(board([component('slow', () => ({ handle: () => new Promise(() => {}) }))]));
+    const answer = b.system.slot('board/slow').ask({ type: 'GET' });
+    await b.settle(b.system.command('board/slow', 'restart', 'planned'));
+    await expect(answer).rejects.toMatchObject({ code: 'MAG_COMPONENT_UNAVAILABLE', retryAfter: 1 });
+  });
+
   it('of nobody fails at once', async () => {
     const b = bench();
     await b.start(board([]));
