@@ -37,16 +37,8 @@ export class PresenceTable {
   #leaves = new Map<string, PresenceEntry>();
   #bytes = 0;
 
-  get size(): number {
-    return this.#entries.size;
-  }
-
   get bytes(): number {
     return this.#bytes;
-  }
-
-  has(ref: string): boolean {
-    return this.#entries.has(ref);
   }
 
   join(entry: PresenceEntry): void {
