@@ -1,3 +1,4 @@
+import type { BoardStatus } from '../../src/protocol/board-status.ts';
 import { count } from './format.ts';
 import { Logo, ThemeIcon } from './icons.tsx';
 import { view } from './route.ts';
@@ -35,9 +36,16 @@ function Tab({ to, name }: { to: 'actors' | 'projects'; name: string }) {
   );
 }
 
+/** What keeps the board from being ready, one component a line. */
+const ailing = (status: BoardStatus): string =>
+  (status.components ?? [])
+    .filter((component) => component.status !== 'healthy')
+    .map(({ name, status: own, detail }) => `${name}: ${detail ?? own}`)
+    .join('\n');
+
 /** Who we are looking at, and whether we still see it. */
 export function Header() {
-  const status = link.value === 'live' ? board.value?.status : undefined;
+  const status = link.value === 'live' ? board.value : null;
   return (
     <header class="top">
       <div class="brand">
@@ -52,7 +60,11 @@ export function Header() {
       </nav>
       <Figures />
       <div class="right-side">
-        {status !== undefined && <span class={`badge board-${status}`}>{status}</span>}
+        {status !== null && (
+          <span class={`badge board-${status.status}`} title={ailing(status)}>
+            {status.status}
+          </span>
+        )}
         <span class={`link-state ${link.value}`} role="status">
           <span class="dot" aria-hidden="true" /> {LINKS[link.value]}
         </span>

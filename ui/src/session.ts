@@ -37,7 +37,9 @@ export async function signIn(credential: { key: string } | { ticket: string }): 
     remember(true);
     session.value = 'signed_in';
   } catch (error) {
-    signInError.value = asApiError(error);
+    const { status, code, message, hint } = asApiError(error);
+    // What to do about a wrong key is said for programs: a header. Here there is a field.
+    signInError.value = new ApiError(status, code, message, status === 401 ? null : hint);
     session.value = 'signed_out';
   }
 }

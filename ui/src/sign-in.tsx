@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { ErrorText } from './error-text.tsx';
 import { Logo } from './icons.tsx';
 import { signIn, signInError } from './session.ts';
@@ -6,6 +6,9 @@ import { signIn, signInError } from './session.ts';
 /** Asks for the admin key. The board answers with a cookie; the key itself is kept nowhere. */
 export function SignIn() {
   const [key, setKey] = useState('');
+  const input = useRef<HTMLInputElement>(null);
+  // There is nothing else to do here.
+  useEffect(() => input.current?.focus(), []);
   const [busy, setBusy] = useState(false);
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
@@ -34,6 +37,7 @@ export function SignIn() {
         <label>
           Admin key
           <input
+            ref={input}
             type="password"
             name="key"
             required
