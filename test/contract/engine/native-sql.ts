@@ -91,6 +91,16 @@ export function nativeSql(subject: () => Subject): void {
   });
 
   describe('closing', () => {
+    it('ends what is running', async () => {
+      const { another, context, words } = subject().under;
+      const other = await another();
+      const running = other.sql(words.slow, [], context());
+      const ended = expect(running).rejects.toSatisfy(isPublicError);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      await other.close();
+      await ended;
+    });
+
     it('can be asked for twice, and refuses use afterwards', async () => {
       const other = await subject().under.another();
       expect(await other.execute(select({ limit: 1 }), subject().under.context())).toMatchObject({

@@ -59,7 +59,8 @@ class SqliteEngine implements Engine {
   /** The last schema whose views are described too. */
   #described: SqliteSchema | null = null;
   #checkpointing = false;
-  #closed = false;
+  /** Aborted by close(): statements in storage processes end with the session. */
+  readonly #closing = new AbortController();
 
   constructor(options: SqliteEngineOptions) {
     this.#options = options;
@@ -124,15 +125,16 @@ class SqliteEngine implements Engine {
   }
 
   close(): Promise<void> {
-    if (this.#closed) return Promise.resolve();
-    this.#closed = true;
+    if (this.#closing.signal.aborted) return Promise.resolve();
+    this.#closing.abort();
     this.#wal.close();
     this.#session.close();
     return Promise.resolve();
   }
 
   #refusal(context: ExecuteContext): MagError | DatabaseError | null {
-    if (this.#closed) return new MagError('MAG_COMPONENT_UNAVAILABLE', { name: 'this database session' });
+    if (this.#closing.signal.aborted)
+      return new MagError('MAG_COMPONENT_UNAVAILABLE', { name: 'this database session' });
     if (context.signal?.aborted === true)
       return new DatabaseError('57014', 'canceling statement due to user request');
     return context.deadline <= this.#host.now() ? timedOut() : null;
@@ -222,10 +224,16 @@ class SqliteEngine implements Engine {
         ref: context.tenant,
         lane,
         deadline: context.deadline,
-        ...(context.signal === undefined ? {} : { signal: context.signal }),
+        signal:
+          context.signal === undefined
+            ? this.#closing.signal
+            : AbortSignal.any([context.signal, this.#closing.signal]),
       });
     } catch (error) {
       throw toPublicError(error);
+    } finally {
+      // It may have been DDL, and whoever waited for it may ask in this very turn.
+      this.#schemaIsFresh = false;
     }
   }
 
