@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -185,6 +186,45 @@ describe('the feed of a PostgreSQL database', () => {
       .filter(({ table }) => table === 'again')
       .map(({ record }) => record?.['id']);
     expect(ids.filter((id) => id !== 1)).toEqual([2, 3]);
+  });
+
+  it("tells a partition's rows as its table's, and generated columns with them", async () => {
+    await db.query(`CREATE TABLE parts(id int, double int GENERATED ALWAYS AS (id * 2) STORED) PARTITION BY RANGE (id);
+      CREATE TABLE parts_low PARTITION OF parts FOR VALUES FROM (0) TO (10)`);
+    const from = log.head();
+    await db.query('INSERT INTO parts VALUES (4); UPDATE parts SET id = 5');
+    expect((await changesAfter(log, from, 2)).map(brief)).toEqual([
+      ['INSERT', 'parts', null, { id: 4, double: 8 }],
+      ['UPDATE', 'parts', { id: 4, double: 8 }, { id: 5, double: 10 }],
+    ]);
+  });
+
+  it('begins a new epoch when its slot is taken away under it, by itself', async () => {
+    const before = log.head();
+    await db.query(
+      'SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE slot_name = $1',
+      [feedSlotName('one')],
+    );
+    await db.query('SELECT pg_drop_replication_slot($1)', [feedSlotName('one')]);
+    await until(() => log.head().epoch !== before.epoch);
+    const after = log.head();
+    await db.query('INSERT INTO again VALUES (10)');
+    expect((await changesAfter(log, after, 1)).map(brief)).toEqual([['INSERT', 'again', null, { id: 10 }]]);
+    await expect(log.read(before, 1)).rejects.toMatchObject({ code: 'MAG_RESUME_EXPIRED' });
+  });
+
+  it('begins anew over a feed file that is damaged', async () => {
+    const before = log.head();
+    await log.close();
+    writeFileSync(
+      join(server.folder, 'one.sqlite'),
+      'not a database, but long enough to be taken for one'.repeat(40),
+    );
+    log = make('one');
+    const from = await log.open();
+    expect(from.epoch).not.toBe(before.epoch);
+    await db.query('INSERT INTO again VALUES (11)');
+    expect((await changesAfter(log, from, 1)).map(brief)).toEqual([['INSERT', 'again', null, { id: 11 }]]);
   });
 
   it('begins a new epoch when its slot is gone', async () => {

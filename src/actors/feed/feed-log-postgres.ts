@@ -8,7 +8,7 @@ import type { Log } from '../../runtime/log.ts';
 import type { FeedLog } from './feed-log.ts';
 import { Appender } from './postgres/appender.ts';
 import { ChangeDecoder } from './postgres/decoder.ts';
-import { FeedFile } from './postgres/feed-file.ts';
+import { FeedFile, isDamaged, removeFeedFile } from './postgres/feed-file.ts';
 import { decodePgOutput, type Lsn } from './postgres/pgoutput.ts';
 import { ReplicationStream } from './postgres/replication-stream.ts';
 import {
@@ -164,11 +164,24 @@ class PostgresFeedLog implements FeedLog {
 
   #openFile(): FeedFile {
     if (this.#file !== null) return this.#file;
-    const file = new FeedFile(this.#options.file, () => this.#newEpoch());
+    const file = this.#readFile();
     this.#file = file;
     this.#appender = new Appender(file);
     this.#reached = file.lsn;
     return file;
+  }
+
+  /** The file can be lost without harm to the project: what cannot be read gives way to a new one, and a new epoch. */
+  #readFile(): FeedFile {
+    const { file, ref, log } = this.#options;
+    try {
+      return new FeedFile(file, () => this.#newEpoch());
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
+      log.error({ ref, error: describeError(error) }, 'the feed file is damaged; the feed begins anew');
+      removeFeedFile(file);
+      return new FeedFile(file, () => this.#newEpoch());
+    }
   }
 
   async #startStream(admin: AdminConnection, types: ReadonlyMap<number, string>): Promise<void> {

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { LIMITS } from '../../../limits.ts';
 import type { Change, ChangeColumn } from '../../../protocol/change.ts';
+import { sqliteCode } from '../sqlite/project-file.ts';
 import { FeedTail } from './feed-tail.ts';
 
 /** A change before it has an offset. */
@@ -51,7 +52,12 @@ export class FeedFile {
   constructor(path: string, newEpoch: () => string) {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     this.#db = new DatabaseSync(path);
-    this.#db.exec(SCHEMA);
+    try {
+      this.#db.exec(SCHEMA);
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
     this.#db
       .prepare("INSERT INTO feed(id, epoch, began, lsn) VALUES (1, ?, 0, '0') ON CONFLICT DO NOTHING")
       .run(newEpoch());
@@ -224,6 +230,12 @@ const prepareStatements = (db: DatabaseSync) => ({
   addShape: db.prepare('INSERT INTO shapes(schema, tbl, columns) VALUES (?, ?, ?)'),
   shape: db.prepare('SELECT schema, tbl, columns FROM shapes WHERE id = ?'),
 });
+
+/** SQLITE_CORRUPT or SQLITE_NOTADB. */
+export const isDamaged = (error: unknown): boolean => {
+  const code = sqliteCode(error);
+  return code === 11 || code === 26;
+};
 
 /** Removes a feed file with what SQLite keeps beside it. Idempotent. */
 export function removeFeedFile(path: string): void {

@@ -58,14 +58,21 @@ export async function preparePublication(client: ClientBase): Promise<void> {
       WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO') EXECUTE FUNCTION _mag.replica_identity()`);
     const tables = await client.query<{ name: string }>(TABLES_WITHOUT_OLD_ROWS);
     for (const { name } of tables.rows) await client.query(`ALTER TABLE ${name} REPLICA IDENTITY FULL`);
-    await client.query(
-      `CREATE PUBLICATION ${PUBLICATION} FOR ALL TABLES WITH (publish_via_partition_root = true)`,
-    );
+    await client.query(`CREATE PUBLICATION ${PUBLICATION} FOR ALL TABLES WITH (${await options(client)})`);
     await client.query('COMMIT');
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {}); // The first error is the one to tell.
     throw error;
   }
+}
+
+/** A partitioned table's changes are told as its own; stored generated columns are part of a row, where it can say so. */
+async function options(client: ClientBase): Promise<string> {
+  const version = await client.query<{ number: number }>(
+    "SELECT current_setting('server_version_num')::int AS number",
+  );
+  const generated = (version.rows[0]?.number ?? 0) >= 180_000 ? ", publish_generated_columns = 'stored'" : '';
+  return `publish_via_partition_root = true${generated}`;
 }
 
 export interface SlotState {

@@ -4,7 +4,7 @@ import { LIMITS } from '../../../limits.ts';
 import { type Host, sleep } from '../../../runtime/host.ts';
 
 /** SQLite's primary result code of a thrown error, 0 for any other error. */
-function sqliteCode(error: unknown): number {
+export function sqliteCode(error: unknown): number {
   // node:sqlite puts the extended result code on its errors; TypeScript's Error does not know the field.
   const code = error instanceof Error ? (error as Error & { errcode?: unknown }).errcode : undefined;
   return typeof code === 'number' ? code & 0xff : 0;
