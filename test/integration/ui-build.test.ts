@@ -62,6 +62,16 @@ describe('the page is built when it is stale, and only then', () => {
     }
   });
 
+  it('builds for production, whatever NODE_ENV a test runner or a shell has set', async () => {
+    expect(process.env.NODE_ENV).not.toBe('production');
+    rmSync(join(root, 'ui/src/main.ts'));
+    write('ui/index.html', '<!doctype html><script type="module" src="./src/main.tsx"></script>');
+    write('ui/src/main.tsx', "import { render } from 'preact';\nrender(<p>hello</p>, document.body);");
+    await build();
+    expect(program()).toContain('hello');
+    expect(program()).not.toMatch(/main\.tsx|lineNumber/);
+  });
+
   it('keeps the old page where the new one does not compile, and leaves nothing lying about', async () => {
     await build();
     write('ui/src/main.ts', 'this is no program (');
