@@ -29,7 +29,7 @@ export class PgConnection {
       this.#closed = true;
       this.onClosed();
     };
-    // Without a listener a server that dies while the connection is idle would end the process.
+    // Before connecting: a server that dies in the very turn it says yes would, without a listener, end the process.
     client.on('error', gone);
     client.on('end', gone);
   }
@@ -42,14 +42,14 @@ export class PgConnection {
       ...{ host, port, database, user, password, options, application_name: 'magmobo' },
       connectionTimeoutMillis: Math.max(1, Math.ceil(timeoutMs)),
     }) as unknown as WireClient; // pg's types leave its wire protocol layer out.
+    const connection = new PgConnection(client, target);
     try {
       await client.connect();
     } catch (error) {
-      client.on('error', () => {}); // What a failed connection says later has nobody to hear it.
       client.connection.stream.destroy();
       throw error;
     }
-    return new PgConnection(client, target);
+    return connection;
   }
 
   get closed(): boolean {
