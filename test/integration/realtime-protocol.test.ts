@@ -153,6 +153,28 @@ describe('a join', () => {
     expect(server.gateway.stats().channels).toBe(1);
   });
 
+  it('that is still being answered takes no message but a leave, which leaves nothing behind', async () => {
+    const client = await open();
+    const config = { postgres_changes: [{ event: '*', table: 'todos' }] };
+    let start = (): void => {};
+    feed.startsAfter = new Promise((resolve) => {
+      start = resolve;
+    });
+    const joining = client.send('realtime:room', 'phx_join', { config });
+    const early = await client.ask('realtime:room', 'broadcast', { event: 'x' });
+    expect(early.payload.response.code).toBe('MAG_CHANNEL_UNKNOWN');
+    const again = client.send('realtime:hall', 'phx_join', { config });
+    expect((await client.ask('realtime:hall', 'phx_leave', {})).payload.status).toBe('ok');
+    start();
+    await client.waitFor(({ ref }) => ref === joining);
+    await client.ask('realtime:room', 'phx_leave', {});
+    await client.settle();
+    expect(client.frames.filter(({ ref, event }) => ref === again && event === 'phx_reply')).toEqual([]);
+    expect([server.gateway.stats().channels, server.gateway.stats().groups, feed.followers]).toEqual([
+      0, 0, 0,
+    ]);
+  });
+
   it('beyond the channels a socket may have is refused', async () => {
     const client = await open();
     const joins = Array.from({ length: LIMITS.channelsPerSocket }, (_, at) => client.join(`realtime:${at}`));

@@ -16,6 +16,8 @@ export class MemoryFeed implements FeedClient {
   /** Makes the next reads fail, as while a feed worker restarts. */
   failingReads = 0;
   unavailable: string | null = null;
+  /** What starting to follow waits for. */
+  startsAfter: Promise<void> = Promise.resolve();
   consumed = 0;
   readonly #log: Change[] = [];
   readonly #held: Change[][] = [];
@@ -61,6 +63,7 @@ export class MemoryFeed implements FeedClient {
   }
 
   async activate(ref: string): Promise<FeedPosition> {
+    await this.startsAfter;
     if (this.unavailable !== null) throw new MagError('MAG_FEED_UNAVAILABLE', { ref, why: this.unavailable });
     return this.head;
   }

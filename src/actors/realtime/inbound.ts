@@ -89,16 +89,17 @@ function toChannel(context: GatewayContext, channel: Channel, message: PhoenixMe
   handler(context, channel, message);
 }
 
-/** The channel that a message is for; one of an earlier join of the topic reaches none. */
-function channelFor(connection: Connection, topic: string, joinRef: string | null): Channel {
+/** The channel that a message is for; one of an earlier join of the topic, or before its answer, reaches none. */
+function channelFor(connection: Connection, { topic, joinRef, event }: PhoenixMessage): Channel {
   const channel = connection.channels.get(topic);
   const current = channel !== undefined && (joinRef === null || joinRef === channel.joinRef);
-  if (!current) throw new MagError('MAG_CHANNEL_UNKNOWN', { topic });
+  const early = channel?.state === 'joining' && event !== 'phx_leave';
+  if (!current || early) throw new MagError('MAG_CHANNEL_UNKNOWN', { topic });
   return channel;
 }
 
 function handle(context: GatewayContext, connection: Connection, message: PhoenixMessage): void {
-  const { topic, event, joinRef } = message;
+  const { topic, event } = message;
   if (topic === 'phoenix') {
     if (event !== 'heartbeat') throw new MagError('MAG_CHANNEL_EVENT_UNKNOWN', { event });
     replyTo(connection, message, 'ok', {});
@@ -108,7 +109,7 @@ function handle(context: GatewayContext, connection: Connection, message: Phoeni
     // Gone already is what the client wants.
     replyTo(connection, message, 'ok', {});
   } else {
-    toChannel(context, channelFor(connection, topic, joinRef), message);
+    toChannel(context, channelFor(connection, message), message);
   }
 }
 
@@ -117,7 +118,7 @@ function handlePush(context: GatewayContext, connection: Connection, bytes: Buff
   const { joinRef, ref, topic } = push;
   const message = { joinRef, ref, topic, event: 'broadcast', payload: {} };
   try {
-    const channel = channelFor(connection, topic, joinRef);
+    const channel = channelFor(connection, message);
     broadcastFrom(
       context,
       channel,
