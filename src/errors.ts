@@ -123,7 +123,6 @@ export const ERRORS = {
   MAG_ENGINE_UNAVAILABLE: entry(503, 'The engine {engine} is not available: {why}'),
   MAG_ENGINE_UNSUPPORTED: entry(400, 'The engine {engine} cannot {what}'),
   MAG_POOL_TIMEOUT: entry(503, 'No connection to the database of {ref} became free within {ms} ms'),
-  MAG_STATEMENT_TIMEOUT: entry(504, 'The statement ran longer than {ms} ms and was cancelled'),
   MAG_STATEMENT_FORBIDDEN: entry(403, 'The statement is not allowed: {why}'),
   MAG_RESULT_TOO_LARGE: entry(
     413,
@@ -148,7 +147,11 @@ export const ERRORS = {
   MAG_CHANNEL_UNKNOWN: entry(404, 'No channel {topic} is joined on this socket', 'Join it first.'),
   MAG_CHANNEL_EVENT_UNKNOWN: entry(400, 'A channel takes no event {event}'),
   MAG_CHANNEL_LIMIT: entry(429, 'More than {limit} {what}'),
-  MAG_CHANNEL_PRIVATE: entry(403, 'The channel {topic} is private: the role {role} may not join it', 'Sign in.'),
+  MAG_CHANNEL_PRIVATE: entry(
+    403,
+    'The channel {topic} is private: the role {role} may not join it',
+    'Sign in.',
+  ),
   MAG_RESUME_EXPIRED: entry(
     410,
     'The offset {offset} is no longer held',

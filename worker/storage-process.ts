@@ -20,8 +20,6 @@ try {
 }
 
 process.on('disconnect', () => process.exit(0));
-// Ctrl-C on a terminal may reach the whole group; the board decides when its children end.
-process.on('SIGINT', () => {});
 
 const service = new StorageService();
 await listen(path, service);

@@ -1,4 +1,6 @@
 import { fileURLToPath } from 'node:url';
+import type { ManagedChildren } from '../actors/storage/managed-children.ts';
+import { storageProcessSpawner } from '../actors/storage/storage-process/spawn-storage-process.ts';
 import {
   StorageProcesses,
   type StorageProcessInfo,
@@ -22,14 +24,25 @@ export interface StorageOwner {
 /** Shows each storage process as an actor of its own: crashing the actor kills the process. */
 class ProcessNodes {
   readonly #context: ComponentContext;
+  readonly #children: ManagedChildren;
   readonly #processes = new Map<number, HostProcess>();
 
-  constructor(context: ComponentContext) {
+  constructor(context: ComponentContext, children: ManagedChildren) {
     this.#context = context;
+    this.#children = children;
   }
 
   spawned(process: HostProcess): HostProcess {
     this.#processes.set(process.pid, process);
+    // A busy one outlives a killed board, and holds its project's write lock: the next boot ends it.
+    const { pid } = process;
+    this.#children.record({
+      pid,
+      kind: 'storage',
+      command: globalThis.process.execPath,
+      port: null,
+      dataDir: null,
+    });
     return process;
   }
 
@@ -47,6 +60,7 @@ class ProcessNodes {
 
   hide(info: StorageProcessInfo): void {
     this.#processes.delete(info.pid);
+    this.#children.forget(info.pid);
     this.#context.system
       .stopChild(STORAGE, `process-${info.id}`)
       .catch((error: unknown) => this.#warn(error));
@@ -58,30 +72,15 @@ class ProcessNodes {
   }
 }
 
-/** The environment without our settings: some are secrets, and none is a storage process's business. */
-const childEnvironment = (): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(process.env).flatMap(([name, value]) =>
-      value === undefined || name.startsWith('MAG_') ? [] : [[name, value]],
-    ),
-  );
-
 function startOwner(context: ComponentContext, shelf: Shelf): ComponentService {
   const { host, log } = context;
-  const nodes = new ProcessNodes(context);
+  const nodes = new ProcessNodes(context, shelf.take('children'));
+  const spawn = storageProcessSpawner(host, fileURLToPath(entryUrl('worker/storage-process')));
   const owner = new StorageProcesses({
     host,
     log,
     runFolder: shelf.take('folder').run,
-    spawn: (socket) =>
-      nodes.spawned(
-        host.spawnProcess({
-          command: process.execPath,
-          args: [fileURLToPath(entryUrl('worker/storage-process')), socket],
-          env: childEnvironment(),
-          ipc: true,
-        }),
-      ),
+    spawn: (socket) => nodes.spawned(spawn(socket)),
     onSpawn: (info) => nodes.show(info),
     onExit: (info) => nodes.hide(info),
   });

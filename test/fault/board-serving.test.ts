@@ -53,7 +53,7 @@ describe.each(['sqlite', 'postgres'])('a statement that would run for a minute o
     const { worst, statuses } = await watch(`/p/${quiet.ref}/rest/v1/t`, slow);
     const reply = await slow;
     expect(reply.status).toBe(504);
-    expect(['MAG_STATEMENT_TIMEOUT', '57014']).toContain(reply.body.code);
+    expect(reply.body.code).toBe('57014');
     expect([...statuses]).toEqual([200]);
     // Far below the statement's own run: nobody waited for it.
     expect(worst).toBeLessThan(5_000);

@@ -6,7 +6,7 @@ import type {
   SqlResult,
   TableInfo,
 } from '../../src/actors/storage/engine.ts';
-import { MagError } from '../../src/errors.ts';
+import { DatabaseError, MagError } from '../../src/errors.ts';
 import { compareValue } from '../../src/protocol/compare-value.ts';
 import { matches } from '../../src/protocol/filter-match.ts';
 import type { InsertQuery, JsonValue, OrderTerm, Query, Row, SelectItem } from '../../src/protocol/query.ts';
@@ -62,7 +62,9 @@ export class MemoryEngine implements Engine {
       const { signal } = context;
       if (signal === undefined) return;
       this.signals.push(signal);
-      signal.addEventListener('abort', () => reject(new MagError('MAG_STATEMENT_TIMEOUT', { ms: 0 })));
+      signal.addEventListener('abort', () =>
+        reject(new DatabaseError('57014', 'canceling statement due to user request')),
+      );
     });
   }
 

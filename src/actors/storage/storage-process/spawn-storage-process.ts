@@ -1,7 +1,7 @@
 import type { Host, HostProcess } from '../../../runtime/host.ts';
 
 /** What the process needs of our environment; the board's keys and URLs are none of it. */
-const PASSED = ['PATH', 'TMPDIR', 'TEMP', 'TZ', 'LANG', 'SystemRoot'] as const;
+const PASSED = ['PATH', 'TMPDIR', 'TEMP', 'TZ', 'LANG', 'SystemRoot', 'NODE_COMPILE_CACHE'] as const;
 
 /**
  * How StorageProcesses starts its children.
