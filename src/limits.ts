@@ -196,6 +196,8 @@ export const LIMITS = {
   workerHeapMb: 512,
   /** A spare worker is loaded so long after the last one was taken: at once, it would slow down what starts. */
   spareDelayMs: 1_000,
+  /** The same where a spare was used up: its successor may be needed soon, what was restarted starts fast. */
+  spareRefillMs: 100,
   askTimeoutMs: 5_000,
   startTimeoutMs: 30_000,
   shutdownMs: 5_000,

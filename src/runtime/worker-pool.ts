@@ -58,7 +58,8 @@ class WorkerPool {
   acquire(options: VesselOptions): Vessel {
     const spare = this.#spares.get(options.module);
     this.#spares.delete(options.module);
-    if (options.spare) this.#planSpare(options);
+    if (options.spare)
+      this.#planSpare(options, spare === undefined ? LIMITS.spareDelayMs : LIMITS.spareRefillMs);
     if (spare === undefined) return this.#launch(options);
     spare.assign(options.name);
     return spare;
@@ -76,8 +77,8 @@ class WorkerPool {
   }
 
   /** The next spare is loaded a little later, so that it does not slow down what is starting now. */
-  #planSpare(options: VesselOptions): void {
-    const timer = this.#core.host.setTimer(LIMITS.spareDelayMs, () => {
+  #planSpare(options: VesselOptions, delay: number): void {
+    const timer = this.#core.host.setTimer(delay, () => {
       this.#timers.delete(timer);
       if (this.#closed || this.#spares.has(options.module) || this.#live.size >= LIMITS.poolThreads) return;
       const spare = this.#launch({ ...options, name: `${options.name} (spare)` });
