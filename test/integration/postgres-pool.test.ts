@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PermitClient, PermitOwner } from '../../src/actors/storage/permits.ts';
+import { PgConnection } from '../../src/actors/storage/postgres/connection.ts';
 import { openPostgresEngine, type PostgresConnection } from '../../src/actors/storage/postgres/engine.ts';
 import { silentLog } from '../../src/runtime/log.ts';
 import { type EmbeddedPostgres, embeddedPostgres } from '../support/embedded-postgres.ts';
@@ -56,6 +57,21 @@ describe('connections of one project over two edge workers', () => {
     await Promise.all(busy);
     await Promise.all([first.close(), second.close()]);
     expect(owner.used).toBe(0);
+  });
+});
+
+describe('a server without room for more', () => {
+  it('goes on serving through the connections there are, and says 503 where there are none', async () => {
+    const { first, second } = await twoEdges(10);
+    const { role, options: _, ...admin } = await pg.provider.adminConnection('shared');
+    const connection = await PgConnection.open({ ...admin, database: 'postgres' });
+    await sleep(first, 0);
+    await connection.rows(`ALTER ROLE "${role}" CONNECTION LIMIT 1`);
+    await Promise.all(Array.from({ length: 8 }, () => sleep(first, 0.02)));
+    await expect(sleep(second, 0)).rejects.toMatchObject({ code: 'MAG_ENGINE_UNAVAILABLE', status: 503 });
+    await connection.rows(`ALTER ROLE "${role}" CONNECTION LIMIT 20`);
+    await sleep(second, 0);
+    await Promise.all([first.close(), second.close(), connection.end()]);
   });
 });
 

@@ -14,8 +14,25 @@ interface ServerError extends Error {
 export const isServerError = (error: unknown): error is ServerError =>
   error instanceof Error && 'severity' in error && 'code' in error && typeof error.code === 'string';
 
+const TOO_MANY_CONNECTIONS = '53300';
+
+/** The server, or the role, has as many connections as it may; also where one of ours stands for that error. */
+export const isNoRoom = (error: unknown): boolean =>
+  isServerError(error)
+    ? error.code === TOO_MANY_CONNECTIONS
+    : isPublicError(error) && error.cause !== undefined && isNoRoom(error.cause);
+
 /** SQLSTATEs by which a server says that it goes down, comes up, or has no room. */
-const UNAVAILABLE = new Set(['57P01', '57P02', '57P03', '57P05', '53300', '3D000', '28P01', '28000']);
+const UNAVAILABLE = new Set([
+  '57P01',
+  '57P02',
+  '57P03',
+  '57P05',
+  TOO_MANY_CONNECTIONS,
+  '3D000',
+  '28P01',
+  '28000',
+]);
 
 /** Parameters that do not fit the statement; the server calls it a violation of the protocol, but it is the caller's. */
 const PARAMETERS = '08P01';

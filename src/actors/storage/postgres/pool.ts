@@ -3,6 +3,7 @@ import { LIMITS } from '../../../limits.ts';
 import type { Host, Timer } from '../../../runtime/host.ts';
 import type { Permits } from '../permits.ts';
 import type { PgConnection } from './connection.ts';
+import { isNoRoom } from './failures.ts';
 
 export interface PoolStats {
   readonly open: number;
@@ -212,7 +213,8 @@ export class ConnectionPool {
       (error: unknown) => {
         this.#opening -= 1;
         permits.release(key, 1);
-        this.#failWaiters(error);
+        // Where the server only has no more room, those that are open still serve whoever waits.
+        if (this.#open.size === 0 || !isNoRoom(error)) this.#failWaiters(error);
         this.#settleEmpty();
       },
     );

@@ -5,7 +5,7 @@ import type { Log } from '../../../runtime/log.ts';
 import type { ExecuteContext } from '../engine.ts';
 import type { Permits } from '../permits.ts';
 import { PgConnection, type PostgresTarget } from './connection.ts';
-import { isConnectionLost, isServerError, publicError } from './failures.ts';
+import { isConnectionLost, isNoRoom, isServerError, publicError } from './failures.ts';
 import { ConnectionPool, type PoolStats } from './pool.ts';
 import { type Running, StatementWatch } from './watch.ts';
 import type { WireStatement } from './wire.ts';
@@ -183,7 +183,7 @@ export class PostgresSession {
   #lost(error: unknown): void {
     const now = this.#options.host.now();
     // No room is no loss: whoever opened the session anew would only ask for more.
-    if (isServerError(error) && error.code === '53300') return;
+    if (isNoRoom(error)) return;
     if (now - this.#lostAt < LIMITS.schemaCheckMs) return;
     this.#lostAt = now;
     const why = isServerError(error) ? error.code : 'unreachable';
