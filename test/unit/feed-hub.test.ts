@@ -1,67 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { createFeedClient } from '../../src/actors/feed/feed-client.ts';
-import type { FeedLog } from '../../src/actors/feed/feed-log.ts';
 import type { FeedPush } from '../../src/actors/feed/feed-messages.ts';
 import { ProjectFeed } from '../../src/actors/feed/project-feed.ts';
-import { MagError } from '../../src/errors.ts';
-import type { Change, FeedPosition } from '../../src/protocol/change.ts';
 import { nodeHost } from '../../src/runtime/host-node.ts';
 import { silentLog } from '../../src/runtime/log.ts';
 import type { SendResult } from '../../src/runtime/system.ts';
 import { until } from '../support/feed-postgres.ts';
-
-/** A log that a test writes, breaks and counts the reads of. */
-class ScriptedLog implements FeedLog {
-  epoch = 'e1';
-  count = 0;
-  floor = 0;
-  reads = 0;
-  followed = false;
-  closed = false;
-  #appended: () => void = () => {};
-  fail: (error: Error) => void = () => {};
-
-  open = async (): Promise<FeedPosition> => this.head();
-  head = (): FeedPosition => ({ epoch: this.epoch, offset: this.count });
-  onAppend = (listener: () => void): void => {
-    this.#appended = listener;
-  };
-  onFailure = (listener: (error: Error) => void): void => {
-    this.fail = listener;
-  };
-  nudge = (): void => {};
-  attend = (followed: boolean): void => {
-    this.followed = followed;
-  };
-  close = async (): Promise<void> => {
-    this.closed = true;
-  };
-
-  async read(after: FeedPosition, limit: number): Promise<readonly Change[]> {
-    this.reads += 1;
-    if (after.epoch !== this.epoch || after.offset < this.floor) {
-      throw new MagError('MAG_RESUME_EXPIRED', { offset: after.offset });
-    }
-    const length = Math.min(limit, this.count - after.offset);
-    return Array.from({ length }, (_, place) => change(after.offset + place + 1));
-  }
-
-  append(count: number): void {
-    this.count += count;
-    this.#appended();
-  }
-}
-
-const change = (offset: number): Change => ({
-  offset,
-  type: 'INSERT',
-  schema: 'public',
-  table: 't',
-  commitTimestamp: '2026-11-23T08:00:00.000Z',
-  columns: [],
-  record: { n: offset },
-  old: null,
-});
+import { ScriptedLog } from '../support/feed-scripted-log.ts';
 
 function setUp(send: (path: string, push: FeedPush) => SendResult = () => 'sent') {
   const pushes: { path: string; push: FeedPush }[] = [];
@@ -109,7 +54,7 @@ describe("a project's feed in the hub", () => {
     logs[0]?.append(600);
     await until(() => offsets('quick').length === 600);
     expect(offsets('slow')).toEqual([1, 2, 3]);
-    feed.grant('slow', 500);
+    feed.consumed('slow', 500);
     await until(() => offsets('slow').length === 503);
     expect(offsets('slow')).toEqual(upTo(503));
     await feed.close();
@@ -122,7 +67,7 @@ describe("a project's feed in the hub", () => {
     await until(() => offsets('slow').length === 1);
     logs[0]!.append(10);
     logs[0]!.floor = 5;
-    feed.grant('slow', 10);
+    feed.consumed('slow', 10);
     await until(() => pushes.some(({ push }) => push.type === 'FEED_INTERRUPTED'));
     logs[0]?.append(1);
     await until(() => offsets('slow').length === 2);

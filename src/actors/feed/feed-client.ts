@@ -130,11 +130,8 @@ class Client implements FeedClientService {
     this.#asking = true;
     const asked = [...this.#subscriptions.values()];
     try {
-      const follows = asked.map(({ ref, id }) => ({ ref, id }));
-      const reply = await this.#ask<HeartbeatReply>(
-        { type: 'FEED_HEARTBEAT', path: this.#options.path, follows },
-        LIMITS.askTimeoutMs,
-      );
+      const follows = asked.map(({ ref, id, consumedCount: consumed }) => ({ ref, id, consumed }));
+      const reply = await this.#ask<HeartbeatReply>({ type: 'FEED_HEARTBEAT', follows }, LIMITS.askTimeoutMs);
       for (const subscription of asked) subscription.compare(reply.sent[subscription.id] ?? null);
     } catch (error) {
       this.#options.log.debug({ error: describeError(error) }, 'the feed does not answer; asked again soon');

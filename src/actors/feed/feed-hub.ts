@@ -15,6 +15,7 @@ import {
   type FeedPush,
   type FeedRequest,
   type FollowReply,
+  type FollowState,
   type HeartbeatReply,
 } from './feed-messages.ts';
 import { removeFeedFile } from './postgres/feed-file.ts';
@@ -75,7 +76,7 @@ class Hub implements FeedHub {
       case 'FEED_READ':
         return this.#feed(request.ref).read(request.after, request.limit);
       case 'FEED_CREDIT':
-        this.#feeds.get(request.ref)?.grant(request.id, request.count);
+        this.#feeds.get(request.ref)?.consumed(request.id, request.consumed);
         return null;
       case 'FEED_STOP':
         this.#feeds.get(request.ref)?.stop(request.id);
@@ -133,10 +134,10 @@ class Hub implements FeedHub {
     return { from: await this.#feed(ref).follow(id, path, credit, from) };
   }
 
-  #heartbeat(follows: readonly { readonly ref: string; readonly id: string }[]): HeartbeatReply {
+  #heartbeat(follows: readonly FollowState[]): HeartbeatReply {
     const sent: Record<string, FeedPosition> = {};
-    for (const { ref, id } of follows) {
-      const position = this.#feeds.get(ref)?.heardOf(id) ?? null;
+    for (const { ref, id, consumed } of follows) {
+      const position = this.#feeds.get(ref)?.heardOf(id, consumed) ?? null;
       if (position !== null) sent[id] = position;
     }
     return { sent };

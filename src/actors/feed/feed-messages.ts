@@ -6,8 +6,8 @@ export type FeedRequest =
   /** → FeedPosition: the feed is live. */
   | { readonly type: 'FEED_ACTIVATE'; readonly ref: string }
   /**
-   * → FollowReply. Changes after `from` (absent: the head) go to the actor at `path`, at most `credit` of them until
-   * FEED_CREDIT grants more. The same `id` again replaces what it stood for. MAG_RESUME_EXPIRED where `from` is lost.
+   * → FollowReply. Changes after `from` (absent: the head) go to the actor at `path`, at most `credit` of them more
+   * than FEED_CREDIT has told consumed. The same `id` again replaces what it stood for. MAG_RESUME_EXPIRED where `from` is lost.
    */
   | {
       readonly type: 'FEED_FOLLOW';
@@ -24,17 +24,21 @@ export type FeedRequest =
       readonly after: FeedPosition;
       readonly limit: number;
     }
-  | { readonly type: 'FEED_CREDIT'; readonly ref: string; readonly id: string; readonly count: number }
+  /** How many were consumed since the follow: a total, so that one which gets lost is made good by the next. */
+  | { readonly type: 'FEED_CREDIT'; readonly ref: string; readonly id: string; readonly consumed: number }
   | { readonly type: 'FEED_STOP'; readonly ref: string; readonly id: string }
   | { readonly type: 'FEED_NUDGE'; readonly refs: readonly string[] }
-  /** → HeartbeatReply. Also keeps the follows of `path` from being taken for dead. */
-  | {
-      readonly type: 'FEED_HEARTBEAT';
-      readonly path: string;
-      readonly follows: readonly { readonly ref: string; readonly id: string }[];
-    }
+  /** → HeartbeatReply. Also keeps the follows from being taken for dead, and tells what they consumed. */
+  | { readonly type: 'FEED_HEARTBEAT'; readonly follows: readonly FollowState[] }
   /** → null once the project's feed is closed and its files are gone. The database itself is not touched. */
   | { readonly type: 'FEED_DROP'; readonly ref: string };
+
+export interface FollowState {
+  readonly ref: string;
+  readonly id: string;
+  /** As in FEED_CREDIT. */
+  readonly consumed: number;
+}
 
 export interface FollowReply {
   readonly from: FeedPosition;

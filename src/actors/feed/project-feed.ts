@@ -21,7 +21,11 @@ interface Follower {
   readonly id: string;
   readonly path: string;
   sent: FeedPosition;
-  credit: number;
+  /** May be sent beyond what was consumed. */
+  readonly window: number;
+  /** Counted since it followed. */
+  sentCount: number;
+  consumed: number;
   seenAt: number;
 }
 
@@ -73,17 +77,19 @@ export class ProjectFeed {
     // What is not held any more must be said now, not with the first change.
     if (from !== undefined) await log.read(from, 1);
     const sent = from ?? log.head();
-    this.#followers.set(id, { id, path, sent, credit, seenAt: this.#options.host.now() });
+    const seenAt = this.#options.host.now();
+    this.#followers.set(id, { id, path, sent, window: credit, sentCount: 0, consumed: 0, seenAt });
     log.attend(true);
     // After the reply, so that the client knows its position when the first batch comes.
     this.#options.host.defer(() => this.#pump());
     return sent;
   }
 
-  grant(id: string, count: number): void {
+  /** What a follower has consumed in all; an older total says nothing new. */
+  consumed(id: string, total: number): void {
     const follower = this.#followers.get(id);
-    if (follower === undefined) return;
-    follower.credit = Math.min(LIMITS.feedCredit, follower.credit + count);
+    if (follower === undefined || total <= follower.consumed) return;
+    follower.consumed = total;
     this.#pump();
   }
 
@@ -98,10 +104,11 @@ export class ProjectFeed {
   }
 
   /** Position sent to a follower, which is alive as of now; null where it is not known. */
-  heardOf(id: string): FeedPosition | null {
+  heardOf(id: string, consumed: number): FeedPosition | null {
     const follower = this.#followers.get(id);
     if (follower === undefined) return null;
     follower.seenAt = this.#options.host.now();
+    this.consumed(id, consumed);
     return follower.sent;
   }
 
@@ -232,7 +239,8 @@ export class ProjectFeed {
     const { sent, id, path } = follower;
     const head = log.head();
     if (sent.epoch !== head.epoch) return this.#interrupt(follower, head, expired(sent));
-    if (follower.credit <= 0 || sent.offset >= head.offset) return false;
+    const credit = creditOf(follower);
+    if (credit <= 0 || sent.offset >= head.offset) return false;
     const reading = reads.get(sent.offset) ?? log.read(sent, LIMITS.feedBatch);
     reads.set(sent.offset, reading);
     let batch: readonly Change[];
@@ -245,11 +253,11 @@ export class ProjectFeed {
     }
     // It may have stopped, or followed anew, while the log was read.
     if (this.#followers.get(id) !== follower || follower.sent !== sent || batch.length === 0) return false;
-    const changes = batch.length > follower.credit ? batch.slice(0, follower.credit) : batch;
+    const changes = batch.length > credit ? batch.slice(0, credit) : batch;
     const { ref } = this.#options;
     const { epoch, offset: after } = sent;
     if (!this.#push(path, { type: 'FEED_CHANGES', id, ref, epoch, after, changes }, id)) return false;
-    follower.credit -= changes.length;
+    follower.sentCount += changes.length;
     follower.sent = { epoch, offset: changes.at(-1)?.offset ?? after };
     return true;
   }
@@ -284,6 +292,9 @@ export class ProjectFeed {
     return new MagError('MAG_FEED_UNAVAILABLE', { ref: this.#options.ref, why }, { cause });
   }
 }
+
+const creditOf = ({ window, consumed, sentCount }: Follower): number =>
+  Math.min(LIMITS.feedCredit, window + consumed - sentCount);
 
 const expired = (position: FeedPosition): MagError =>
   new MagError('MAG_RESUME_EXPIRED', { offset: position.offset });

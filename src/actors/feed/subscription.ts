@@ -32,8 +32,9 @@ export class Subscription implements FeedSubscription {
   #state: 'starting' | 'following' | 'recovering' | 'stopped' = 'starting';
   /** Given to the listener and not consumed yet. */
   #outstanding = 0;
-  /** Consumed and not granted to the hub again yet. */
-  #regrant = 0;
+  /** Consumed since the follow, and as the hub was last told. */
+  #consumed = 0;
+  #told = 0;
   #retry: Timer | null = null;
   #backoff: number = LIMITS.backoffBaseMs;
 
@@ -57,15 +58,18 @@ export class Subscription implements FeedSubscription {
 
   consumed(count: number): void {
     this.#outstanding = Math.max(0, this.#outstanding - count);
-    this.#regrant += count;
-    if (this.#regrant >= LIMITS.feedCredit / 2) this.#grant();
+    this.#consumed += count;
+    if (this.#consumed - this.#told >= LIMITS.feedCredit / 2) this.#grant();
+  }
+
+  get consumedCount(): number {
+    return this.#consumed;
   }
 
   #grant(): void {
-    if (this.#state !== 'following' || this.#regrant === 0) return;
-    const granted = this.#regrant;
-    this.#regrant = 0;
-    this.#options.send({ type: 'FEED_CREDIT', ref: this.ref, id: this.id, count: granted });
+    if (this.#state !== 'following' || this.#consumed === this.#told) return;
+    this.#told = this.#consumed;
+    this.#options.send({ type: 'FEED_CREDIT', ref: this.ref, id: this.id, consumed: this.#consumed });
   }
 
   stop(): void {
@@ -79,7 +83,10 @@ export class Subscription implements FeedSubscription {
   receive(push: FeedPush): void {
     if (this.#state === 'stopped') return;
     if (push.type === 'FEED_INTERRUPTED') {
-      if (this.#state === 'following') this.#interrupted(push.position, reviveError(push.error));
+      if (this.#state !== 'following') return;
+      this.#interrupted(push.position, reviveError(push.error));
+      // Batches that were lost before it took their credit along; a new follow gives it back.
+      this.#recover('the feed was interrupted');
       return;
     }
     const { epoch, after, changes } = push;
@@ -106,7 +113,8 @@ export class Subscription implements FeedSubscription {
 
   #follow(from?: FeedPosition): Promise<FollowReply> {
     const { id, ref } = this;
-    this.#regrant = 0;
+    this.#consumed = 0;
+    this.#told = 0;
     // What the listener still holds takes its part of the window.
     const credit = Math.max(0, LIMITS.feedCredit - this.#outstanding);
     const { path } = this.#options;
