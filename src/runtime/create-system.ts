@@ -12,6 +12,7 @@ import type { Delivery } from './mailbox.ts';
 import { Registry } from './registry.ts';
 import { Remotes } from './remotes.ts';
 import type { ChildSpec } from './spec.ts';
+import { SupervisorActor } from './supervise.ts';
 import type { ActorSystem, SendResult } from './system.ts';
 import { System } from './system-node.ts';
 import { XStateRoot } from './xstate-root.ts';
@@ -105,7 +106,7 @@ export class Runtime implements Core {
     if (this.registry.awaited(to)) return this.registry.park(delivery);
     const sent = this.remotes.send(delivery);
     if (sent !== null) return sent;
-    this.#bury(delivery, new MagError('MAG_ACTOR_NOT_FOUND', { path: to }));
+    this.#bury(delivery, this.#absence(to));
     return 'dead';
   }
 
@@ -150,6 +151,19 @@ export class Runtime implements Core {
   listen(listener: (event: LifecycleEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Why nobody holds a path: there never was such an actor, or it is known here and stopped. */
+  #absence(path: string): MagError {
+    for (let cut = path.lastIndexOf('/'); cut > 0; cut = path.lastIndexOf('/', cut - 1)) {
+      const above = this.registry.find(path.slice(0, cut))?.actor;
+      if (above === undefined) continue;
+      const [id = ''] = path.slice(cut + 1).split('/');
+      if (above instanceof SupervisorActor && above.hasDown(id))
+        return new MagError('MAG_COMPONENT_UNAVAILABLE', { name: path });
+      break;
+    }
+    return new MagError('MAG_ACTOR_NOT_FOUND', { path });
   }
 
   #bury(delivery: Delivery, error: MagError): void {

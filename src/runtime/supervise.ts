@@ -124,6 +124,11 @@ export class SupervisorActor implements Actor {
     return { ...node, lastError: node.lastError ?? child.lastError };
   }
 
+  /** Whether it has a child of this id that is down. */
+  hasDown(id: string): boolean {
+    return this.#children.get(id)?.cell === null;
+  }
+
   /** Adds and starts a child; it is refused if it cannot start. */
   async addChild(spec: ChildSpec): Promise<Cell> {
     if (!this.#cell.live) throw new MagError('MAG_ACTOR_NOT_FOUND', { path: this.#cell.path });

@@ -163,6 +163,9 @@ describe('a slot', () => {
     await b.settle(b.system.command('board/a', 'stop', 'enough'));
     await expect(answer).rejects.toMatchObject({ code: 'MAG_COMPONENT_UNAVAILABLE' });
     expect(slot.send({ type: 'ADD' })).toBe('dead');
+    // It is known, only down: that is no 404.
+    await expect(slot.ask({ type: 'GET' })).rejects.toMatchObject({ code: 'MAG_COMPONENT_UNAVAILABLE' });
+    await expect(b.system.slot('board/a/below').ask({ type: 'GET' })).rejects.toMatchObject({ status: 503 });
   });
 
   it('waits for a holder that is still starting', async () => {
