@@ -2,6 +2,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { startTestBoard } from '../../test/support/board.ts';
 import { SERVICE_KEY } from '../../test/support/edge-ports.ts';
 import { median, paired, type Result, round, type SuiteReport } from '../report.ts';
 
@@ -19,9 +20,8 @@ const execute = promisify(execFile);
 export interface FanoutOptions {
   readonly rounds: number;
   readonly progress: (line: string) => void;
-  /** A project of a running board, `http://HOST:PORT/p/REF`, and its key; absent: the gateway alone. */
-  readonly url?: string;
-  readonly key?: string;
+  /** `gateway`: the gateway alone in its process. Default: a whole board with one edge worker, as many as the baseline has threads. */
+  readonly subject?: 'board' | 'gateway';
 }
 
 interface Target {
@@ -62,11 +62,27 @@ async function start(file: string): Promise<{ port: string; child: ChildProcess 
 const socketOf = (project: string, key: string): string =>
   `${project.replace(/^http/, 'ws')}/realtime/v1/websocket?apikey=${encodeURIComponent(key)}&vsn=2.0.0`;
 
+interface Subject {
+  /** Of a project: `http://HOST:PORT/p/REF`. */
+  readonly url: string;
+  readonly key: string;
+  stop(): Promise<unknown>;
+}
+
+async function startSubject(kind: 'board' | 'gateway'): Promise<Subject> {
+  if (kind === 'gateway') {
+    const { port, child } = await start('../subjects/fanout-gateway.ts');
+    return { url: `http://127.0.0.1:${port}/p/bench`, key: SERVICE_KEY, stop: async () => child.kill() };
+  }
+  const board = await startTestBoard({ env: { MAG_EDGE_WORKERS: '1' } });
+  const project = await board.createProject('fanout');
+  return { url: project.url, key: project.keys.service, stop: () => board.stop() };
+}
+
 export async function run(options: FanoutOptions): Promise<SuiteReport> {
   const baseline = await start('../baselines/fanout-ws.ts');
-  const own = options.url === undefined ? await start('../subjects/fanout-gateway.ts') : null;
-  const project = options.url ?? `http://127.0.0.1:${own?.port}/p/bench`;
-  const ours: Target = { url: socketOf(project, options.key ?? SERVICE_KEY), protocol: 'phoenix' };
+  const subject = await startSubject(options.subject ?? 'board');
+  const ours: Target = { url: socketOf(subject.url, subject.key), protocol: 'phoenix' };
   const theirs: Target = { url: `ws://127.0.0.1:${baseline.port}/`, protocol: 'plain' };
   const pairs: [number, number][] = [];
   const p99s: number[] = [];
@@ -84,7 +100,7 @@ export async function run(options: FanoutOptions): Promise<SuiteReport> {
     }
   } finally {
     baseline.child.kill();
-    own?.child.kill();
+    await subject.stop();
   }
   const p99 = median(p99s);
   const results: Record<string, Result> = {

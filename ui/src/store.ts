@@ -52,8 +52,6 @@ export const tickClock = (): void => {
 };
 
 export const loaded = computed(() => model.value.tree.root !== '');
-export const rootPath = computed(() => model.value.tree.root);
-export const at = computed(() => model.value.at);
 export const selectedNode: ReadonlySignal<ScopeNode | null> = computed(
   () => model.value.tree.nodes.get(selected.value ?? '') ?? null,
 );

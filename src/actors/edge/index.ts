@@ -1,3 +1,4 @@
+import { LIMITS } from '../../limits.ts';
 import type { ChildSpec, ComponentContext, ComponentService } from '../../runtime/spec.ts';
 import { component, supervisor } from '../../runtime/specs.ts';
 import { createScopeSocket } from '../console/scope-socket.ts';
@@ -18,7 +19,9 @@ async function startDoors(context: ComponentContext, input: EdgeInput): Promise<
     drainSeconds: input.drainSeconds,
     ...(input.domain === null ? {} : { domain: input.domain }),
   });
-  const realtime = createRealtime(ports);
+  const realtime = createRealtime(ports, {
+    socketsPerProject: Math.ceil(LIMITS.socketsPerProject / input.edges),
+  });
   const scope = createScopeSocket(ports);
   gate.onUpgrade('/realtime/v1/websocket', (request, socket, head, { ref }) =>
     realtime.handleUpgrade(request, socket, head, ref ?? ''),

@@ -1,11 +1,17 @@
 import type { FastifyRequest } from 'fastify';
-import type { Static } from 'typebox';
 import { MagError } from '../../errors.ts';
 import type { ActorCommand } from '../../protocol/actor-node.ts';
 import { ENGINE_KINDS, type EngineKind } from '../../protocol/project.ts';
 import type { EdgePorts } from '../edge/ports.ts';
 import type { AdminActor, AdminAuth } from './admin-auth.ts';
-import { CommandBody, ProjectBody, SettingsBody } from './admin-schemas.ts';
+import {
+  type CommandBody,
+  commandBody,
+  type ProjectBody,
+  projectBody,
+  type SettingsBody,
+  settingsBody,
+} from './admin-schemas.ts';
 import type { App } from './fastify-app.ts';
 import { parseFilter } from './grammar/filter.ts';
 
@@ -27,7 +33,7 @@ function readCommand(tail: string): { readonly path: string; readonly command: A
   return { path: tail.slice(0, slash), command };
 }
 
-function requireReadableRules(settings: Static<typeof SettingsBody>): void {
+function requireReadableRules(settings: SettingsBody): void {
   for (const { using } of settings.grants) {
     if (using === undefined) continue;
     try {
@@ -48,16 +54,12 @@ export function adminRoutes(app: App, ports: EdgePorts, auth: AdminAuth): void {
   const actorOf = (request: FastifyRequest): AdminActor => actors.get(request) ?? 'admin';
   const { admin } = ports;
 
-  app.post<{ Body: Static<typeof ProjectBody> }>(
-    '/projects',
-    { schema: { body: ProjectBody } },
-    async (request, reply) => {
-      const { name, engine } = request.body;
-      if (!isEngine(engine)) throw new MagError('MAG_ENGINE_UNKNOWN', { engine });
-      reply.status(201);
-      return admin.request('PROJECT_CREATE', { name, engine, actor: actorOf(request) });
-    },
-  );
+  app.post<{ Body: ProjectBody }>('/projects', { schema: { body: projectBody } }, async (request, reply) => {
+    const { name, engine } = request.body;
+    if (!isEngine(engine)) throw new MagError('MAG_ENGINE_UNKNOWN', { engine });
+    reply.status(201);
+    return admin.request('PROJECT_CREATE', { name, engine, actor: actorOf(request) });
+  });
   app.get('/projects', () => admin.request('PROJECT_LIST', {}));
   app.get<{ Params: RefParams }>('/projects/:ref', (request) =>
     admin.request('PROJECT_GET', { ref: request.params.ref }),
@@ -65,10 +67,10 @@ export function adminRoutes(app: App, ports: EdgePorts, auth: AdminAuth): void {
   app.get<{ Params: RefParams }>('/projects/:ref/keys', (request) =>
     admin.request('PROJECT_KEYS', { ref: request.params.ref, actor: actorOf(request) }),
   );
-  app.route<{ Params: RefParams; Body: Static<typeof SettingsBody> }>({
+  app.route<{ Params: RefParams; Body: SettingsBody }>({
     method: ['PUT', 'PATCH'],
     url: '/projects/:ref/settings',
-    schema: { body: SettingsBody },
+    schema: { body: settingsBody },
     handler: (request) => {
       requireReadableRules(request.body);
       const { grants } = request.body;
@@ -89,9 +91,9 @@ export function adminRoutes(app: App, ports: EdgePorts, auth: AdminAuth): void {
   app.get('/engines', () => admin.request('ENGINES', {}));
   app.get('/actors', () => admin.request('ACTORS', {}));
   app.get('/status', () => admin.request('STATUS', {}));
-  app.post<{ Params: { readonly '*': string }; Body: Static<typeof CommandBody> | undefined }>(
+  app.post<{ Params: { readonly '*': string }; Body: CommandBody | undefined }>(
     '/actors/*',
-    { schema: { body: CommandBody } },
+    { schema: { body: commandBody } },
     async (request, reply) => {
       const { path, command } = readCommand(request.params['*']);
       const reason = request.body?.reason ?? 'asked for over the admin API';

@@ -1,4 +1,4 @@
-import { CommandBody, ProjectBody, SessionBody, SettingsBody, SqlBody } from './admin-schemas.ts';
+import { commandBody, projectBody, sessionBody, settingsBody, sqlBody } from './admin-schemas.ts';
 
 interface Operation {
   readonly summary: string;
@@ -34,12 +34,12 @@ const PATHS = {
   '/readyz': { get: operation('Whether the board serves, and the health of each component', [], 200) },
   '/metrics': { get: operation('Prometheus text', [], 200) },
   '/admin/v1/session': {
-    post: operation('Open a console session', [], 200, SessionBody),
+    post: operation('Open a console session', [], 200, sessionBody),
     delete: operation('Close the console session', [], 204),
   },
   '/admin/v1/projects': {
     get: operation('List projects', ADMIN, 200),
-    post: operation('Create a project', ADMIN, 201, ProjectBody),
+    post: operation('Create a project', ADMIN, 201, projectBody),
   },
   '/admin/v1/projects/{ref}': {
     parameters: [parameter('ref')],
@@ -52,18 +52,18 @@ const PATHS = {
   },
   '/admin/v1/projects/{ref}/settings': {
     parameters: [parameter('ref')],
-    put: operation("Replace a project's settings", ADMIN, 200, SettingsBody),
+    put: operation("Replace a project's settings", ADMIN, 200, settingsBody),
   },
   '/admin/v1/engines': { get: operation('Engines, and why one is not available', ADMIN, 200) },
   '/admin/v1/actors': { get: operation('The actor tree', ADMIN, 200) },
   '/admin/v1/actors/{path}/{command}': {
     parameters: [parameter('path'), parameter('command')],
-    post: operation('Crash, restart, stop, pause or resume an actor', ADMIN, 202, CommandBody),
+    post: operation('Crash, restart, stop, pause or resume an actor', ADMIN, 202, commandBody),
   },
   '/admin/v1/scope': { get: operation('MagScope frames (WebSocket)', ADMIN, 101) },
   '/p/{ref}/sql/v1': {
     parameters: [parameter('ref')],
-    post: operation('Run native SQL', SERVICE, 200, SqlBody),
+    post: operation('Run native SQL', SERVICE, 200, sqlBody),
   },
   '/p/{ref}/rest/v1/': {
     parameters: [parameter('ref')],

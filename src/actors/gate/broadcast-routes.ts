@@ -1,7 +1,7 @@
-import { type Static, Type } from 'typebox';
 import { MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { EdgePorts } from '../edge/ports.ts';
+import { type BroadcastBody, broadcastBody } from './admin-schemas.ts';
 import type { App } from './fastify-app.ts';
 import { admit, type RefParams, searchOf } from './project-routes.ts';
 import type { RestCall } from './rest-call.ts';
@@ -17,18 +17,6 @@ export type Broadcast = (
   payload: string,
   options?: { readonly isPrivate?: boolean },
 ) => void;
-
-const BatchBody = Type.Object({
-  messages: Type.Array(
-    Type.Object({
-      topic: Type.String({ minLength: 1, maxLength: 512 }),
-      event: Type.String({ minLength: 1, maxLength: 512 }),
-      payload: Type.Optional(Type.Unknown()),
-      private: Type.Optional(Type.Boolean()),
-    }),
-    { minItems: 1, maxItems: 100 },
-  ),
-});
 
 interface TopicParams extends RefParams {
   readonly topic: string;
@@ -72,9 +60,9 @@ export function broadcastRoutes(app: App, ports: EdgePorts, broadcast: () => Bro
     if (found === null) throw new MagError('MAG_COMPONENT_UNAVAILABLE', { name: 'realtime' });
     return found;
   };
-  app.post<{ Params: RefParams; Body: Static<typeof BatchBody> }>(
+  app.post<{ Params: RefParams; Body: BroadcastBody }>(
     '/p/:ref/realtime/v1/api/broadcast',
-    { schema: { body: BatchBody } },
+    { schema: { body: broadcastBody } },
     async (request, reply) => {
       const call = await admit(ports, request, reply);
       const send = gateway();

@@ -1,10 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Static } from 'typebox';
 import { MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { EdgePorts } from '../edge/ports.ts';
 import { bearerOf, principalOf } from '../psu/project-key-check.ts';
-import { SqlBody } from './admin-schemas.ts';
+import { type SqlBody, sqlBody } from './admin-schemas.ts';
 import { preflight } from './cors.ts';
 import type { App } from './fastify-app.ts';
 import { projectDocument } from './project-document.ts';
@@ -51,10 +50,10 @@ export function projectRoutes(app: App, ports: EdgePorts, budget: ReplyBudget): 
     for (let at = 0; at < headers.length; at += 2) reply.header(headers[at] ?? '', headers[at + 1]);
     return reply.status(204).send();
   });
-  app.post<{ Params: RefParams; Body: Static<typeof SqlBody> }>(
+  app.post<{ Params: RefParams; Body: SqlBody }>(
     '/p/:ref/sql/v1',
     {
-      schema: { body: SqlBody },
+      schema: { body: sqlBody },
       // Before the body is looked at, so that a stranger learns nothing from what is wrong with it.
       preValidation: async (request, reply) => requireService(await admit(ports, request, reply)),
     },

@@ -1,7 +1,6 @@
-import type { Static } from 'typebox';
 import type { EdgePorts } from '../edge/ports.ts';
 import { type AdminAuth, cookieOf, SESSION_COOKIE } from './admin-auth.ts';
-import { SessionBody } from './admin-schemas.ts';
+import { type SessionBody, sessionBody } from './admin-schemas.ts';
 import type { App } from './fastify-app.ts';
 
 /** No script reads it and no other site sends it; it is only ever looked at under /admin. */
@@ -10,15 +9,11 @@ const cookie = (value: string, maxAge: number): string =>
 
 /** The console's way in: the admin key or a login ticket for a session cookie, and out again. */
 export function sessionRoutes(app: App, ports: EdgePorts, auth: AdminAuth): void {
-  app.post<{ Body: Static<typeof SessionBody> }>(
-    '/session',
-    { schema: { body: SessionBody } },
-    async (request, reply) => {
-      const opened = await ports.admin.request('SESSION_OPEN', request.body);
-      reply.header('set-cookie', cookie(opened.token, opened.expiresInSeconds));
-      return { expiresInSeconds: opened.expiresInSeconds };
-    },
-  );
+  app.post<{ Body: SessionBody }>('/session', { schema: { body: sessionBody } }, async (request, reply) => {
+    const opened = await ports.admin.request('SESSION_OPEN', request.body);
+    reply.header('set-cookie', cookie(opened.token, opened.expiresInSeconds));
+    return { expiresInSeconds: opened.expiresInSeconds };
+  });
   app.delete('/session', async (request, reply) => {
     const token = cookieOf(request.headers.cookie, SESSION_COOKIE);
     if (token !== undefined) auth.forget(token);

@@ -57,8 +57,10 @@ function selectStatement(parts: SelectParts, anyBlob: boolean): string {
   rows += ` FROM ${from}${filter}`;
   if (order !== null) rows += ` ORDER BY ${order}`;
   // SQLite knows no OFFSET without LIMIT, and drops the order of an unlimited subquery.
-  if (limit !== null || offset !== null || parts.total) rows += ` LIMIT ${limit ?? '-1'}`;
-  if (offset !== null) rows += ` OFFSET ${offset}`;
+  // The planner looks at a bare parameter there, and compiles the statement again for each new value.
+  if (limit !== null || offset !== null || parts.total)
+    rows += ` LIMIT ${limit === null ? '-1' : `${limit} + 0`}`;
+  if (offset !== null) rows += ` OFFSET ${offset} + 0`;
   if (!parts.total) return rows;
   // One statement, so that the total and the page are of one snapshot; the total comes first.
   return `SELECT NULL AS json, count(*) AS total FROM ${from}${filter} UNION ALL SELECT * FROM (${rows})`;
