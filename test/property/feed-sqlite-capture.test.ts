@@ -31,7 +31,7 @@ const TABLES: Readonly<Record<string, readonly string[]>> = {
   ],
   'triggers of its own': [
     'CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT UNIQUE, b INT, c)',
-    "CREATE TRIGGER own AFTER INSERT ON t WHEN NEW.b > 2 BEGIN UPDATE t SET c = 'touched' WHERE id = NEW.id; END",
+    "CREATE TRIGGER own AFTER INSERT ON T WHEN NEW.b > 2 BEGIN UPDATE t SET c = 'touched' WHERE id = NEW.id; END",
     'CREATE TRIGGER other AFTER DELETE ON t WHEN OLD.b = 1 BEGIN DELETE FROM t WHERE b = 2; END',
   ],
   // Not of a row that refers to itself: SQLite runs the action on it before any trigger that could log the cause.
@@ -236,6 +236,19 @@ describe('what a REPLACE looks like', () => {
     expect(after("INSERT OR IGNORE INTO t VALUES (5, 'x', 2)")).toEqual([]);
     expect(after('DELETE FROM t WHERE id = 5')).toEqual([['DELETE', { id: 5, a: 'x', b: 1 }, null]]);
     expect(after("INSERT INTO t VALUES (5, 'x', 3)")).toEqual([['INSERT', null, { id: 5, a: 'x', b: 3 }]]);
+  });
+
+  it('is logged before what a younger trigger of the user makes of it', () => {
+    db.exec(
+      'DELETE FROM t; CREATE TRIGGER young AFTER INSERT ON T BEGIN UPDATE t SET b = 7 WHERE id = NEW.id; END',
+    );
+    syncCapture(db, () => 'f');
+    expect(after("INSERT INTO t VALUES (1, 'x', 1)")).toEqual([
+      ['INSERT', null, { id: 1, a: 'x', b: 1 }],
+      ['UPDATE', { id: 1, a: 'x', b: 1 }, { id: 1, a: 'x', b: 7 }],
+    ]);
+    db.exec('DROP TRIGGER young');
+    syncCapture(db, () => 'f');
   });
 
   it('lets a column be dropped once capture is paused, and goes on without a gap', () => {

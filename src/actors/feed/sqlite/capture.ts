@@ -1,7 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { LIMITS } from '../../../limits.ts';
 import { sqliteTypeName } from './cells.ts';
-import { type CapturedTable, listUserTables, quoted } from './tables.ts';
+import {
+  type CapturedTable,
+  describeTable,
+  folded,
+  listUserTables,
+  quoted,
+  type UserTable,
+} from './tables.ts';
 import { type CaptureTriggers, captureTriggers, rowJson, shapeOfTrigger } from './triggers.ts';
 
 /**
@@ -10,6 +17,7 @@ import { type CaptureTriggers, captureTriggers, rowJson, shapeOfTrigger } from '
  * - `_mag_feed` one row: the epoch, and the offset at which it began.
  * - `_mag_shapes` what a log row's values are called: table name and columns at the time of writing.
  * - `_mag_changes` the log. An INSERT has no old row, a DELETE no new one, a TRUNCATE neither; shape 0 is a hole.
+ * - `_mag_sources` the schema text for which a table's triggers were made last, so that the others cost nothing.
  * - `_mag_replaced` notes between the BEFORE and AFTER trigger of one row (see triggers.ts).
  */
 const TABLES = `
@@ -17,6 +25,8 @@ const TABLES = `
   CREATE TABLE IF NOT EXISTS _mag_shapes(id INTEGER PRIMARY KEY, tbl TEXT NOT NULL, columns TEXT NOT NULL,
     state TEXT NOT NULL, ended INTEGER);
   CREATE TABLE IF NOT EXISTS _mag_changes(seq INTEGER PRIMARY KEY, shape INTEGER NOT NULL, at REAL, old TEXT, new TEXT);
+  CREATE TABLE IF NOT EXISTS _mag_sources(tbl TEXT PRIMARY KEY, shape INTEGER NOT NULL, source TEXT NOT NULL,
+    triggers INTEGER NOT NULL);
   CREATE TABLE IF NOT EXISTS _mag_replaced(id INTEGER PRIMARY KEY, shape INTEGER, primary_key INTEGER, rid INTEGER,
     old TEXT, deleted INTEGER);`;
 
@@ -70,36 +80,80 @@ export function beginEpoch(db: DatabaseSync, epoch: string): void {
  */
 export function syncCapture(db: DatabaseSync, newEpoch: () => string, firstTime = false): CaptureOutcome {
   if (!isCaptured(db)) return { interrupted: false, tables: 0, failed: [] };
+  db.exec(TABLES);
   const tables = listUserTables(db);
-  const triggers = installedTriggers(db);
+  const triggers = Map.groupBy(installedTriggers(db), ({ table }) => folded(table));
+  const settled = settledTables(db);
   const failed: { table: string; error: unknown }[] = [];
   let interrupted = false;
   const kept = new Set<number>();
   for (const table of tables) {
-    const ours = triggers.filter((trigger) => trigger.shape !== null && trigger.table === table.name);
-    const last = Math.max(
-      0,
-      ...triggers.filter((t) => t.shape === null && t.table === table.name).map((t) => t.order),
-    );
-    const before = liveShape(db, table.name);
-    const columns = columnsText(table);
-    const shape = before?.columns === columns ? before.id : addShape(db, table.name, columns);
-    kept.add(shape);
-    const wanted = captureTriggers(table, shape);
-    const error = isInstalled(wanted, ours, last) ? null : install(db, table, wanted, ours);
-    if (error !== null) {
-      failed.push({ table: table.name, error });
+    const there = triggers.get(folded(table.name)) ?? [];
+    const known = settled.get(table.name);
+    if (known !== undefined && isSettled(known, table, there)) {
+      kept.add(known.shape);
       continue;
     }
-    if (shape === before?.id && before.state === 'paused') {
-      db.prepare("UPDATE _mag_shapes SET state = 'live' WHERE id = ?").run(shape);
-    }
-    const appeared = !firstTime && ours.length === 0 && before?.state !== 'paused';
-    if (appeared && !backfill(db, table, shape, before !== null)) interrupted = true;
+    const outcome = captureTable(db, table, there, firstTime);
+    kept.add(outcome.shape);
+    if (outcome.error !== null) failed.push({ table: table.name, error: outcome.error });
+    if (outcome.interrupted) interrupted = true;
   }
   retireShapes(db, kept);
   if (interrupted) beginEpoch(db, newEpoch());
   return { interrupted, tables: tables.length, failed };
+}
+
+/** What `_mag_sources` says of a table. */
+interface Settled {
+  readonly shape: number;
+  readonly source: string;
+  readonly triggers: number;
+}
+
+function settledTables(db: DatabaseSync): Map<string, Settled> {
+  const rows = db.prepare('SELECT tbl, shape, source, triggers FROM _mag_sources').all();
+  return new Map(
+    rows.map((row) => [
+      String(row['tbl']),
+      { shape: Number(row['shape']), source: String(row['source']), triggers: Number(row['triggers']) },
+    ]),
+  );
+}
+
+/** The schema text is what the triggers were made for, and they are all there. */
+function isSettled(known: Settled, { source }: UserTable, there: readonly Installed[]): boolean {
+  const ours = there.filter(({ shape }) => shape !== null);
+  return (
+    known.source === source &&
+    known.triggers === ours.length &&
+    ours.every(({ shape }) => shape === known.shape)
+  );
+}
+
+/** Gives one table the triggers that fit it, and logs its rows where it is new. */
+function captureTable(
+  db: DatabaseSync,
+  found: UserTable,
+  there: readonly Installed[],
+  firstTime: boolean,
+): { readonly shape: number; readonly error: unknown; readonly interrupted: boolean } {
+  const table = describeTable(db, found);
+  const ours = there.filter(({ shape }) => shape !== null);
+  const lastForeign = Math.max(0, ...there.filter(({ shape }) => shape === null).map(({ order }) => order));
+  const before = liveShape(db, table.name);
+  const columns = columnsText(table);
+  const shape = before?.columns === columns ? before.id : addShape(db, table.name, columns);
+  const wanted = captureTriggers(table, shape);
+  const error = isInstalled(wanted, ours, lastForeign) ? null : install(db, table, wanted, ours);
+  if (error !== null) return { shape, error, interrupted: false };
+  db.prepare("UPDATE _mag_shapes SET state = 'live' WHERE id = ? AND state = 'paused'").run(shape);
+  db.prepare(
+    `INSERT INTO _mag_sources(tbl, shape, source, triggers) VALUES (?, ?, ?, ?)
+     ON CONFLICT (tbl) DO UPDATE SET shape = excluded.shape, source = excluded.source, triggers = excluded.triggers`,
+  ).run(table.name, shape, found.source, wanted.length);
+  const appeared = !firstTime && ours.length === 0 && before?.state !== 'paused';
+  return { shape, error, interrupted: appeared && !backfill(db, table, shape, before !== null) };
 }
 
 /**
@@ -109,7 +163,7 @@ export function syncCapture(db: DatabaseSync, newEpoch: () => string, firstTime 
 function pauseCapture(db: DatabaseSync, table: string): void {
   if (!isCaptured(db)) return;
   const ours = installedTriggers(db).filter(
-    (trigger) => trigger.shape !== null && trigger.table.toLowerCase() === table.toLowerCase(),
+    (trigger) => trigger.shape !== null && folded(trigger.table) === folded(table),
   );
   for (const trigger of ours) db.exec(`DROP TRIGGER ${quoted(trigger.name)}`);
   db.prepare("UPDATE _mag_shapes SET state = 'paused' WHERE tbl = ? COLLATE NOCASE AND state = 'live'").run(
@@ -230,6 +284,7 @@ function retireShapes(db: DatabaseSync, kept: ReadonlySet<number>): void {
     "UPDATE _mag_shapes SET state = 'ended', ended = (SELECT coalesce(max(seq), 0) FROM _mag_changes) WHERE id = ?",
   );
   for (const row of live) if (!kept.has(Number(row['id']))) end.run(Number(row['id']));
+  db.exec("DELETE FROM _mag_sources WHERE shape IN (SELECT id FROM _mag_shapes WHERE state = 'ended')");
 }
 
 /** Logs the rows a table already has; one that came back under its name starts empty. False beyond the bound. */

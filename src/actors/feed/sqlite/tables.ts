@@ -40,26 +40,42 @@ export interface CapturedTable {
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
+/** What SQLite compares names by: it knows the case of ASCII letters alone. */
+export const folded = (name: string): string => name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+
 /** SQL identifier in quotes. */
 export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
-/** Tables of the user, in name order: no views, no virtual tables or their shadows, nothing of SQLite's or ours. */
-export function listUserTables(db: DatabaseSync): CapturedTable[] {
-  const rows = db
-    .prepare(
-      `SELECT name, wr, strict FROM pragma_table_list WHERE schema = 'main' AND type = 'table'
-       AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_mag\\_%' ESCAPE '\\' ORDER BY name`,
-    )
-    .all();
-  return rows.map((row) => describeTable(db, text(row['name']), row['wr'] === 1, row['strict'] === 1));
+/** A table of the user before it is looked at closely. */
+export interface UserTable {
+  readonly name: string;
+  readonly withoutRowid: boolean;
+  readonly strict: boolean;
+  /** All of its schema as text (its own, its indexes', its user's triggers'): the same text is the same table. */
+  readonly source: string;
 }
 
-function describeTable(
-  db: DatabaseSync,
-  name: string,
-  withoutRowid: boolean,
-  strict: boolean,
-): CapturedTable {
+/** Tables of the user, in name order: no views, no virtual tables or their shadows, nothing of SQLite's or ours. */
+export function listUserTables(db: DatabaseSync): UserTable[] {
+  const rows = db
+    .prepare(
+      `SELECT t.name, t.wr, t.strict, group_concat(s.sql, char(10)) AS source
+       FROM pragma_table_list AS t JOIN sqlite_schema AS s ON s.tbl_name = t.name COLLATE NOCASE
+       WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+         AND t.name NOT LIKE '\\_mag\\_%' ESCAPE '\\' AND s.name NOT LIKE '\\_mag\\_%' ESCAPE '\\'
+       GROUP BY t.name ORDER BY t.name`,
+    )
+    .all();
+  return rows.map((row) => ({
+    name: text(row['name']),
+    withoutRowid: row['wr'] === 1,
+    strict: row['strict'] === 1,
+    source: text(row['source']),
+  }));
+}
+
+/** Columns and keys of a table. */
+export function describeTable(db: DatabaseSync, { name, withoutRowid, strict }: UserTable): CapturedTable {
   const info = db.prepare('SELECT * FROM pragma_table_xinfo(?) WHERE hidden <> 1 ORDER BY cid').all(name);
   const columns = info.map((row) => ({
     name: text(row['name']),
