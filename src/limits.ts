@@ -132,6 +132,13 @@ export const LIMITS = {
   feedTransactionRows: 1_000,
   /** How often the log is made durable and its position confirmed to PostgreSQL; WAL is pinned for so long. */
   feedConfirmMs: 1_000,
+  /**
+   * How often a followed PostgreSQL feed pokes its walsender, which can miss the flush it waits for (it checks, then
+   * goes to sleep) and would sleep on until something else wakes it.
+   */
+  feedPokeMs: 50,
+  /** The same after a write of our own that was not heard of at once. */
+  feedNudgeMs: 2,
   /** How often an edge asks the feed whether it still knows its subscriptions. */
   feedHeartbeatMs: 1_000,
   feedBatch: 256,

@@ -49,6 +49,11 @@ class PostgresFeedLog implements FeedLog {
   #flushing = false;
   #confirmTimer: Timer | null = null;
   #retryTimer: Timer | null = null;
+  #pokeTimer: Timer | null = null;
+  #nudgeTimer: Timer | null = null;
+  /** Messages received, to see whether any came since the last nudge. */
+  #heard = 0;
+  #heardAtNudge = 0;
   #backoff: number = LIMITS.backoffBaseMs;
   /** Read to here, also where that brought no change. */
   #reached: Lsn = 0n;
@@ -94,15 +99,36 @@ class PostgresFeedLog implements FeedLog {
     this.#failed = listener;
   }
 
-  /** The server sends what is new by itself. */
-  nudge(): void {}
+  /** The server sends what is new by itself, unless its sender slept through it. */
+  nudge(): void {
+    this.#heardAtNudge = this.#heard;
+    if (this.#nudgeTimer !== null || this.#closed) return;
+    this.#nudgeTimer = this.#host.setTimer(LIMITS.feedNudgeMs, () => {
+      this.#nudgeTimer = null;
+      if (this.#heard === this.#heardAtNudge) this.#poke();
+    });
+  }
 
-  /** The slot must be read whether anybody follows or not: what is not read pins the server's WAL. */
-  attend(): void {}
+  /** The slot is read whether anybody follows or not, since what is not read pins the server's WAL; but then at leisure. */
+  attend(followed: boolean): void {
+    if (this.#pokeTimer !== null) this.#host.clearTimer(this.#pokeTimer);
+    this.#pokeTimer = null;
+    if (!followed || this.#closed) return;
+    this.#pokeTimer = this.#host.setTimer(LIMITS.feedPokeMs, () => {
+      this.#pokeTimer = null;
+      this.#poke();
+      this.attend(true);
+    });
+  }
+
+  /** Any message from us makes the sender look at the log again. */
+  #poke(): void {
+    this.#stream?.confirm(this.#confirmed);
+  }
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const timer of [this.#confirmTimer, this.#retryTimer])
+    for (const timer of [this.#confirmTimer, this.#retryTimer, this.#pokeTimer, this.#nudgeTimer])
       if (timer !== null) this.#host.clearTimer(timer);
     this.#appender?.reset();
     this.#confirm();
@@ -194,6 +220,7 @@ class PostgresFeedLog implements FeedLog {
       feedSlotName(this.#options.ref),
       {
         message: (bytes) => {
+          this.#heard += 1;
           for (const event of decoder.decode(decodePgOutput(bytes), bytes.length)) appender.add(event);
           this.#flushSoon();
         },
