@@ -22,9 +22,10 @@ async function watch(
   during: Promise<unknown>,
 ): Promise<{ worst: number; statuses: Set<number> }> {
   let over = false;
-  void during.finally(() => {
+  const end = (): void => {
     over = true;
-  });
+  };
+  during.then(end, end);
   const statuses = new Set<number>();
   let worst = 0;
   while (!over) {
@@ -85,9 +86,10 @@ describe('an edge worker', () => {
       })();
       const answers = { ok: 0, lost: 0 };
       let over = false;
-      void done.finally(() => {
+      const end = (): void => {
         over = true;
-      });
+      };
+      done.then(end, end);
       while (!over) {
         try {
           const reply = await fetch(`${board.url}/livez`, {

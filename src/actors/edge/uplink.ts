@@ -43,7 +43,7 @@ export function startUplink(context: ComponentContext): ComponentService {
   return {
     api,
     handle: (message) => {
-      if (message.type === 'FAULT') return commitFault(message);
+      if (message.type === 'FAULT') return commitFault(context, message);
       const listener = listeners.get(message.type);
       if (listener === undefined)
         throw new MagError('MAG_ACTOR_NOT_FOUND', { path: `${context.self.path} for ${message.type}` });
@@ -52,9 +52,14 @@ export function startUplink(context: ComponentContext): ComponentService {
   };
 }
 
+/** Long enough for the reply to whoever asked for the fault, which may come through this very thread. */
+const FAULT_DELAY_MS = 50;
+
 /** Fault injection that needs the thread itself; main has checked that it is allowed, and written it to the audit log. */
-function commitFault({ fault }: Message): void {
-  if (fault === 'exit') process.exit(1);
-  // For ever: only the watchdog of the thread above ends this.
-  while (fault === 'spin');
+function commitFault({ host }: ComponentContext, { fault }: Message): void {
+  host.setTimer(FAULT_DELAY_MS, () => {
+    if (fault === 'exit') process.exit(1);
+    // For ever: only the watchdog of the thread above ends this.
+    while (fault === 'spin');
+  });
 }
