@@ -40,6 +40,18 @@ async function changesAfter(feed: FeedLog, after: FeedPosition, count: number): 
   return feed.read(after, 10_000);
 }
 
+/** Drops the slot, again while somebody (a sender that ends, or the log that came back) still holds it. */
+async function takeSlot(): Promise<void> {
+  const take = `SELECT pg_terminate_backend(active_pid, 5000), pg_drop_replication_slot(slot_name)
+    FROM pg_replication_slots WHERE slot_name = $1`;
+  await until(() =>
+    db.query(take, [feedSlotName('one')]).then(
+      () => true,
+      () => false,
+    ),
+  );
+}
+
 const brief = ({ type, table, old, record }: Change): unknown => [type, table, old, record];
 
 describe('the feed of a PostgreSQL database', () => {
@@ -201,12 +213,7 @@ describe('the feed of a PostgreSQL database', () => {
 
   it('begins a new epoch when its slot is taken away under it, by itself', async () => {
     const before = log.head();
-    // In one statement, before the log can take the slot up again.
-    await db.query(
-      `SELECT pg_terminate_backend(active_pid, 5000), pg_drop_replication_slot(slot_name)
-       FROM pg_replication_slots WHERE slot_name = $1`,
-      [feedSlotName('one')],
-    );
+    await takeSlot();
     await until(() => log.head().epoch !== before.epoch);
     const after = log.head();
     await db.query('INSERT INTO again VALUES (10)');
@@ -231,7 +238,7 @@ describe('the feed of a PostgreSQL database', () => {
   it('begins a new epoch when its slot is gone', async () => {
     const before = log.head();
     await log.close();
-    await db.query('SELECT pg_drop_replication_slot($1)', [feedSlotName('one')]);
+    await takeSlot();
     log = make('one');
     const after = await log.open();
     expect(after.epoch).not.toBe(before.epoch);

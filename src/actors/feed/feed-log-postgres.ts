@@ -127,6 +127,7 @@ class PostgresFeedLog implements FeedLog {
   }
 
   async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
     for (const timer of [this.#confirmTimer, this.#retryTimer, this.#pokeTimer, this.#nudgeTimer])
       if (timer !== null) this.#host.clearTimer(timer);
