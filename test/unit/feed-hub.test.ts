@@ -121,29 +121,43 @@ describe("a project's feed in the hub", () => {
 });
 
 describe('a nudge', () => {
-  it('goes to the hub once a turn, for all projects that were written', async () => {
+  it('goes to the hub once a turn, for all projects that were written and are followed here', async () => {
     const sent: unknown[] = [];
+    let answers = true;
     const client = createFeedClient({
       host: nodeHost(),
       log: silentLog,
       path: 'edge',
       hub: {
-        ask: async () => Promise.reject(new Error('none')),
+        // The hub's answer to FEED_FOLLOW.
+        ask: async <Reply>() => {
+          if (!answers) throw new Error('none');
+          return { from: { epoch: 'e', offset: 0 } } as Reply;
+        },
         send: (message) => {
-          sent.push(message);
+          if (message.type === 'FEED_NUDGE') sent.push(message);
           return 'sent';
         },
       },
     });
+    const ignore = { changes: () => {}, interrupted: () => {} };
+    const follows = [await client.follow('a', ignore), await client.follow('b', ignore)];
     for (let n = 0; n < 5; n += 1) client.nudge('a');
     client.nudge('b');
+    client.nudge('nobody follows it');
     await settle();
     client.nudge('a');
     await settle();
-    expect(sent).toEqual([
+    const expected = [
       { type: 'FEED_NUDGE', refs: ['a', 'b'] },
       { type: 'FEED_NUDGE', refs: ['a'] },
-    ]);
+    ];
+    expect(sent).toEqual(expected);
+    for (const follow of follows) follow.stop();
+    client.nudge('a');
+    await settle();
+    expect(sent).toEqual(expected);
+    answers = false;
     await expect(client.activate('a')).rejects.toMatchObject({ code: 'MAG_FEED_UNAVAILABLE' });
   });
 });

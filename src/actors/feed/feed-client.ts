@@ -41,6 +41,8 @@ class Client implements FeedClientService {
   /** Tells our follows from those of other edges, and of earlier lives of this one. */
   readonly #tag: string;
   readonly #subscriptions = new Map<string, Subscription>();
+  /** How many follows of this edge each project has. */
+  readonly #followed = new Map<string, number>();
   readonly #nudged = new Set<string>();
   #count = 0;
   #heartbeat: Timer | null = null;
@@ -63,9 +65,10 @@ class Client implements FeedClientService {
       ...{ host, log, id, ref, path, listener },
       ask: (request) => this.#ask(request, LIMITS.startTimeoutMs),
       send: (request) => void this.#options.hub.send(request),
-      onStop: () => this.#forget(id),
+      onStop: () => this.#forget(id, ref),
     });
     this.#subscriptions.set(id, subscription);
+    this.#followed.set(ref, (this.#followed.get(ref) ?? 0) + 1);
     this.#beat();
     try {
       await subscription.begin();
@@ -80,8 +83,12 @@ class Client implements FeedClientService {
     return this.#ask({ type: 'FEED_READ', ref, after, limit }, LIMITS.startTimeoutMs);
   }
 
-  /** All projects nudged in one turn go in one message. */
+  /**
+   * All projects nudged in one turn go in one message. Only for what somebody follows here: a message per write costs
+   * more than it saves, and a hub that others follow through sees the file change by itself.
+   */
   nudge(ref: string): void {
+    if (!this.#followed.has(ref)) return;
     const isFirst = this.#nudged.size === 0;
     this.#nudged.add(ref);
     if (!isFirst) return;
@@ -109,8 +116,11 @@ class Client implements FeedClientService {
     this.#heartbeat = null;
   }
 
-  #forget(id: string): void {
-    this.#subscriptions.delete(id);
+  #forget(id: string, ref: string): void {
+    if (!this.#subscriptions.delete(id)) return;
+    const left = (this.#followed.get(ref) ?? 1) - 1;
+    if (left === 0) this.#followed.delete(ref);
+    else this.#followed.set(ref, left);
   }
 
   /** Only while there is something to follow. */
