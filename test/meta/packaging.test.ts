@@ -21,6 +21,7 @@ const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) a
       hasInstallScript?: boolean;
       dev?: boolean;
       optional?: boolean;
+      optionalDependencies?: Record<string, string>;
     }
   >;
 }; // npm's lockfile version 3
@@ -53,6 +54,15 @@ describe('what a checkout runs on', () => {
       locked.resolved?.startsWith('http'),
     );
     expect(addresses.map(([name]) => name)).toEqual([]);
+  });
+
+  it('locks every optional dependency, also those of other platforms: `npm ci` refuses a lock without one', () => {
+    const missing = Object.entries(lock.packages).flatMap(([at, locked]) =>
+      Object.keys(locked.optionalDependencies ?? {}).filter(
+        (name) => lock.packages[`${at}/node_modules/${name}`] === undefined && entry(name) === undefined,
+      ),
+    );
+    expect(missing).toEqual([]);
   });
 
   it('needs no package that compiles or downloads at install', () => {
