@@ -32,3 +32,16 @@ export {
   supervisor,
 } from './runtime/specs.ts';
 export type { ActorSystem, Ref, SendResult, Slot } from './runtime/system.ts';
+export {
+  createFlow,
+  type Flow,
+  type FlowEmitter,
+  type FlowObserver,
+  type FlowOperator,
+  type FlowProducer,
+  type FlowSubscription,
+} from './streams/flow.ts';
+export { type BatchOptions, batch, filter, map } from './streams/flow-operators.ts';
+export { fromObservable, toObservable } from './streams/flow-rx.ts';
+export { fromArray, fromPush, LATEST, type OverflowPolicy, type PushFlow } from './streams/flow-sources.ts';
+export { type ReceiveOptions, receiveFlow, sendFlow } from './streams/link-port.ts';

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { Client } from 'pg';
 
 /** A server that tests may talk to, and how to find or start one. */
 export interface ServiceDefinition {
@@ -8,7 +9,12 @@ export interface ServiceDefinition {
   /** Environment variable that names one to use. */
   readonly env: string;
   /** Where one usually answers, or null for programs that are run, not called. */
-  readonly local: { readonly port: number; readonly url: string } | null;
+  readonly local: {
+    readonly port: number;
+    readonly url: string;
+    /** Whether what answers there lets us in; absent: that it answers is enough. */
+    readonly admits?: (url: string) => Promise<boolean>;
+  } | null;
   readonly binaries: readonly string[];
   /** How a found binary is started in a temporary folder; null where it is only run by the tests themselves. */
   readonly start: ((binary: string, folder: string, port: number) => StartPlan) | null;
@@ -30,11 +36,23 @@ const debianPostgres = (): readonly string[] => {
   return readdirSync(root).map((version) => join(root, version, 'bin', 'postgres'));
 };
 
+/** A server that Debian's package started asks for a password that nobody has. */
+async function admitsPostgres(connectionString: string): Promise<boolean> {
+  const client = new Client({ connectionString, connectionTimeoutMillis: 2_000 });
+  try {
+    await client.connect();
+    await client.end();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export const SERVICES: readonly ServiceDefinition[] = [
   {
     name: 'postgres',
     env: 'MAG_TEST_POSTGRES_URL',
-    local: { port: 5432, url: 'postgres://postgres@127.0.0.1:5432/postgres' },
+    local: { port: 5432, url: 'postgres://postgres@127.0.0.1:5432/postgres', admits: admitsPostgres },
     binaries: [...debianPostgres(), 'postgres'],
     start: (binary, folder, port) => {
       const data = join(folder, 'data');

