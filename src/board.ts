@@ -19,6 +19,7 @@ import { audit, feed, permits, scope } from './board/services.ts';
 import { Shelf } from './board/shelf.ts';
 import { followStatus } from './board/status.ts';
 import { storage } from './board/storage.ts';
+import { recordFailures } from './board/trail.ts';
 import { LIMITS } from './limits.ts';
 import type { BootStage } from './protocol/board-status.ts';
 import { createSystem } from './runtime/create-system.ts';
@@ -128,10 +129,7 @@ async function stopBoard(booted: Booted, shelf: Shelf, logger: Logger, reason: s
 
 /** Follows what the parts' lives mean for the whole: the board's status, and what a dead edge worker held. */
 function watch(system: ActorSystem, shelf: Shelf): void {
-  system.onLifecycle((event) => {
-    const level = event.type === 'failed' || event.type === 'escalated' ? 'warn' : 'debug';
-    shelf.log[level]({ path: event.path, reason: event.reason, delay: event.delay }, `actor ${event.type}`);
-  });
+  recordFailures(system, shelf.log);
   mindEdges(system);
   const names = new Map(Object.keys(SLOTS).map((name) => [`board/${name}`, name]));
   followStatus(system, shelf.take('state'), names);

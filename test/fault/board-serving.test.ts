@@ -1,4 +1,6 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ActorNode } from '../../src/protocol/actor-node.ts';
@@ -123,6 +125,10 @@ describe('a component', () => {
         : undefined;
     }, 'the restart');
     expect(after.lastError).toContain('try it');
+    const trail = readAudit(board.folder).filter((entry) => entry.target === path);
+    expect(trail.map((entry) => entry.action)).toEqual(
+      expect.arrayContaining(['actor.crash', 'actor.failed']),
+    );
     const scan = await fetch(`${quiet.url}/rest/v1/t?id=gt.0`, { headers: { apikey: quiet.keys.service } });
     expect(scan.status).toBe(200);
   });
@@ -147,6 +153,16 @@ describe('10,000 half-open sockets', () => {
     for (const socket of sockets) socket.destroy();
   }, 60_000);
 });
+
+/** Entries of the audit trail, oldest first. */
+const readAudit = (folder: string): readonly { action: string; target: string }[] =>
+  readdirSync(join(folder, 'audit'))
+    .flatMap((file) =>
+      readFileSync(join(folder, 'audit', file), 'utf8')
+        .trim()
+        .split('\n'),
+    )
+    .map((line) => JSON.parse(line));
 
 const halfOpen = (port: number): Promise<Socket> =>
   new Promise((resolve) => {
