@@ -23,7 +23,13 @@ export class CachedDirectory implements ProjectDirectory {
     if (known !== undefined) return known;
     const asking = this.#asking.get(ref);
     if (asking !== undefined) return asking;
-    const asked = this.#ask(ref);
+    const asked: Promise<ProjectHandle | null> = this.#resolve(ref).then(
+      (found) => this.#answered(ref, asked, found),
+      (error: unknown) => {
+        this.#settled(ref, asked);
+        throw error;
+      },
+    );
     this.#asking.set(ref, asked);
     return asked;
   }
@@ -40,17 +46,28 @@ export class CachedDirectory implements ProjectDirectory {
     for (const listener of this.#listeners) listener(ref);
   }
 
-  async #ask(ref: string): Promise<ProjectHandle | null> {
-    try {
-      const found = await this.#resolve(ref);
-      if (found !== null && this.#asking.has(ref)) {
-        if (this.#known.size >= LIMITS.projectSessions) this.#forgetOldest();
-        this.#known.set(ref, found);
-      }
-      return found;
-    } finally {
-      this.#asking.delete(ref);
+  /** Changes may have gone unheard: everything is asked again. Gives the projects that were known or asked for. */
+  invalidateAll(): readonly string[] {
+    const refs = [...new Set([...this.#known.keys(), ...this.#asking.keys()])];
+    for (const ref of refs) this.invalidate(ref);
+    return refs;
+  }
+
+  #answered(
+    ref: string,
+    asked: Promise<ProjectHandle | null>,
+    found: ProjectHandle | null,
+  ): ProjectHandle | null {
+    if (this.#settled(ref, asked) && found !== null) {
+      if (this.#known.size >= LIMITS.projectSessions) this.#forgetOldest();
+      this.#known.set(ref, found);
     }
+    return found;
+  }
+
+  /** Whether this is still the newest ask for the project: another one may have begun since a change was told. */
+  #settled(ref: string, asked: Promise<ProjectHandle | null>): boolean {
+    return this.#asking.get(ref) === asked && this.#asking.delete(ref);
   }
 
   #forgetOldest(): void {

@@ -1,4 +1,4 @@
-import { describeError } from '../../errors.ts';
+import { describeError, MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { ProjectHandle } from '../../protocol/project.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -23,7 +23,10 @@ export class SessionCache implements EngineSessions {
   readonly #open: Open;
   readonly #log: Log;
   readonly #sessions = new Map<string, Session>();
+  /** Sessions that are on their way out. */
+  readonly #closing = new Set<Promise<void>>();
   #calls = 0;
+  #closed = false;
 
   constructor(open: Open, log: Log) {
     this.#open = open;
@@ -32,9 +35,15 @@ export class SessionCache implements EngineSessions {
 
   open(project: ProjectHandle): Engine | Promise<Engine> {
     const session = this.#sessions.get(project.ref);
-    if (session !== undefined && session.version === project.version)
+    // A request that found its handle before a change is served under the newer rules.
+    if (session !== undefined && session.version >= project.version) {
+      this.#calls += 1;
+      session.used = this.#calls;
       return session.engine ?? session.opening;
-    if (session !== undefined) this.close(project.ref);
+    }
+    if (this.#closed)
+      return Promise.reject(new MagError('MAG_COMPONENT_UNAVAILABLE', { name: 'database sessions' }));
+    this.close(project.ref);
     return this.#start(project);
   }
 
@@ -43,17 +52,24 @@ export class SessionCache implements EngineSessions {
     const session = this.#sessions.get(ref);
     if (session === undefined) return;
     this.#sessions.delete(ref);
-    session.opening
-      .then((engine) => engine.close())
-      .catch((error: unknown) =>
-        this.#log.warn({ ref, error: describeError(error) }, 'a session did not close cleanly'),
-      );
+    const closing: Promise<void> = this.#end(ref, session).finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
   }
 
+  /** Also waits for those that were closing already. Nothing opens any more. */
   async closeAll(): Promise<void> {
-    const open = [...this.#sessions.values()];
-    this.#sessions.clear();
-    await Promise.allSettled(open.map(async (session) => (await session.opening).close()));
+    this.#closed = true;
+    for (const ref of [...this.#sessions.keys()]) this.close(ref);
+    await Promise.all(this.#closing);
+  }
+
+  async #end(ref: string, { opening }: Session): Promise<void> {
+    const engine = await opening.catch(() => null); // whoever opened it was told
+    try {
+      await engine?.close();
+    } catch (error) {
+      this.#log.warn({ ref, error: describeError(error) }, 'a session did not close cleanly');
+    }
   }
 
   get size(): number {
@@ -62,6 +78,7 @@ export class SessionCache implements EngineSessions {
 
   #start(project: ProjectHandle): Promise<Engine> {
     const opening = this.#open(project);
+    this.#calls += 1;
     const session: Session = { version: project.version, engine: null, used: this.#calls, opening };
     this.#sessions.set(project.ref, session);
     this.#evict();
