@@ -1,7 +1,7 @@
 import type { AuditLog } from '../actors/audit/audit-log.ts';
 import { type AdminHandlers, adminHandlers } from '../actors/catalogue/admin-handlers.ts';
 import type { Catalogue } from '../actors/catalogue/catalogue.ts';
-import { MagError } from '../errors.ts';
+import { describeError, MagError } from '../errors.ts';
 import type { AdminRequests, AdminRequestType } from '../protocol/admin.ts';
 import type { ChildSpec, ComponentContext, ComponentService, Message } from '../runtime/spec.ts';
 import { component } from '../runtime/specs.ts';
@@ -35,8 +35,26 @@ async function runCommand(context: ComponentContext, shelf: Shelf, request: Comm
   // Before the fact: a crash of the audit log itself, or of what answers here, must be in the trail too.
   await note('asked');
   if (fault !== undefined && fault !== 'throw') sabotage(context, request);
+  else if (`${context.self.path}/`.startsWith(`${path}/`)) afterReply(context, request);
   else await system.command(path, command, reason);
   return null;
+}
+
+/** Long enough for the reply to reach the edge worker's socket. */
+const REPLY_MS = 50;
+
+/** A command to this very actor, or to one that it stands under, would end it before it has answered. */
+function afterReply(
+  { host, log, system }: ComponentContext,
+  { path, command, reason }: CommandRequest,
+): void {
+  host.setTimer(REPLY_MS, () => {
+    system
+      .command(path, command, reason)
+      .catch((error: unknown) =>
+        log.warn({ path, command, error: describeError(error) }, 'a command failed'),
+      );
+  });
 }
 
 function handlers(context: ComponentContext, shelf: Shelf): AdminHandlers {

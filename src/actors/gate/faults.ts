@@ -33,8 +33,10 @@ function foreign(error: unknown): MagError | null {
  */
 export function toPublic(error: unknown, log: Log, id: string): PublicError {
   if (isPublicError(error)) {
+    // A part that is away is the supervisor's to report, once; each request that met it is in the metrics.
+    const level = error.status === 500 ? 'warn' : 'debug';
     if (error.status >= 500)
-      log.warn({ request: id, code: error.code, error: describeError(error) }, 'failed');
+      log[level]({ request: id, code: error.code, error: describeError(error) }, 'failed');
     return error;
   }
   const known = foreign(error);
