@@ -39,7 +39,11 @@ export interface AdminRequests {
     readonly reply: null;
   };
   /** For an edge worker or the feed worker: how to serve a project; null where there is none that is ready. */
-  PROJECT_RESOLVE: { readonly request: { readonly ref: string }; readonly reply: ProjectHandle | null };
+  PROJECT_RESOLVE: {
+    /** `refused`: the database turned the project's own role away, so its password is set anew first. */
+    readonly request: { readonly ref: string; readonly refused?: boolean };
+    readonly reply: ProjectHandle | null;
+  };
   ENGINES: { readonly request: object; readonly reply: readonly EngineAvailability[] };
   ACTORS: { readonly request: object; readonly reply: ActorNode };
   ACTOR_COMMAND: {

@@ -36,7 +36,7 @@ export function adminHandlers(
       await catalogue.remove(ref, actor);
       return null;
     },
-    PROJECT_RESOLVE: ({ ref }) => catalogue.resolve(ref),
+    PROJECT_RESOLVE: ({ ref, refused }) => catalogue.resolve(ref, refused),
     ENGINES: () => catalogue.engines(),
   };
 }

@@ -46,8 +46,11 @@ export interface Catalogue {
   settings(ref: string, settings: unknown, actor: string): Promise<ProjectView>;
   /** Resolves when the database is gone. A drop that failed may be tried again. */
   remove(ref: string, actor: string): Promise<void>;
-  /** How to serve the project, or null where none is ready under this ref. Starts its engine's server. */
-  resolve(ref: string): Promise<ProjectHandle | null>;
+  /**
+   * How to serve the project, or null where none is ready under this ref. Starts its engine's server; `refused` says
+   * that this turned the project's role away, whose password is then set anew.
+   */
+  resolve(ref: string, refused?: boolean): Promise<ProjectHandle | null>;
   engines(): Promise<readonly EngineAvailability[]>;
   /** Finishes or undoes what a kill interrupted and removes what no project owns. Call once before serving. */
   recover(): Promise<Recovery>;
@@ -163,14 +166,23 @@ class CatalogueService implements Catalogue {
     });
   }
 
-  async resolve(ref: string): Promise<ProjectHandle | null> {
+  async resolve(ref: string, refused = false): Promise<ProjectHandle | null> {
     if (this.#store.find(ref)?.status !== 'ready') return null;
-    const { engine } = this.#require(ref);
-    const connection = await this.#provider(engine).connect(ref);
+    const provider = this.#provider(this.#require(ref).engine);
+    if (refused) await this.#readmit(ref, provider);
+    const connection = await provider.connect(ref);
     // Read again: it may have changed while the engine's server was starting.
     const project = this.#store.find(ref);
     if (project?.status !== 'ready') return null;
     return { ...project, connection, keyDigests: digestKeys(this.#keysOf(project)) };
+  }
+
+  /** Tenant SQL may change its own role's password, which would shut us out of the project for good. */
+  async #readmit(ref: string, provider: EngineProvider): Promise<void> {
+    this.#options.log.warn({ ref }, 'the database refused the role of a project; its password is set anew');
+    await this.#exclusively(ref, async () => {
+      if (this.#store.find(ref)?.status === 'ready') await provider.provision(ref);
+    });
   }
 
   engines(): Promise<readonly EngineAvailability[]> {

@@ -19,6 +19,8 @@ export interface StorageSessions {
 
 /** The owner answers at the statement's own deadline; this much later it is given up for dead. */
 const OWNER_GRACE_MS = 2_000;
+/** SQLSTATE of a server that knows another password for the role than the board does. */
+const WRONG_PASSWORD = '28P01';
 const STORAGE = 'board/storage/owner';
 const PERMITS = 'board/permits';
 
@@ -50,7 +52,10 @@ export function startStorageSessions(context: ComponentContext, input: EdgeInput
   const uplink = system.service<Uplink>('uplink');
   const storage = new SocketStorageClient(host, storageLeases(uplink, input.name));
   const permits = permitClient(uplink, input.name);
-  const directory = new CachedDirectory((ref) => uplink.request('PROJECT_RESOLVE', { ref }));
+  const refused = new Set<string>();
+  const directory = new CachedDirectory((ref) =>
+    uplink.request('PROJECT_RESOLVE', refused.delete(ref) ? { ref, refused: true } : { ref }),
+  );
 
   const open = async (project: ProjectHandle): Promise<Engine> => {
     const { connection, ref } = project;
@@ -61,7 +66,11 @@ export function startStorageSessions(context: ComponentContext, input: EdgeInput
     if (connection.engine === 'postgres') {
       const { openPostgresEngine } = await import('../storage/postgres/engine.ts');
       // The server may come back at another address: the next request asks the catalogue where.
-      return openPostgresEngine({ connection, ref, host, log, permits, onLost: () => forget(ref) });
+      const onLost = (why: string): void => {
+        if (why === WRONG_PASSWORD) refused.add(ref);
+        forget(ref);
+      };
+      return openPostgresEngine({ connection, ref, host, log, permits, onLost });
     }
     throw new MagError('MAG_ENGINE_UNSUPPORTED', {
       engine: project.engine,
