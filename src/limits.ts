@@ -46,6 +46,8 @@ export const LIMITS = {
   grammarCacheEntries: 512,
   /** Rows in one bulk insert. */
   insertRows: 10_000,
+  /** Arrays and objects inside each other in a body: SQLite's own bound for JSON; serializers walk values by recursion. */
+  jsonDepth: 1_000,
   /** Rows one REST reply may hold when the client asks for no limit (PostgREST's db-max-rows). */
   maxRows: 100_000,
   resultBytes: 64 * 1024 * 1024,
@@ -222,8 +224,12 @@ export const LIMITS = {
   backoffCapMs: 10_000,
   /** A part that ran for so long is taken for healthy again: its next backoff starts from the base. */
   backoffResetMs: 30_000,
-  /** Restarts of the board's parts within restartWithinMs; over it the board gives up, since no restart will help. */
+  /** Restarts of the board's parts within boardRestartsWithinMs; over it the board gives up: no restart will help. */
   boardRestarts: 30,
+  /** With the backoff's cap, a part that crashes whenever it comes up restarts some fifty times in so long. */
+  boardRestartsWithinMs: 300_000,
+  /** Restarts within one branch of the board (its engines, its edge workers) in restartWithinMs. */
+  branchRestarts: 12,
   runQueueQuantum: 512,
 
   // ── inspection and logs

@@ -3,6 +3,7 @@ import { readBoardFile } from '../actors/bios/board-file.ts';
 import { readConfig } from '../actors/bios/config.ts';
 import { describeError, type ErrorBody, MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
+import { parseExact, stringifyExact } from '../protocol/exact-json.ts';
 import type { Host } from '../runtime/host.ts';
 import { nodeHost } from '../runtime/host-node.ts';
 import type { Terminal } from './command.ts';
@@ -81,7 +82,7 @@ export function connectBoard(
       const { status, text } = await exchange(host, `${url}${path}`, {
         method,
         headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(body === undefined ? {} : { body: stringifyExact(body) }),
       });
       const reply = parseReply(text);
       if ((status < 200 || status > 299) && !accept.includes(status)) throw refusal(status, reply, path);
@@ -112,7 +113,7 @@ async function exchange(
 function parseReply(text: string): unknown {
   if (text === '') return null;
   try {
-    return JSON.parse(text);
+    return parseExact(text);
   } catch {
     return text;
   }

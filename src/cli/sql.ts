@@ -1,6 +1,7 @@
 import { MagError } from '../errors.ts';
+import { parseExact, stringifyExact } from '../protocol/exact-json.ts';
 import type { ProjectView } from '../protocol/project.ts';
-import type { Row } from '../protocol/query.ts';
+import type { JsonValue, Row } from '../protocol/query.ts';
 import { connectBoard } from './board-client.ts';
 import { type Command, EXIT } from './command.ts';
 import { BOARD_HELP, BOARD_OPTIONS, parseOptions, positionals } from './options.ts';
@@ -13,10 +14,10 @@ interface SqlReply {
   readonly command: string;
 }
 
-function parseParams(text: string): readonly unknown[] {
-  let params: unknown;
+function parseParams(text: string): readonly JsonValue[] {
+  let params: JsonValue | undefined;
   try {
-    params = JSON.parse(text);
+    params = parseExact(text);
   } catch {
     params = undefined;
   }
@@ -43,7 +44,7 @@ ${BOARD_HELP}`,
     const headers = { apikey: keys?.service ?? '' };
     const body = { query, params };
     const reply = (await board.request(`/p/${path}/sql/v1`, { method: 'POST', headers, body })) as SqlReply;
-    if (values.json) terminal.out(`${JSON.stringify(reply)}\n`);
+    if (values.json) terminal.out(`${stringifyExact(reply)}\n`);
     else {
       const names = reply.fields.map((field) => field.name);
       const rows = reply.rows.map((row) => names.map((name) => row[name]));

@@ -1,10 +1,12 @@
-type Cell = string | number | boolean | null | object | undefined;
+import { stringifyExact } from '../protocol/exact-json.ts';
+
+type Cell = string | number | bigint | boolean | null | object | undefined;
 
 const CELL_CHARS = 60;
 
 function show(cell: Cell): string {
   if (cell === null || cell === undefined) return '';
-  const text = typeof cell === 'object' ? JSON.stringify(cell) : String(cell);
+  const text = typeof cell === 'object' ? stringifyExact(cell) : String(cell);
   // Control characters of a stored value must not move the terminal's cursor.
   const plain = text.replace(/\p{C}/gu, ' ');
   return plain.length > CELL_CHARS ? `${plain.slice(0, CELL_CHARS - 1)}…` : plain;

@@ -40,10 +40,11 @@ export interface OrderTerm {
 
 export type CountKind = 'exact' | 'planned' | 'estimated';
 
-/** A JSON value as a body carries it. */
+/** A JSON value as a body carries it; an integer that a number cannot hold exactly is a BigInt (exact-json.ts). */
 export type JsonValue =
   | string
   | number
+  | bigint
   | boolean
   | null
   | readonly JsonValue[]
@@ -83,6 +84,7 @@ export interface UpdateQuery extends Target {
   readonly set: Row;
   readonly where?: Filter;
   readonly returning?: readonly SelectItem[];
+  readonly single?: true;
   readonly check?: Filter;
 }
 
@@ -90,10 +92,12 @@ export interface DeleteQuery extends Target {
   readonly kind: 'delete';
   readonly where?: Filter;
   readonly returning?: readonly SelectItem[];
+  readonly single?: true;
 }
 
 /**
  * `check` on a write: every row written must satisfy it afterwards, or the whole statement is undone and fails
  * with MAG_FORBIDDEN (the row filter of a grant, PostgreSQL's WITH CHECK).
+ * `single` on a write that returns rows: where it touches more than one row, it is undone and fails with PGRST116.
  */
 export type Query = SelectQuery | InsertQuery | UpdateQuery | DeleteQuery;

@@ -46,6 +46,12 @@ describe('bad input is answered, never with a 500', () => {
     expect([reply.status, reply.body.code]).toEqual([400, 'MAG_BAD_JSON']);
   });
 
+  it('a body of arrays inside arrays, a million deep', async () => {
+    const body = `{"body":${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}}`;
+    const reply = await send(rest('notes'), { method: 'POST', headers: json, body });
+    expect([reply.status, reply.body.code]).toEqual([400, 'MAG_BAD_JSON']);
+  });
+
   it('a body of 11 MB', async () => {
     const reply = await send(rest('notes'), {
       method: 'POST',

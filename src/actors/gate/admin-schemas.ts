@@ -1,6 +1,7 @@
 import { LIMITS } from '../../limits.ts';
 import type { Grant, TableAction } from '../../protocol/principal.ts';
 import { ENGINE_KINDS } from '../../protocol/project.ts';
+import type { JsonValue } from '../../protocol/query.ts';
 
 // JSON Schema as it is, each beside the type it admits: a schema library would cost every edge worker 25 MB and a
 // tenth of a second at its start.
@@ -78,7 +79,7 @@ export const sessionBody = {
 
 export interface SqlBody {
   readonly query: string;
-  readonly params?: readonly unknown[];
+  readonly params?: readonly JsonValue[];
 }
 
 export const sqlBody = {
@@ -91,7 +92,7 @@ export interface BroadcastBody {
   readonly messages: readonly {
     readonly topic: string;
     readonly event: string;
-    readonly payload?: unknown;
+    readonly payload?: JsonValue;
     readonly private?: boolean;
   }[];
 }

@@ -1,12 +1,12 @@
 import { MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
+import { parseExact } from '../../protocol/exact-json.ts';
 import type { JsonValue, Row } from '../../protocol/query.ts';
 
 /** Throws MAG_BAD_JSON. */
 export function parseJson(text: string): JsonValue {
   try {
-    // JSON.parse gives JSON values and nothing else.
-    return JSON.parse(text) as JsonValue;
+    return parseExact(text);
   } catch (cause) {
     const problem = text === '' ? 'the body is empty' : cause instanceof Error ? cause.message : 'malformed';
     throw new MagError('MAG_BAD_JSON', { problem }, { cause });

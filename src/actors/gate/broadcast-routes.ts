@@ -1,5 +1,7 @@
 import { MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
+import { stringifyExact } from '../../protocol/exact-json.ts';
+import type { JsonValue } from '../../protocol/query.ts';
 import type { EdgePorts } from '../edge/ports.ts';
 import { type BroadcastBody, broadcastBody } from './admin-schemas.ts';
 import type { App } from './fastify-app.ts';
@@ -27,8 +29,8 @@ const PREFIX = 'realtime:';
 const bare = (topic: string): string => (topic.startsWith(PREFIX) ? topic.slice(PREFIX.length) : topic);
 
 /** A payload that a socket could not carry is refused here, not cut there. */
-function encode(payload: unknown): string {
-  const text = JSON.stringify(payload ?? {});
+function encode(payload: JsonValue | undefined): string {
+  const text = stringifyExact(payload ?? {});
   if (Buffer.byteLength(text) > LIMITS.frameBytes) {
     throw new MagError('MAG_BODY_TOO_LARGE', { limit: LIMITS.frameBytes });
   }
@@ -76,7 +78,7 @@ export function broadcastRoutes(app: App, ports: EdgePorts, broadcast: () => Bro
       return reply.status(202).send();
     },
   );
-  app.post<{ Params: TopicParams; Body: unknown }>(
+  app.post<{ Params: TopicParams; Body: JsonValue | undefined }>(
     '/p/:ref/realtime/v1/api/broadcast/:topic/events/:event',
     async (request, reply) => {
       const call = await admit(ports, request, reply);

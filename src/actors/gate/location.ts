@@ -1,3 +1,4 @@
+import { parseExact } from '../../protocol/exact-json.ts';
 import type { Row } from '../../protocol/query.ts';
 import type { Engine } from '../storage/engine.ts';
 import type { RestCall } from './rest-call.ts';
@@ -22,7 +23,7 @@ export async function returnKey(engine: Engine, call: RestCall): Promise<boolean
 export function locationOf({ query, result }: RestCall): string | null {
   if (query === null || result === null) return null;
   // The engine's own output: an array of row objects.
-  const [row] = JSON.parse(result.json) as readonly Row[];
+  const [row] = parseExact(result.json) as readonly Row[];
   if (row === undefined) return null;
   const pairs = Object.entries(row).map(
     ([name, value]) => `${encodeURIComponent(name)}=eq.${encodeURIComponent(String(value))}`,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { JsonValue } from '../../../src/protocol/query.ts';
+import { parseExact } from '../../../src/protocol/exact-json.ts';
+import type { JsonValue, Row } from '../../../src/protocol/query.ts';
 import { column, compare, insert, type Subject, select, within } from './subject.ts';
 
 /** What goes in comes out: sizes, scripts, types. */
@@ -21,6 +22,23 @@ export function values(subject: () => Subject): void {
         expect(await subject().rows(select({ where: within('big', ['1', big]) }))).toHaveLength(1);
       },
     );
+
+    it('an integer beyond 2^53 out of a JSON body survives wherever it stands', async () => {
+      const body =
+        '{"name":"x","big":9007199254740993,"note":9007199254740993,"attrs":{"n":[9007199254740993]}}';
+      const returning = [column('big'), column('note'), column('attrs')];
+      const row = parseExact(body) as Row;
+      const stored = '"big":9007199254740993,"note":"9007199254740993","attrs":{"n":[9007199254740993]}';
+      const written = (await subject().execute(insert([row], { returning }))).json;
+      expect(written.replaceAll(/\s/g, '')).toBe(`[{${stored}}]`);
+      const set = parseExact('{"big":-9223372036854775808}') as Row;
+      const update = { kind: 'update', schema: 'public', table: 'items', set, returning } as const;
+      expect((await subject().execute(update)).json).toContain('-9223372036854775808');
+      const { placeholder } = subject().under.words;
+      const params = parseExact('[-9223372036854775808]') as readonly JsonValue[];
+      const found = await subject().sqlRows(`select name from items where big = ${placeholder(1)}`, params);
+      expect(found).toEqual([{ name: 'x' }]);
+    });
 
     it.each([
       'Grüße',

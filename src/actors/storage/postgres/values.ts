@@ -1,3 +1,4 @@
+import { stringifyExact } from '../../../protocol/exact-json.ts';
 import type { JsonValue, Query } from '../../../protocol/query.ts';
 import type { CompiledStatement, Param } from '../sql/dialect.ts';
 import type { QueryValue } from '../sql/query-shape.ts';
@@ -15,7 +16,7 @@ export function arrayLiteral(items: readonly JsonValue[]): string {
   const parts = items.map((item) => {
     if (item === null) return 'NULL';
     if (Array.isArray(item)) return arrayLiteral(item);
-    return quoted(typeof item === 'object' ? JSON.stringify(item) : String(item));
+    return quoted(typeof item === 'object' ? stringifyExact(item) : String(item));
   });
   return `{${parts.join(',')}}`;
 }
@@ -23,9 +24,9 @@ export function arrayLiteral(items: readonly JsonValue[]): string {
 /** A JSON value as the text of a column of this type. */
 export function cellText(value: JsonValue, type: string): Text {
   if (value === null) return null;
-  if (type === 'json' || type === 'jsonb') return JSON.stringify(value);
+  if (type === 'json' || type === 'jsonb') return stringifyExact(value);
   if (Array.isArray(value) && type.endsWith(']')) return arrayLiteral(value);
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return typeof value === 'object' ? stringifyExact(value) : String(value);
 }
 
 /** A parameter of native SQL: what a JSON body carried, by node-postgres' rules. */
@@ -33,7 +34,7 @@ export function parameterText(value: unknown): Text {
   if (value === null || value === undefined) return null;
   if (value instanceof Uint8Array) return `\\x${Buffer.from(value).toString('hex')}`;
   if (Array.isArray(value)) return arrayLiteral(value); // Out of a JSON body: its members are JSON values.
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return typeof value === 'object' ? stringifyExact(value) : String(value);
 }
 
 function valueText(param: Extract<Param, { kind: 'value' }>, value: QueryValue): Text {
@@ -56,7 +57,7 @@ export function bindValues(
   return compiled.params.map((param) => {
     if (param.kind === 'value') return valueText(param, values[param.index] ?? null);
     const rows = query.kind === 'insert' ? query.rows : [];
-    if (param.kind === 'rows') return JSON.stringify(rows);
+    if (param.kind === 'rows') return stringifyExact(rows);
     return cellText(rows[0]?.[param.column.name] ?? null, param.column.type);
   });
 }

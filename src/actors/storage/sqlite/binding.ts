@@ -1,5 +1,6 @@
 import type { SQLInputValue } from 'node:sqlite';
 import { DatabaseError } from '../../../errors.ts';
+import { stringifyExact } from '../../../protocol/exact-json.ts';
 import type { JsonValue, Row } from '../../../protocol/query.ts';
 import type { Param, SqlColumn } from '../sql/dialect.ts';
 import type { QueryValue } from '../sql/query-shape.ts';
@@ -10,6 +11,10 @@ export type Binder = (values: readonly QueryValue[], row: Row | null) => SQLInpu
 
 const INT64_MAX = 2n ** 63n - 1n;
 const INT64_MIN = -(2n ** 63n);
+
+/** Whether SQLite can hold the integer as one. */
+export const isInt64 = (value: bigint): boolean => value <= INT64_MAX && value >= INT64_MIN;
+
 const TRUE_WORDS = new Set(['true', 't', 'yes', 'y', 'on', '1']);
 const FALSE_WORDS = new Set(['false', 'f', 'no', 'n', 'off', '0']);
 
@@ -23,7 +28,7 @@ function numberOf(text: string, kind: 'integer' | 'double precision'): number | 
     const number = Number(trimmed);
     if (Number.isSafeInteger(number)) return number;
     const exact = BigInt(trimmed);
-    return exact > INT64_MAX || exact < INT64_MIN ? number : exact;
+    return isInt64(exact) ? exact : number;
   }
   if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(trimmed)) return Number(trimmed);
   if (kind === 'double precision' && /^[+-]?infinity$/i.test(trimmed))
@@ -72,10 +77,13 @@ function storedValue(kind: ColumnKind, value: JsonValue): SQLInputValue {
       if (kind === 'text') return String(value);
       // node:sqlite binds every number as REAL; without a converting affinity 5 would be stored as 5.0.
       return (kind === 'any' || kind === 'blob') && Number.isSafeInteger(value) ? BigInt(value) : value;
+    case 'bigint':
+      if (kind === 'text' || kind === 'json') return String(value);
+      return isInt64(value) ? value : Number(value);
     case 'boolean':
       return kind === 'text' || kind === 'json' ? String(value) : Number(value);
     default:
-      return JSON.stringify(value);
+      return stringifyExact(value);
   }
 }
 
@@ -121,7 +129,9 @@ export function binderOf(param: Param): Binder {
   const kind = kindOf(param.column);
   if (param.kind === 'cell') {
     const { name } = param.column;
-    return (_values, row) => storedValue(kind, row?.[name] ?? null);
+    // Own members only: a column may be called `constructor`.
+    return (_values, row) =>
+      storedValue(kind, row !== null && Object.hasOwn(row, name) ? (row[name] ?? null) : null);
   }
   const { index } = param;
   switch (param.form) {

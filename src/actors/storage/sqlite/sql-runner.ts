@@ -1,8 +1,10 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { DatabaseError, MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
+import { stringifyExact } from '../../../protocol/exact-json.ts';
 import { afterSchemaStatement, beforeSchemaStatement, isCaptured } from '../../feed/sqlite/capture.ts';
 import type { SqlField, SqlResult } from '../engine.ts';
+import { isInt64 } from './binding.ts';
 import { type ColumnKind, columnKind } from './column-kind.ts';
 import type { TenantConnection } from './connection.ts';
 import { INTERNAL_PREFIX } from './sqlite-schema.ts';
@@ -48,8 +50,10 @@ function parameter(value: unknown): SQLInputValue {
   if (typeof value === 'boolean') return value ? 1n : 0n;
   // A number is bound as REAL; an integer without a column's affinity must stay one.
   if (typeof value === 'number') return Number.isSafeInteger(value) ? BigInt(value) : value;
-  if (typeof value === 'string' || typeof value === 'bigint' || value instanceof Uint8Array) return value;
-  if (typeof value === 'object') return JSON.stringify(value);
+  // Beyond 64 bits SQLite has no integers: its own parser makes such a literal a REAL too.
+  if (typeof value === 'bigint') return isInt64(value) ? value : Number(value);
+  if (typeof value === 'string' || value instanceof Uint8Array) return value;
+  if (typeof value === 'object') return stringifyExact(value);
   throw new DatabaseError('22023', `a parameter of type ${typeof value} cannot be stored`);
 }
 

@@ -1,0 +1,76 @@
+import { LIMITS } from '../limits.ts';
+import type { JsonValue } from './query.ts';
+
+/** Sixteen digits in a row: the shortest text that can hold an integer beyond 2^53. */
+const LONG_NUMBER = /\d{16}/;
+const INTEGER = /^-?\d+$/;
+/** Longest integer kept exact; no engine's integer has more digits, and a BigInt of millions takes seconds to read. */
+const DIGITS = 400;
+
+type Reviver = (key: string, value: unknown) => unknown;
+
+/** The third argument gives a number as it was written (V8 has it from Node 21 on; TypeScript's library has not). */
+const keepExact = (_key: string, value: unknown, context?: { readonly source?: string }): unknown => {
+  if (typeof value !== 'number' || Number.isSafeInteger(value)) return value;
+  const source = context?.source ?? '';
+  return source.length <= DIGITS && INTEGER.test(source) ? BigInt(source) : value;
+};
+
+/** Whether arrays and objects stand inside each other more than `most` deep. Malformed text may give either answer. */
+function isDeeper(text: string, most: number): boolean {
+  if (text.length <= most) return false;
+  let depth = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    switch (text.charCodeAt(at)) {
+      case 34: // "
+        at = endOfString(text, at);
+        break;
+      case 91: // [
+      case 123: // {
+        depth += 1;
+        if (depth > most) return true;
+        break;
+      case 93: // ]
+      case 125: // }
+        depth -= 1;
+        break;
+      default:
+        break;
+    }
+  }
+  return false;
+}
+
+/** Where the string that begins at `start` ends; the last character of a text that does not close it. */
+function endOfString(text: string, start: number): number {
+  for (let at = start + 1; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === 34) return at;
+    if (code === 92) at += 1;
+  }
+  return text.length;
+}
+
+/**
+ * A JSON text as a value in which integers beyond 2^53 are BigInts. Throws SyntaxError for what is no JSON, and
+ * RangeError for what is nested deeper than LIMITS.jsonDepth: serializers walk values by recursion.
+ */
+export function parseExact(text: string): JsonValue {
+  if (isDeeper(text, LIMITS.jsonDepth)) throw new RangeError(`nested deeper than ${LIMITS.jsonDepth}`);
+  // JSON.parse gives JSON values and nothing else, and the reviver adds BigInts.
+  return (LONG_NUMBER.test(text) ? JSON.parse(text, keepExact as Reviver) : JSON.parse(text)) as JsonValue;
+}
+
+/** A member of JSON beside TypeScript's library: text that JSON.stringify writes as it is. */
+const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => unknown };
+
+const writeExact: Reviver = (_key, value) => (typeof value === 'bigint' ? rawJSON(value.toString()) : value);
+
+/** JSON text of a value that may hold BigInts; one without them pays nothing for it. */
+export function stringifyExact(value: unknown): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return JSON.stringify(value, writeExact);
+  }
+}
