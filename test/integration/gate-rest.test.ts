@@ -183,7 +183,10 @@ describe('bad input', () => {
   });
 
   it('addresses that are too long or malformed', async () => {
-    const long = await board.get(`${base}/todos?id=in.(${'1,'.repeat(LIMITS.urlBytes / 2)}1)`, key);
+    const origin = 'https://page.example';
+    const path = `${base}/todos?id=in.(${'1,'.repeat(LIMITS.urlBytes / 2)}1)`;
+    const long = await board.get(path, { ...key, origin });
+    expect(long.headers.get('access-control-allow-origin')).toBe('*');
     expect(await codeOf(long)).toEqual([414, 'MAG_URL_TOO_LONG']);
     const longer = await board.get(`${base}/todos?x=${'1'.repeat(20_000)}`, key);
     expect(await codeOf(longer)).toEqual([431, 'MAG_HEADERS_TOO_LARGE']);

@@ -9,6 +9,7 @@ import type {
 import { DatabaseError, MagError } from '../../src/errors.ts';
 import { compareValue } from '../../src/protocol/compare-value.ts';
 import { matches } from '../../src/protocol/filter-match.ts';
+import { notOneRow } from '../../src/protocol/one-row.ts';
 import type { InsertQuery, JsonValue, OrderTerm, Query, Row, SelectItem } from '../../src/protocol/query.ts';
 
 interface Table {
@@ -89,6 +90,7 @@ export class MemoryEngine implements Engine {
         total,
       );
     }
+    if (query.single === true && found.length > 1) throw notOneRow(found.length);
     if (query.kind === 'delete') {
       table.rows = table.rows.filter((row) => !hit(row));
       return this.#written(found, query.returning);

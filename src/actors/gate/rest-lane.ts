@@ -1,7 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { MagError } from '../../errors.ts';
-import { LIMITS } from '../../limits.ts';
-import { sendError } from './reply.ts';
 import type { RequestIds } from './request-id.ts';
 import type { RestService } from './rest-service.ts';
 
@@ -35,10 +32,6 @@ export function readLane(rest: RestService, nextId: RequestIds): Lane {
     const table = tableOf(url.slice(slash + REST.length, mark === -1 ? undefined : mark));
     if (table === null) return false;
     const id = nextId(request.headers['x-request-id']);
-    if (url.length > LIMITS.urlBytes) {
-      sendError(response, id, new MagError('MAG_URL_TOO_LONG', { limit: LIMITS.urlBytes }));
-      return true;
-    }
     const search = mark === -1 ? '' : url.slice(mark + 1);
     void rest.answer(request, response, { id, ref: url.slice(3, slash), table, search, body: '' });
     return true;

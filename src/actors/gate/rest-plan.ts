@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { MagError } from '../../errors.ts';
+import { notOneRow } from '../../protocol/one-row.ts';
 import type { Filter, InsertQuery, Query, SelectItem } from '../../protocol/query.ts';
 import { parseChanges, parseRows } from './body.ts';
 import { type Params, parseParams } from './grammar/params.ts';
@@ -58,7 +59,11 @@ function returned(params: Params, prefer: Preferences): { readonly returning?: r
   return prefer.returns === 'representation' ? { returning: params.select } : {};
 }
 
-function planInsert(table: string, params: Params, prefer: Preferences, body: string): Query {
+/** A client that asks for a single object back must not change two rows to learn that there were two. */
+const single = (media: MediaType, prefer: Preferences): { readonly single?: true } =>
+  media === 'object' && prefer.returns === 'representation' ? { single: true } : {};
+
+function planInsert(table: string, params: Params, prefer: Preferences, body: string): InsertQuery {
   const columns = params.columns === null || params.columns.length === 0 ? {} : { columns: params.columns };
   return {
     kind: 'insert',
@@ -98,12 +103,15 @@ function planWrite(
       table,
       ...where(params),
       ...returned(params, prefer),
+      ...single(media, prefer),
     };
     return { query, prefer, media, offset: 0, returning };
   }
   requireJson(headers['content-type']);
   if (method === 'POST') {
-    return { query: planInsert(table, params, prefer, body), prefer, media, offset: 0, returning };
+    const query = planInsert(table, params, prefer, body);
+    if (media === 'object' && returning && query.rows.length !== 1) throw notOneRow(query.rows.length);
+    return { query, prefer, media, offset: 0, returning };
   }
   refuseLimit(params);
   const set = parseChanges(body, params.columns);
@@ -114,6 +122,7 @@ function planWrite(
     set,
     ...where(params),
     ...returned(params, prefer),
+    ...single(media, prefer),
   };
   return { query, prefer, media, offset: 0, returning };
 }

@@ -1,4 +1,5 @@
 import { MagError } from '../../errors.ts';
+import { notOneRow } from '../../protocol/one-row.ts';
 import type { QueryResult } from '../storage/engine.ts';
 import { toCsv } from './csv.ts';
 import type { MediaType } from './media-type.ts';
@@ -18,8 +19,8 @@ const TYPES: Readonly<Record<MediaType, string>> = {
 };
 
 /** Throws PGRST116 unless there is exactly one row. */
-export function requireOne(rows: number): void {
-  if (rows !== 1) throw new MagError('PGRST116', {}, { details: `The result contains ${rows} rows` });
+function requireOne(rows: number): void {
+  if (rows !== 1) throw notOneRow(rows);
 }
 
 function bodyOf(media: MediaType, result: QueryResult): string {

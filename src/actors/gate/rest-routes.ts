@@ -1,6 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { MagError } from '../../errors.ts';
-import { LIMITS } from '../../limits.ts';
 import type { App } from './fastify-app.ts';
 import { type RefParams, searchOf } from './project-routes.ts';
 import { sendError } from './reply.ts';
@@ -24,10 +23,6 @@ export function restRoutes(app: App, rest: RestService): void {
       const { ref, table } = request.params;
       const { raw } = request;
       const url = raw.url ?? '';
-      if (url.length > LIMITS.urlBytes) {
-        sendError(reply.raw, request.id, new MagError('MAG_URL_TOO_LONG', { limit: LIMITS.urlBytes }));
-        return;
-      }
       const body = request.body ?? '';
       void rest.answer(raw, reply.raw, { id: request.id, ref, table, search: searchOf(url), body });
     },

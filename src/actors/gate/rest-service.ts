@@ -6,7 +6,7 @@ import type { Query } from '../../protocol/query.ts';
 import type { EdgePorts } from '../edge/ports.ts';
 import { authorise } from '../psu/access.ts';
 import { bearerOf, principalOf } from '../psu/project-key-check.ts';
-import type { Engine, QueryResult } from '../storage/engine.ts';
+import type { QueryResult } from '../storage/engine.ts';
 import { CORS } from './cors.ts';
 import { toPublic } from './faults.ts';
 import type { GateMetrics } from './gate-metrics.ts';
@@ -16,7 +16,7 @@ import { send, sendError } from './reply.ts';
 import type { ReplyBudget } from './reply-budget.ts';
 import { RestCall } from './rest-call.ts';
 import { planRequest } from './rest-plan.ts';
-import { replyTo, requireOne } from './rest-reply.ts';
+import { replyTo } from './rest-reply.ts';
 
 /** A REST request as it leaves the router. */
 export interface RestTarget {
@@ -92,6 +92,9 @@ export class RestService {
     cors: readonly string[],
   ): Promise<number> {
     const hooks = this.#hooks;
+    if ((request.url ?? '').length > LIMITS.urlBytes) {
+      throw new MagError('MAG_URL_TOO_LONG', { limit: LIMITS.urlBytes });
+    }
     const found = this.#ports.directory.find(target.ref);
     const project = found instanceof Promise ? await found : found;
     const call = admit(project, request, response, target, started + LIMITS.statementTimeoutMs);
@@ -114,7 +117,6 @@ export class RestService {
     if (hooks.authorised.length > 0) await runHooks(hooks.authorised, call);
 
     const { query } = call;
-    if (plan.media === 'object' && query.kind !== 'select') await expectOneRow(query, call, engine);
     call.result = isEmptyWrite(query) ? NOTHING : await engine.execute(query, call);
     if (query.kind !== 'select') this.#ports.feed.nudge(target.ref);
     if (hooks.executed.length > 0) await runHooks(hooks.executed, call);
@@ -143,30 +145,4 @@ function admit(
   const key = typeof apikey === 'string' ? apikey : queryKey(target.search);
   const principal = principalOf(project, key, bearerOf(authorization));
   return new RestCall(target.id, project, principal, deadline, response);
-}
-
-/**
- * A client that asks for a single object back must not change two rows to learn that there were two. Looked up
- * before the write, not inside it: a row that appears in between is written and then reported.
- */
-async function expectOneRow(query: Query, call: RestCall, engine: Engine): Promise<void> {
-  if (query.kind === 'select' || query.returning === undefined) return;
-  if (query.kind === 'insert') {
-    requireOne(query.rows.length);
-    return;
-  }
-  const { schema, table, where } = query;
-  const found = await engine.execute(
-    {
-      kind: 'select',
-      schema,
-      table,
-      select: query.returning,
-      ...(where === undefined ? {} : { where }),
-      order: [],
-      limit: 2,
-    },
-    call,
-  );
-  requireOne(found.rowCount);
 }

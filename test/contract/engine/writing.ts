@@ -161,6 +161,31 @@ export function writing(subject: () => Subject): void {
       expect(await items()).toMatchObject([{ id: 2 }]);
     });
 
+    it.each([
+      ['an update', { kind: 'update', set: { qty: 99 } }],
+      ['a checked update', { kind: 'update', set: { qty: 99 }, check: is('id', 'not_null') }],
+      ['a deletion', { kind: 'delete' }],
+    ] as const)('%s of one row that meets two is undone', async (_what, query) => {
+      await subject().execute(
+        insert([
+          { id: 1, name: 'a' },
+          { id: 2, name: 'b' },
+        ]),
+      );
+      const one = { schema: 'public', table: 'items', returning: [column('id')], single: true } as const;
+      await expect(subject().execute({ ...one, ...query })).rejects.toMatchObject({
+        code: 'PGRST116',
+        status: 406,
+        details: 'The result contains 2 rows',
+      });
+      expect(await items()).toMatchObject([
+        { id: 1, qty: 7 },
+        { id: 2, qty: 7 },
+      ]);
+      const where = compare('id', 'eq', '2');
+      expect(await subject().rows({ ...one, ...query, where })).toEqual([{ id: 2 }]);
+    });
+
     it('a write that matches nothing is no error', async () => {
       const where = compare('id', 'eq', '77');
       const gone = { kind: 'delete', schema: 'public', table: 'items', where, returning: all } as const;

@@ -1,5 +1,6 @@
 import { DatabaseError, MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
+import { notOneRow } from '../../../protocol/one-row.ts';
 import type { Connection } from '../../../protocol/project.ts';
 import type { Query } from '../../../protocol/query.ts';
 import type { Host } from '../../../runtime/host.ts';
@@ -13,7 +14,7 @@ import { PlanCache } from '../sql/plan-cache.ts';
 import { type QueryShape, queryShape } from '../sql/query-shape.ts';
 import { TYPE_NAMES } from './cells.ts';
 import type { PgConnection } from './connection.ts';
-import { isCheckViolation, isSchemaStale, publicError } from './failures.ts';
+import { isCheckViolation, isSchemaStale, publicError, tooManyRows } from './failures.ts';
 import { JsonStatement } from './json-statement.ts';
 import { NativeStatement } from './native-statement.ts';
 import type { PoolStats } from './pool.ts';
@@ -164,6 +165,8 @@ class Session implements PostgresEngine {
   }
 
   #failure(error: unknown, query: Query, { principal }: ExecuteContext): Error {
+    const rows = tooManyRows(error);
+    if (rows !== null) return notOneRow(rows);
     if (!isCheckViolation(error)) return publicError(error);
     return new MagError(
       'MAG_FORBIDDEN',

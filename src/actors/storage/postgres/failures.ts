@@ -3,6 +3,9 @@ import { DatabaseError, isPublicError, MagError, type PublicError } from '../../
 /** What a check that a written row violates makes PostgreSQL fail with; see dialect-postgres.ts. */
 export const CHECK_MARK = 'magmobo:check';
 
+/** What a write fails with that was to touch one row and touched more; the number of rows follows. */
+export const SINGLE_MARK = 'magmobo:rows:';
+
 /** An error as the server sent it. */
 interface ServerError extends Error {
   readonly code: string;
@@ -66,6 +69,13 @@ export function publicError(error: unknown): PublicError {
     details: error.detail ?? null,
     hint: error.hint ?? null,
   });
+}
+
+/** How many rows a write touched that was to touch one; null where the error is another one. */
+export function tooManyRows(error: unknown): number | null {
+  if (!isServerError(error) || error.code !== '22P02') return null;
+  const [, rows] = new RegExp(`"${SINGLE_MARK}(\\d+)"`).exec(error.message) ?? [];
+  return rows === undefined ? null : Number(rows);
 }
 
 export const isCheckViolation = (error: unknown): boolean =>

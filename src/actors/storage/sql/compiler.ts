@@ -2,7 +2,7 @@ import { MagError } from '../../../errors.ts';
 import type { Filter, InsertQuery, OrderTerm, Query, SelectItem } from '../../../protocol/query.ts';
 import type { SchemaSnapshot, TableInfo } from '../engine.ts';
 import type { CompiledStatement, Dialect, OutputColumn, Param, SqlColumn } from './dialect.ts';
-import { insertColumns } from './query-shape.ts';
+import { insertColumns, isSingle } from './query-shape.ts';
 
 /** Throws PGRST205 where the schema holds no such table. */
 export function findTable(snapshot: SchemaSnapshot, schema: string, name: string): TableInfo {
@@ -156,7 +156,7 @@ function compileWrite(work: Compilation, query: WriteQuery): CompiledStatement {
   const check = query.kind !== 'delete' && query.check !== undefined ? work.filter(query.check) : null;
   const returning = query.returning !== undefined;
   const output = work.output(query.returning ?? []);
-  const sql = dialect.writeStatement({ table, write, output, returning, check });
+  const sql = dialect.writeStatement({ table, write, output, returning, check, single: isSingle(query) });
   return { sql, params: work.params, table, columns, hasCheck: check !== null };
 }
 

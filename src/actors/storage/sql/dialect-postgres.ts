@@ -1,6 +1,6 @@
 import { MagError } from '../../../errors.ts';
 import type { TableInfo } from '../engine.ts';
-import { CHECK_MARK } from '../postgres/failures.ts';
+import { CHECK_MARK, SINGLE_MARK } from '../postgres/failures.ts';
 import { defaultOf } from '../postgres/schema.ts';
 import type { Dialect, InsertParts, SelectParts, SqlColumn, WriteParts } from './dialect.ts';
 
@@ -113,11 +113,17 @@ function selectStatement(parts: SelectParts): string {
 const enforce = (checked: string): string =>
   `(CASE WHEN ${checked} IS TRUE THEN '1' ELSE '${CHECK_MARK}' END)::int2`;
 
+/** Raises, with the number of rows in its message, where the statement touched more than one. */
+const enforceSingle = (from: string): string =>
+  `, (CASE WHEN (SELECT count(*) FROM ${from}) < 2 THEN '1' ELSE ` +
+  `'${SINGLE_MARK}' || (SELECT count(*) FROM ${from}) END)::int2`;
+
 function writeStatement(parts: WriteParts): string {
-  const { write, check } = parts;
+  const { write, check, single } = parts;
   if (check === null) {
     if (!parts.returning) return write;
-    return `WITH _ AS (${write} RETURNING ${list(parts)}) SELECT row_to_json(_.*)::text FROM _`;
+    const one = single ? enforceSingle('_') : '';
+    return `WITH _ AS (${write} RETURNING ${list(parts)}) SELECT row_to_json(_.*)::text${one} FROM _`;
   }
   if (!parts.returning) {
     return `WITH _("ok") AS (${write} RETURNING (${check})) SELECT count(${enforce('_."ok"')})::text FROM _`;
@@ -127,6 +133,7 @@ function writeStatement(parts: WriteParts): string {
   const named = parts.output.map(({ name }, at) => `w."c${at}" AS ${postgresDialect.quoteIdentifier(name)}`);
   return (
     `WITH w(${[...inner, '"ok"'].join(', ')}) AS (${write} RETURNING ${[...returned, `(${check})`].join(', ')}) ` +
-    `SELECT row_to_json(_.*)::text, ${enforce('w."ok"')} FROM w CROSS JOIN LATERAL (SELECT ${named.join(', ')}) _`
+    `SELECT row_to_json(_.*)::text, ${enforce('w."ok"')}${single ? enforceSingle('w') : ''} ` +
+    `FROM w CROSS JOIN LATERAL (SELECT ${named.join(', ')}) _`
   );
 }

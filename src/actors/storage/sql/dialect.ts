@@ -58,6 +58,8 @@ export interface WriteParts {
   readonly returning: boolean;
   /** What every row written must satisfy, or null; the engine undoes the statement where one does not. */
   readonly check: string | null;
+  /** With `returning`: more than one row is an error that undoes the statement, or that the engine sees by itself. */
+  readonly single: boolean;
 }
 
 export interface InsertParts {

@@ -75,6 +75,9 @@ function insertShape(query: InsertQuery, values: QueryValue[]): string {
   return key;
 }
 
+/** Whether the write must be undone where it touches more than one row. */
+export const isSingle = (query: Query): boolean => 'single' in query && query.single === true;
+
 /**
  * Splits a query into its shape and its values, in one walk. The compiler takes values in this order:
  * select: where, limit, offset · insert: check · update: set, where, check · delete: where.
@@ -114,6 +117,6 @@ export function queryShape(query: Query): QueryShape {
       if (query.where !== undefined) key += ` where ${filterShape(query.where, values)}`;
   }
   if (query.kind !== 'select' && query.returning !== undefined)
-    key += ` returning ${itemsShape(query.returning)}`;
+    key += ` returning${isSingle(query) ? ' one' : ''} ${itemsShape(query.returning)}`;
   return { key, values };
 }

@@ -1,11 +1,12 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
+import { notOneRow } from '../../../protocol/one-row.ts';
 import type { InsertQuery, Query, Row } from '../../../protocol/query.ts';
 import type { QueryResult } from '../engine.ts';
 import { findTable } from '../sql/compiler.ts';
 import { PlanCache } from '../sql/plan-cache.ts';
-import { type QueryShape, type QueryValue, queryShape } from '../sql/query-shape.ts';
+import { isSingle, type QueryShape, type QueryValue, queryShape } from '../sql/query-shape.ts';
 import { type ConnectionOptions, openTenantConnection, type TenantConnection } from './connection.ts';
 import { inlineVerdict } from './inline-rule.ts';
 import { makePlan, type SqlitePlan } from './plan.ts';
@@ -142,12 +143,17 @@ export class SqliteSession {
   #run(query: Query, shape: QueryShape, plan: SqlitePlan, options: RunOptions): QueryResult | null {
     if (query.kind === 'select') return this.#read(query, shape.values, plan, options.byteBudget);
     const job: WriteJob = { values: shape.values, options, rows: [] };
+    const mostOne = isSingle(query);
     const single = query.kind !== 'insert' || this.#isSingle(query);
     const write = (): number => {
-      if (single) return this.#write(plan, query.kind === 'insert' ? query.rows[0] : null, job);
+      if (single) {
+        const rows = this.#write(plan, query.kind === 'insert' ? query.rows[0] : null, job);
+        if (mostOne && rows > 1) throw notOneRow(rows);
+        return rows;
+      }
       return query.kind === 'insert' ? this.#writeRows(query, plan, job) : 0;
     };
-    const mayRefuse = plan.compiled.hasCheck || (plan.givesRows && options.byteBudget === null);
+    const mayRefuse = mostOne || plan.compiled.hasCheck || (plan.givesRows && options.byteBudget === null);
     const written = single && !mayRefuse ? write() : this.#atomically(write);
     const returns = query.returning !== undefined;
     return {
@@ -177,7 +183,7 @@ export class SqliteSession {
 
   /** SQLite has no DEFAULT among values: a row that lacks a column is written without naming it. */
   #rowPlan(query: InsertQuery, whole: SqlitePlan, row: Row, plans: Map<string, SqlitePlan>): SqlitePlan {
-    const columns = whole.compiled.columns.map(({ name }) => name).filter((name) => name in row);
+    const columns = whole.compiled.columns.map(({ name }) => name).filter((name) => Object.hasOwn(row, name));
     const key = columns.join('\u0000');
     const known = plans.get(key);
     if (known !== undefined) return known;
