@@ -45,6 +45,9 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
+/** The headers of an opening handshake that RFC 6455 asks for. */
+const HANDSHAKE = 'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n';
+
 describe('sockets that never finish a request', () => {
   it('do not keep anybody else out, however many, and the oldest give way', async () => {
     const board = await start([], { edges: 4 });
@@ -88,9 +91,37 @@ describe('a socket that speaks no HTTP', () => {
   });
 });
 
+describe('a request that HTTP itself refuses', () => {
+  it('is told why in JSON, under a request id: without a host, or with a handshake that is none', async () => {
+    const board = await start();
+    const path = `/p/${REF}/realtime/v1/websocket`;
+    const upgrade = `GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n`;
+    board.gate.onUpgrade('/realtime/v1/websocket', () => {
+      throw new Error('nobody should come here');
+    });
+    for (const text of [
+      'GET /livez HTTP/1.1\r\n\r\n',
+      `${upgrade}sec-websocket-version: 13\r\n\r\n`,
+      `${upgrade}${HANDSHAKE.replace('13', '7')}\r\n`,
+      `${upgrade.replace('websocket\r\n', 'h2c\r\n')}${HANDSHAKE}\r\n`,
+    ]) {
+      const reply = await ended(await half(board.port, text));
+      expect(reply).toContain('HTTP/1.1 400 Bad Request');
+      expect(reply).toContain('"code":"MAG_BAD_REQUEST"');
+      expect(reply).toMatch(/x-request-id: \S+/);
+    }
+  });
+
+  it('is served where it expects what nobody knows', async () => {
+    const board = await start();
+    const text = 'GET /livez HTTP/1.1\r\nhost: x\r\nexpect: tea\r\nconnection: close\r\n\r\n';
+    expect(await ended(await half(board.port, text))).toContain('HTTP/1.1 200');
+  });
+});
+
 describe('an upgrade', () => {
   const upgrade = (path: string, extra = ''): string =>
-    `GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n${extra}\r\n`;
+    `GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n${HANDSHAKE}${extra}\r\n`;
 
   it('goes to the handler of its path, project and query given', async () => {
     const board = await start();

@@ -2,6 +2,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocket } from 'ws';
 import type { EdgePorts } from '../../src/actors/edge/ports.ts';
+import { toPublic } from '../../src/actors/gate/faults.ts';
+import { refuseUpgrade } from '../../src/actors/gate/upgrades.ts';
 import {
   createRealtime,
   type RealtimeDeps,
@@ -24,7 +26,10 @@ export async function startRealtime(ports: EdgePorts, deps?: RealtimeDeps): Prom
   server.on('upgrade', (request, socket, head) => {
     const ref = /^\/p\/([^/]+)\/realtime\/v1\/websocket/.exec(request.url ?? '')?.[1];
     if (ref === undefined) socket.destroy();
-    else gateway.handleUpgrade(request, socket, head, ref);
+    else
+      gateway
+        .handleUpgrade(request, socket, head, ref)
+        .catch((error: unknown) => refuseUpgrade(socket, 'test', toPublic(error, ports.log, 'test')));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

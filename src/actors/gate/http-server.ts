@@ -6,6 +6,7 @@ import type { EdgePorts } from '../edge/ports.ts';
 import { toPublic } from './faults.ts';
 import type { GateMetrics } from './gate-metrics.ts';
 import { byHost } from './paths.ts';
+import { sendError } from './reply.ts';
 import type { RequestIds } from './request-id.ts';
 import type { Lane } from './rest-lane.ts';
 import type { SocketGuard } from './socket-guard.ts';
@@ -35,6 +36,23 @@ function clientFault(code: unknown): MagError {
 /** The HTTP server under Fastify: sockets guarded, host names resolved to projects, upgrades dispatched. */
 export function createHttpServer(listener: Listener, parts: ServerParts): Server {
   const { ports, guard, upgrades, metrics, domain, draining, nextId, lane } = parts;
+  const onRequest: Listener = (request, response) => {
+    guard.headed(request);
+    if (draining()) response.shouldKeepAlive = false;
+    const { url = '/', headers } = request;
+    if (headers.host === undefined && request.httpVersion === '1.1') return hostless(request, response);
+    if (url.charCodeAt(1) !== 112) request.url = byHost(url, headers.host, domain);
+    if (!lane(request, response)) listener(request, response);
+  };
+  const hostless: Listener = (request, response) => {
+    response.shouldKeepAlive = false;
+    const problem = 'the Host header is missing';
+    sendError(
+      response,
+      nextId(request.headers['x-request-id']),
+      new MagError('MAG_BAD_REQUEST', { problem }),
+    );
+  };
   const server = createServer(
     {
       headersTimeout: LIMITS.headersTimeoutMs,
@@ -42,15 +60,13 @@ export function createHttpServer(listener: Listener, parts: ServerParts): Server
       keepAliveTimeout: LIMITS.keepAliveTimeoutMs,
       connectionsCheckingInterval: LIMITS.socketCheckMs,
       noDelay: true,
+      // Node would refuse a request without one with an empty body.
+      requireHostHeader: false,
     },
-    (request, response) => {
-      guard.headed(request);
-      if (draining()) response.shouldKeepAlive = false;
-      const url = request.url ?? '/';
-      if (url.charCodeAt(1) !== 112) request.url = byHost(url, request.headers.host, domain);
-      if (!lane(request, response)) listener(request, response);
-    },
+    onRequest,
   );
+  // An expectation that nobody knows may be ignored; Node would refuse it with an empty body.
+  server.on('checkExpectation', onRequest);
   server.timeout = LIMITS.socketIdleMs;
   guard.onFull(() => server.closeIdleConnections());
   server.on('connection', (socket) => guard.accept(socket));

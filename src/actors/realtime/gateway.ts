@@ -17,7 +17,7 @@ import { endUnauthorised, receive } from './inbound.ts';
 import { Flusher } from './outbox.ts';
 import { Presence } from './presence.ts';
 import { Project } from './project.ts';
-import { type Admission, admit, refuseUpgrade } from './upgrade.ts';
+import { type Admission, admit } from './upgrade.ts';
 
 export interface RealtimeDeps {
   /** Default: psu's. */
@@ -37,8 +37,8 @@ export interface RealtimeStats extends Counters {
 }
 
 export interface RealtimeGateway {
-  /** Takes over an upgrade request to a project's websocket path; a refusal is answered with HTTP and JSON. */
-  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, ref: string): void;
+  /** Takes over an upgrade request to a project's websocket path; rejects with why it is refused. */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, ref: string): Promise<void>;
   /**
    * A broadcast from REST, to every edge worker; `topic` without its prefix. `payload`: valid JSON text, or bytes.
    * Throws MAG_FRAME_INVALID for bytes under an event longer than 255 bytes.
@@ -101,24 +101,23 @@ class Gateway implements RealtimeGateway {
     this.#sweeper = this.#nextSweep();
   }
 
-  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, ref: string): void {
+  async handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, ref: string): Promise<void> {
     // Without a listener a peer that resets while its key is looked up would end the process.
     const onError = (): void => {
       socket.destroy();
     };
     socket.on('error', onError);
-    admit(this.#ports, this.#context.identify, request, ref)
-      .then((admission) => {
-        if (this.#draining) throw new MagError('MAG_DRAINING');
-        this.#requireRoom(ref);
-        if (socket.destroyed) return;
-        socket.off('error', onError);
-        this.#upgrade(request, socket, head, (opened) => this.#opened(opened, admission));
-      })
-      .catch((error: unknown) => {
-        this.#context.counters.upgradesRefused += 1;
-        refuseUpgrade(socket, error);
-      });
+    try {
+      const admission = await admit(this.#ports, this.#context.identify, request, ref);
+      if (this.#draining) throw new MagError('MAG_DRAINING');
+      this.#requireRoom(ref);
+      if (socket.destroyed) return;
+      socket.off('error', onError);
+      this.#upgrade(request, socket, head, (opened) => this.#opened(opened, admission));
+    } catch (error) {
+      this.#context.counters.upgradesRefused += 1;
+      throw error;
+    }
   }
 
   broadcast(

@@ -1,7 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { STATUS_CODES } from 'node:http';
-import type { Duplex } from 'node:stream';
-import { errorBody, isPublicError, MagError, type PublicError } from '../../errors.ts';
+import { MagError } from '../../errors.ts';
 import { isVsn, type Vsn } from '../../protocol/phoenix-frame.ts';
 import type { ProjectHandle } from '../../protocol/project.ts';
 import type { EdgePorts } from '../edge/ports.ts';
@@ -12,21 +10,6 @@ export interface Admission {
   readonly handle: ProjectHandle;
   readonly apikey: string;
   readonly vsn: Vsn;
-}
-
-/** Answers an upgrade request with an HTTP error, and ends its socket. */
-export function refuseUpgrade(socket: Duplex, error: unknown): void {
-  const shown: PublicError = isPublicError(error) ? error : new MagError('MAG_INTERNAL');
-  const body = JSON.stringify(errorBody(shown));
-  const lines = [
-    `HTTP/1.1 ${shown.status} ${STATUS_CODES[shown.status] ?? 'Error'}`,
-    'content-type: application/json; charset=utf-8',
-    `content-length: ${Buffer.byteLength(body)}`,
-    'connection: close',
-  ];
-  if (shown.retryAfter !== null) lines.push(`retry-after: ${shown.retryAfter}`);
-  if (socket.writable) socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
-  else socket.destroy();
 }
 
 function vsnOf(query: URLSearchParams): Vsn {
