@@ -133,25 +133,38 @@ function actorMetrics(tree: ActorNode): readonly Metric[] {
   ];
 }
 
-function ownerMetrics({ system }: ComponentContext): readonly Metric[] {
-  const audit = system.service<AuditLog>('audit').counters();
-  const permits = system.service<PermitOwner>('permits');
-  const one = (name: string, help: string, type: 'counter' | 'gauge', value: number): Metric => ({
+/** Figures of a component that is up; while it is being restarted they are missing, and the others still there. */
+function ifUp<Api, Figures>(
+  { system }: ComponentContext,
+  name: string,
+  read: (api: Api) => Figures,
+): Figures | null {
+  try {
+    return read(system.service<Api>(name));
+  } catch {
+    return null;
+  }
+}
+
+function ownerMetrics(context: ComponentContext): readonly Metric[] {
+  const audit = ifUp(context, 'audit', (log: AuditLog) => log.counters());
+  const permits = ifUp(context, 'permits', ({ used, waiting }: PermitOwner) => ({ used, waiting }));
+  const one = (name: string, help: string, type: 'counter' | 'gauge', value?: number): Metric => ({
     name,
     help,
     type,
-    samples: [{ value }],
+    samples: value === undefined ? [] : [{ value }],
   });
   return [
-    one('mag_audit_entries_total', 'Audit entries written since boot.', 'counter', audit.written),
+    one('mag_audit_entries_total', 'Audit entries written since boot.', 'counter', audit?.written),
     one(
       'mag_audit_refused_total',
       'Audit entries refused: queue full or disk failed.',
       'counter',
-      audit.refused,
+      audit?.refused,
     ),
-    one('mag_pool_permits', 'Server connections leased to edge workers.', 'gauge', permits.used),
-    one('mag_pool_waiting', 'Requests for a server connection that wait.', 'gauge', permits.waiting),
+    one('mag_pool_permits', 'Server connections leased to edge workers.', 'gauge', permits?.used),
+    one('mag_pool_waiting', 'Requests for a server connection that wait.', 'gauge', permits?.waiting),
     one('mag_memory_rss_bytes', 'Resident memory of the board process.', 'gauge', process.memoryUsage.rss()),
   ];
 }

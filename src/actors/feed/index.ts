@@ -1,5 +1,6 @@
-import { MagError } from '../../errors.ts';
+import { describeError, MagError } from '../../errors.ts';
 import type { Connection } from '../../protocol/project.ts';
+import { sleep } from '../../runtime/host.ts';
 import type { ChildSpec } from '../../runtime/spec.ts';
 import { component } from '../../runtime/specs.ts';
 import { createFeedHub } from './feed-hub.ts';
@@ -12,10 +13,12 @@ export interface FeedInput {
 const CATALOGUE = 'board/catalogue';
 /** The catalogue may have to start the engine's server first. */
 const RESOLVE_TIMEOUT_MS = 30_000;
+/** Until a catalogue that did not answer is asked again. */
+const RETRY_MS = 1_000;
 
 /** The feed worker's only actor: owner of every project's change feed. `board/feed` in the tree. */
 export default function feed({ dataDir }: FeedInput): ChildSpec {
-  return component('feed', async ({ system, host, log }) => {
+  return component('feed', ({ system, host, log, signal }) => {
     const catalogue = system.slot(CATALOGUE);
     const hub = createFeedHub({
       host,
@@ -25,8 +28,18 @@ export default function feed({ dataDir }: FeedInput): ChildSpec {
         catalogue.ask<Connection>({ type: 'FEED_TARGET', ref }, { timeout: RESOLVE_TIMEOUT_MS }),
       send: (path, message) => system.slot(path).send(message),
     });
-    // Not waited for: a feed may have to start its engine's server, and the others can serve meanwhile.
-    void hub.restore(await catalogue.ask<readonly string[]>({ type: 'FEED_PROJECTS' }));
+    // Not waited for: the catalogue may be down, a feed may have to start its engine's server; the others serve meanwhile.
+    const restore = async (): Promise<void> => {
+      while (!signal.aborted) {
+        try {
+          return await hub.restore(await catalogue.ask<readonly string[]>({ type: 'FEED_PROJECTS' }));
+        } catch (error) {
+          log.warn({ error: describeError(error) }, 'the catalogue did not say which feeds to take up');
+          await sleep(host, RETRY_MS, signal).catch(() => {});
+        }
+      }
+    };
+    void restore();
     return {
       handle: (message) => {
         if (message.type === 'FEED_STATS') return hub.stats();
