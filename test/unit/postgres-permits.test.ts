@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PermitOwner } from '../../src/actors/storage/permits.ts';
+import { PermitClient, PermitOwner } from '../../src/actors/storage/permits.ts';
 import { countingHost } from '../support/counting-host.ts';
 
 function make(perKey: number, total: number, waiters = 100) {
@@ -136,5 +136,33 @@ describe('permits over all workers', () => {
         expect(owner.waiting).toBe(0);
       }),
     );
+  });
+});
+
+describe('permits over the restart of their owner', () => {
+  it('are reported by who holds them, with the last release that the report takes into account', async () => {
+    const released: string[] = [];
+    const client = new PermitClient({
+      lease: async (_key, wanted) => wanted,
+      release: (key, count, serial) => void released.push(`${key} ${count} #${serial}`),
+    });
+    await client.lease('a', 3, 100);
+    await client.lease('b', 1, 100);
+    client.release('a', 1);
+    client.release('b', 1);
+    expect(released).toEqual(['a 1 #1', 'b 1 #2']);
+    expect(client.report()).toEqual({ held: { a: 2 }, serial: 2 });
+  });
+
+  it('count against the limits of the new owner, even beyond them', async () => {
+    const { owner } = make(10, 12);
+    owner.adopt('edge-1', 'a', 11);
+    owner.adopt('edge-2', 'b', 0);
+    expect([owner.used, owner.usedBy('a')]).toEqual([11, 11]);
+    expect(await owner.lease('edge-2', 'a', 1, 0)).toBe(0);
+    owner.release('edge-1', 'a', 2);
+    expect(await owner.lease('edge-2', 'a', 5, 0)).toBe(1);
+    owner.releaseOwner('edge-1');
+    expect(owner.used).toBe(1);
   });
 });

@@ -90,6 +90,15 @@ export class PermitOwner {
     this.#serve();
   }
 
+  /** What a worker holds since before this owner was there, whatever the limits are: it has the connections. */
+  adopt(owner: string, key: string, count: number): void {
+    if (count <= 0) return;
+    const holders = this.#held.get(key) ?? new Map<string, number>();
+    holders.set(owner, (holders.get(owner) ?? 0) + count);
+    this.#held.set(key, holders);
+    this.#used += count;
+  }
+
   /** A worker is gone: everything it held is free, and nobody waits for it any more. */
   releaseOwner(owner: string): void {
     const gone = this.#waiting.filter((waiter) => waiter.owner === owner);
@@ -102,10 +111,7 @@ export class PermitOwner {
     const { perKey, total } = this.#options;
     const granted = Math.min(wanted, perKey - this.usedBy(key), total - this.#used);
     if (granted <= 0) return 0;
-    const holders = this.#held.get(key) ?? new Map<string, number>();
-    holders.set(owner, (holders.get(owner) ?? 0) + granted);
-    this.#held.set(key, holders);
-    this.#used += granted;
+    this.adopt(owner, key, granted);
     return granted;
   }
 
@@ -165,24 +171,43 @@ export interface Permits {
 
 export interface PermitCalls {
   lease(key: string, wanted: number, waitMs: number): Promise<number>;
-  release(key: string, count: number): void;
+  /** `serial` counts the releases of this client, from 1. */
+  release(key: string, count: number, serial: number): void;
+}
+
+/** What a client holds, for an owner that was restarted, and the serial of the last release that is not in it. */
+export interface PermitReport {
+  readonly held: Readonly<Record<string, number>>;
+  readonly serial: number;
 }
 
 /** An edge worker's side: passes calls on, and hands what the owner recalls to the pool of that key. */
 export class PermitClient implements Permits {
   readonly #calls: PermitCalls;
   readonly #listeners = new Map<string, (urgency: 'idle' | 'next') => void>();
+  readonly #held = new Map<string, number>();
+  #serial = 0;
 
   constructor(calls: PermitCalls) {
     this.#calls = calls;
   }
 
-  lease(key: string, wanted: number, waitMs: number): Promise<number> {
-    return this.#calls.lease(key, wanted, waitMs);
+  async lease(key: string, wanted: number, waitMs: number): Promise<number> {
+    const granted = await this.#calls.lease(key, wanted, waitMs);
+    if (granted > 0) this.#held.set(key, (this.#held.get(key) ?? 0) + granted);
+    return granted;
   }
 
   release(key: string, count: number): void {
-    this.#calls.release(key, count);
+    const left = (this.#held.get(key) ?? 0) - count;
+    if (left > 0) this.#held.set(key, left);
+    else this.#held.delete(key);
+    this.#serial += 1;
+    this.#calls.release(key, count, this.#serial);
+  }
+
+  report(): PermitReport {
+    return { held: Object.fromEntries(this.#held), serial: this.#serial };
   }
 
   onRecall(key: string, listener: (urgency: 'idle' | 'next') => void): () => void {

@@ -25,6 +25,8 @@ export interface StorageProcessesOptions {
   readonly log: Log;
   /** Folder for the sockets, `<dataDir>/run`. */
   readonly runFolder: string;
+  /** Ids of leases and processes; default from 1. An owner that follows another must not use that one's again. */
+  readonly nextId?: () => number;
   /** Starts a process that listens on `socket`, and says `{type: 'ready'}` over IPC when it does. */
   readonly spawn: (socket: string) => HostProcess;
   readonly onSpawn?: (info: StorageProcessInfo) => void;
@@ -76,7 +78,8 @@ export class StorageProcesses {
   readonly #folder: ReturnType<typeof socketFolder>;
   readonly #children = new Map<number, Child>();
   #waiting: Work[] = [];
-  #nextId = 1;
+  #lastId = 0;
+  readonly #nextId: () => number;
   #stopping = false;
   /** Runs while a statement does. */
   #memoryCheck: Timer | null = null;
@@ -94,6 +97,7 @@ export class StorageProcesses {
       bytes: options.limits?.bytes ?? LIMITS.storageProcessBytes,
     };
     this.#folder = socketFolder(options.runFolder);
+    this.#nextId = options.nextId ?? (() => ++this.#lastId);
   }
 
   get waiting(): number {
@@ -116,8 +120,7 @@ export class StorageProcesses {
       return Promise.reject(new MagError('MAG_OVERLOADED', { what: 'too many statements wait' }));
     }
     return new Promise((granted, refused) => {
-      const id = this.#nextId;
-      this.#nextId += 1;
+      const id = this.#nextId();
       const timer = this.#options.host.setTimer(Math.max(0, request.timeoutMs), () => this.#expire(id));
       this.#waiting.push({ id, owner, request, timer, granted, refused });
       this.#pump();
@@ -276,8 +279,7 @@ export class StorageProcesses {
 
   #start(): void {
     const { host, spawn, onSpawn, log } = this.#options;
-    const id = this.#nextId;
-    this.#nextId += 1;
+    const id = this.#nextId();
     const socket = join(this.#folder.path, `storage-${id}.sock`);
     const child: Child = {
       id,
