@@ -5,11 +5,14 @@ import type { Board, StartBoardOptions } from './actors/bios/board-handle.ts';
 import { type Booted, boot } from './actors/bios/boot.ts';
 import type { BootComponent } from './actors/bios/boot-plan.ts';
 import { logProgress, terminalProgress } from './actors/bios/boot-progress.ts';
+import type { BoardState } from './actors/bios/boot-status.ts';
+import { catchCrashes } from './actors/bios/crashes.ts';
 import { jsonLogger, type Logger, terminalLogger } from './actors/bios/logger.ts';
 import type { Config } from './actors/bios/settings.ts';
 import type { Catalogue } from './actors/catalogue/catalogue.ts';
 import { admin } from './board/admin.ts';
 import { catalogue } from './board/catalogue.ts';
+import { EdgeNews } from './board/edge-news.ts';
 import { edges, mindEdges } from './board/edges.ts';
 import { engines } from './board/engines.ts';
 import { entryUrl } from './board/entry-url.ts';
@@ -17,9 +20,10 @@ import { foundation } from './board/foundation.ts';
 import { INTENSITY } from './board/restarts.ts';
 import { audit, feed, permits, scope } from './board/services.ts';
 import { Shelf } from './board/shelf.ts';
-import { followStatus } from './board/status.ts';
+import { SlotHealth } from './board/status.ts';
 import { storage } from './board/storage.ts';
 import { recordFailures } from './board/trail.ts';
+import { MagError } from './errors.ts';
 import { LIMITS } from './limits.ts';
 import type { BootStage } from './protocol/board-status.ts';
 import { createSystem } from './runtime/create-system.ts';
@@ -49,6 +53,15 @@ const SLOTS: Readonly<Record<string, Slot>> = {
   edges: { stage: 'control_plane', requires: ['admin', 'permits', 'scope', 'storage'], spec: edges },
 };
 
+/** One that did not come up, or whose root gave up, is not there to be stopped. */
+async function stopSlot(system: ActorSystem, name: string): Promise<void> {
+  try {
+    await system.stopChild('board', name);
+  } catch (error) {
+    if (!(error instanceof MagError && error.code === 'MAG_ACTOR_NOT_FOUND')) throw error;
+  }
+}
+
 /** The root of the tree. Its children come one by one, as the boot stages reach them. */
 const root = (shelf: Shelf): BootComponent => ({
   name: 'supervisor',
@@ -76,7 +89,7 @@ const components = (shelf: Shelf): readonly BootComponent[] => [
       start: async () => {
         await shelf.system.startChild('board', spec(shelf));
       },
-      stop: () => shelf.system.stopChild('board', name),
+      stop: () => stopSlot(shelf.system, name),
     }),
   ),
 ];
@@ -92,16 +105,12 @@ const version = (): string => {
 async function announce(shelf: Shelf): Promise<void> {
   const { config, host, system } = shelf;
   const url = shelf.take('url');
-  const startedAt = new Date(host.wallTime()).toISOString();
-  writeBoardFile(config.dataDir, {
-    url,
-    host: config.host,
-    port: shelf.take('port'),
-    pid: process.pid,
-    startedAt,
-  });
   const projects = system.service<Catalogue>('catalogue');
   const available = (await projects.engines()).filter((engine) => engine.available);
+  const demo = await projects.ensureDemo();
+  const startedAt = new Date(host.wallTime()).toISOString();
+  const port = shelf.take('port');
+  writeBoardFile(config.dataDir, { url, host: config.host, port, pid: process.pid, startedAt });
   printBanner(
     {
       version: version(),
@@ -109,7 +118,7 @@ async function announce(shelf: Shelf): Promise<void> {
       dataDir: config.dataDir,
       ticket: shelf.take('sessions').issueTicket(),
       adminKey: shelf.take('adminKey').generated,
-      demo: await projects.ensureDemo(),
+      demo,
       slots: available.map(({ engine, provider }) => [engine, provider ?? '']),
     },
     process,
@@ -120,6 +129,7 @@ async function announce(shelf: Shelf): Promise<void> {
 async function stopBoard(booted: Booted, shelf: Shelf, logger: Logger, reason: string): Promise<void> {
   shelf.log.info({ reason }, 'the board stops');
   booted.drain();
+  shelf.take('news').stop();
   // While the lock is still ours: afterwards the file may be another board's.
   removeBoardFile(shelf.config.dataDir);
   await booted.stop();
@@ -128,11 +138,16 @@ async function stopBoard(booted: Booted, shelf: Shelf, logger: Logger, reason: s
 }
 
 /** Follows what the parts' lives mean for the whole: the board's status, and what a dead edge worker held. */
-function watch(system: ActorSystem, shelf: Shelf): void {
+function watch(system: ActorSystem, shelf: Shelf, state: BoardState): void {
   recordFailures(system, shelf.log);
-  mindEdges(system);
-  const names = new Map(Object.keys(SLOTS).map((name) => [`board/${name}`, name]));
-  followStatus(system, shelf.take('state'), names);
+  const health = new SlotHealth(state, new Map(Object.keys(SLOTS).map((name) => [`board/${name}`, name])));
+  const news = new EdgeNews({ system, host: shelf.host, status: () => state.status() });
+  shelf.put('state', state);
+  shelf.put('health', health);
+  shelf.put('news', news);
+  health.follow(system);
+  mindEdges(system, news);
+  state.subscribe(() => news.tellStatus());
 }
 
 /**
@@ -147,39 +162,40 @@ export async function startBoard(config: Config, { signal, interactive }: StartB
   const logger = interactive ? terminalLogger(config.logLevel, write) : jsonLogger(config.logLevel);
   const { log } = logger;
   const failure = Promise.withResolvers<unknown>();
+  const crash = new AbortController();
+  const fail = (error: unknown): void => {
+    crash.abort(error);
+    failure.resolve(error);
+  };
+  const ignoreCrashes = catchCrashes(log, fail);
   const system = createSystem({
     node: 'main',
     host,
     log,
     pid: process.pid,
-    onRootFailure: (_path, error) => failure.resolve(error),
+    onRootFailure: (_path, error) => fail(error),
   });
   const shelf = new Shelf({ config, host, log, system });
   const booted = await boot(components(shelf), {
     host,
     log,
-    signal,
+    signal: AbortSignal.any([signal, crash.signal]),
     progress: interactive ? terminalProgress(write) : logProgress(log),
-    onState: (state) => {
-      shelf.put('state', state);
-      watch(system, shelf);
-    },
+    onState: (state) => watch(system, shelf, state),
   }).catch((error: unknown) => {
     logger.flush();
+    ignoreCrashes();
     throw error;
   });
+  let stopping: Promise<void> | null = null;
+  const stop = (reason: string): Promise<void> => {
+    stopping ??= stopBoard(booted, shelf, logger, reason).finally(ignoreCrashes);
+    return stopping;
+  };
   await announce(shelf).catch(async (error: unknown) => {
-    await booted.stop();
+    await stop('it could not be announced');
     throw error;
   });
   saveModuleCache();
-  let stopping: Promise<void> | null = null;
-  return {
-    url: shelf.take('url'),
-    failed: failure.promise,
-    stop: (reason) => {
-      stopping ??= stopBoard(booted, shelf, logger, reason);
-      return stopping;
-    },
-  };
+  return { url: shelf.take('url'), failed: failure.promise, stop };
 }

@@ -1,12 +1,13 @@
-import type { AuditLog } from '../actors/audit/audit-log.ts';
 import { type AdminHandlers, adminHandlers } from '../actors/catalogue/admin-handlers.ts';
 import type { Catalogue } from '../actors/catalogue/catalogue.ts';
 import { describeError, MagError } from '../errors.ts';
+import type { ActorNode } from '../protocol/actor-node.ts';
 import type { AdminRequests, AdminRequestType } from '../protocol/admin.ts';
 import type { ChildSpec, ComponentContext, ComponentService, Message } from '../runtime/spec.ts';
 import { component } from '../runtime/specs.ts';
 import { boardMetrics } from './metrics.ts';
 import { BACKOFF } from './restarts.ts';
+import { auditPort } from './services.ts';
 import type { Shelf } from './shelf.ts';
 
 type CommandRequest = AdminRequests['ACTOR_COMMAND']['request'];
@@ -24,37 +25,48 @@ function sabotage({ system }: ComponentContext, { path, fault, reason }: Command
   system.slot(`${mount}/uplink`).send({ type: 'FAULT', fault, reason });
 }
 
+/** Long enough for the reply to whoever asked: it goes through what is about to end. */
+const REPLY_MS = 50;
+
+const isWithin = (path: string, root: string): boolean => path === root || path.startsWith(`${root}/`);
+
+/** Whether an actor that the command ends may have to carry the reply to it. */
+const carriesReply = (path: string): boolean =>
+  path === 'board' || isWithin(path, 'board/admin') || isWithin(path, 'board/edges');
+
+const isIn = (tree: ActorNode, path: string): boolean =>
+  tree.path === path || tree.children.some((child) => isIn(child, path));
+
+/** Ends what carries the reply once the reply has gone; an edge worker would else wait for its own request. */
+async function commandLater(
+  { system, host, log }: ComponentContext,
+  { path, command, reason }: CommandRequest,
+): Promise<void> {
+  if (!isIn(await system.tree(), path)) throw new MagError('MAG_ACTOR_NOT_FOUND', { path });
+  host.setTimer(REPLY_MS, () => {
+    system.command(path, command, reason).catch((error: unknown) => {
+      log.warn({ path, command, error: describeError(error) }, 'a command could not be carried out');
+    });
+  });
+}
+
 async function runCommand(context: ComponentContext, shelf: Shelf, request: CommandRequest): Promise<null> {
   const { path, command, reason, actor, fault } = request;
   if (command === 'crash' && !shelf.config.faultInjection) throw new MagError('MAG_FAULT_INJECTION_DISABLED');
   const { system } = context;
-  const note = (outcome: string): Promise<void> =>
-    system
-      .service<AuditLog>('audit')
-      .append({ actor, action: `actor.${command}`, target: path, reason, outcome });
   // Before the fact: a crash of the audit log itself, or of what answers here, must be in the trail too.
-  await note('asked');
+  await auditPort(system).append({
+    actor,
+    action: `actor.${command}`,
+    target: path,
+    reason,
+    outcome: 'asked',
+  });
+  const ends = command === 'crash' || command === 'restart' || command === 'stop';
   if (fault !== undefined && fault !== 'throw') sabotage(context, request);
-  else if (`${context.self.path}/`.startsWith(`${path}/`)) afterReply(context, request);
+  else if (ends && carriesReply(path)) await commandLater(context, request);
   else await system.command(path, command, reason);
   return null;
-}
-
-/** Long enough for the reply to reach the edge worker's socket. */
-const REPLY_MS = 50;
-
-/** A command to this very actor, or to one that it stands under, would end it before it has answered. */
-function afterReply(
-  { host, log, system }: ComponentContext,
-  { path, command, reason }: CommandRequest,
-): void {
-  host.setTimer(REPLY_MS, () => {
-    system
-      .command(path, command, reason)
-      .catch((error: unknown) =>
-        log.warn({ path, command, error: describeError(error) }, 'a command failed'),
-      );
-  });
 }
 
 function handlers(context: ComponentContext, shelf: Shelf): AdminHandlers {
@@ -64,7 +76,7 @@ function handlers(context: ComponentContext, shelf: Shelf): AdminHandlers {
       catalogue: system.service<Catalogue>('catalogue'),
       adminKey: shelf.take('adminKey'),
       sessions: shelf.take('sessions'),
-      audit: { append: async (event) => system.service<AuditLog>('audit').append(event) },
+      audit: auditPort(system),
     });
   return {
     ADMIN_VERIFY: async ({ credential }) =>

@@ -1,13 +1,14 @@
-import type { AuditLog } from '../actors/audit/audit-log.ts';
 import { type Catalogue, createCatalogue } from '../actors/catalogue/catalogue.ts';
 import { parseFilter } from '../actors/gate/grammar/filter.ts';
-import { MagError } from '../errors.ts';
+import { describeError, MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { Connection, EngineKind } from '../protocol/project.ts';
 import type { ChildSpec, ComponentContext, ComponentService } from '../runtime/spec.ts';
 import { component } from '../runtime/specs.ts';
+import type { EdgeNews } from './edge-news.ts';
 import { postgresAdmin, providers } from './engines.ts';
 import { BACKOFF } from './restarts.ts';
+import { auditPort } from './services.ts';
 import type { Shelf } from './shelf.ts';
 
 /** Where the feed worker finds a project's database; for PostgreSQL with the administrator's rights. */
@@ -21,19 +22,16 @@ const configuredEngines = ({ config }: Shelf): ReadonlySet<EngineKind> =>
   new Set((['mysql', 'mongodb', 'redis'] as const).filter((kind) => config[`${kind}Url`] !== null));
 
 /** Tells every edge worker, and the feed where a project is on its way out. */
-function spread({ system, log }: ComponentContext, catalogue: Catalogue): () => void {
+function spread({ system, log }: ComponentContext, catalogue: Catalogue, news: EdgeNews): () => void {
   return catalogue.onChange((ref) => {
-    for (const mount of system.mounts()) {
-      if (mount.startsWith('board/edges/'))
-        system.slot(`${mount}/uplink`).send({ type: 'PROJECT_CHANGED', ref });
-    }
+    news.tellProjectChanged(ref);
     const gone = catalogue.list().every((project) => project.ref !== ref || project.status === 'dropping');
     if (!gone) return;
     system
       .slot('board/feed')
       .ask({ type: 'FEED_DROP', ref })
       .catch((error: unknown) =>
-        log.warn({ ref, error: String(error) }, 'the feed of a dropped project was not closed'),
+        log.warn({ ref, error: describeError(error) }, 'the feed of a dropped project was not closed'),
       );
   });
 }
@@ -48,8 +46,7 @@ async function startCatalogue(context: ComponentContext, shelf: Shelf): Promise<
     file: shelf.take('folder').boardFile,
     host,
     log,
-    // Late-bound: the audit log may have been restarted since.
-    audit: { append: async (event) => system.service<AuditLog>('audit').append(event) },
+    audit: auditPort(system),
     masterKey: shelf.take('masterKey'),
     providers: providers(system, inUse),
     baseUrl: () => shelf.take('url'),
@@ -59,9 +56,16 @@ async function startCatalogue(context: ComponentContext, shelf: Shelf): Promise<
     configured: configuredEngines(shelf),
   });
   const opened = catalogue;
-  await opened.recover();
-  await opened.ensureDemo();
-  const stopSpreading = spread(context, opened);
+  // First of all: where it comes after a crashed one, others know the projects that it recovers.
+  const stopSpreading = spread(context, opened, shelf.take('news'));
+  try {
+    await opened.recover();
+    await opened.ensureDemo();
+  } catch (error) {
+    stopSpreading();
+    opened.close();
+    throw error;
+  }
   return {
     api: opened,
     handle: (message) => {

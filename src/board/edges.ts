@@ -1,23 +1,24 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { EdgeInput } from '../actors/edge/input.ts';
-import type { PermitOwner } from '../actors/storage/permits.ts';
+import { DRAIN_GRACE_MS, type EdgeInput } from '../actors/edge/input.ts';
 import type { LifecycleEvent } from '../protocol/actor-node.ts';
 import type { ChildSpec } from '../runtime/spec.ts';
 import { remote, supervisor } from '../runtime/specs.ts';
 import type { ActorSystem } from '../runtime/system.ts';
+import { EDGES, type EdgeNews, edgeMounts, edgeName } from './edge-news.ts';
 import { entryUrl } from './entry-url.ts';
-import { BACKOFF, INTENSITY } from './restarts.ts';
+import { BACKOFF, BRANCH_INTENSITY } from './restarts.ts';
 import type { Shelf } from './shelf.ts';
-import type { StorageOwner } from './storage.ts';
-
-const EDGES = 'board/edges/';
 
 /** Where SO_REUSEPORT does not balance, one worker has the port for itself. */
 const balances = process.platform === 'linux';
 
+/** Of MAG_DRAIN_SECONDS: the rest of the board, a PostgreSQL server with it, has to be stopped after its edges. */
+const EDGE_DRAIN_SHARE = 0.7;
+
 function edge(shelf: Shelf, index: number, edges: number): ChildSpec {
   const { config } = shelf;
+  const drainSeconds = config.drainSeconds * EDGE_DRAIN_SHARE;
   const name = `edge-${index + 1}`;
   const input: EdgeInput = {
     name,
@@ -25,7 +26,7 @@ function edge(shelf: Shelf, index: number, edges: number): ChildSpec {
     port: shelf.take('port'),
     edges,
     domain: config.domain,
-    drainSeconds: config.drainSeconds,
+    drainSeconds,
     uiDirectory: fileURLToPath(uiDirectory()),
   };
   return remote(name, {
@@ -35,7 +36,7 @@ function edge(shelf: Shelf, index: number, edges: number): ChildSpec {
     spare: true,
     input,
     backoff: BACKOFF,
-    shutdown: config.drainSeconds * 1_000,
+    shutdown: drainSeconds * 1_000 + 2 * DRAIN_GRACE_MS,
   });
 }
 
@@ -49,27 +50,27 @@ function uiDirectory(): URL {
 export function edges(shelf: Shelf): ChildSpec {
   const count = balances ? shelf.config.edgeWorkers : 1;
   return supervisor('edges', {
-    intensity: INTENSITY,
+    intensity: BRANCH_INTENSITY,
     backoff: BACKOFF,
     children: Array.from({ length: count }, (_, index) => edge(shelf, index, count)),
   });
 }
 
-/** A dead edge worker's leases, permits and feed follows return; a new one hears the board's state. */
-export function mindEdges(system: ActorSystem): () => void {
+/** What a dead edge worker held returns; a new one hears what it may have missed. */
+export function mindEdges(system: ActorSystem, news: EdgeNews): () => void {
   const release = (path: string): void => {
-    const name = path.slice(EDGES.length);
-    system.service<StorageOwner>('owner').releaseOwner(name);
-    system.service<PermitOwner>('permits').releaseOwner(name);
+    const gone = { type: 'EDGE_GONE', owner: edgeName(path) };
+    // To their slots: one that is being restarted hears it when it is back.
+    system.slot('board/storage/owner').send(gone);
+    system.slot('board/permits').send(gone);
     system.slot('board/feed').send({ type: 'FOLLOWER_GONE', path });
   };
   return system.onLifecycle((event: LifecycleEvent) => {
-    const isEdge = event.path.startsWith(EDGES) && !event.path.slice(EDGES.length).includes('/');
+    const isEdge = event.path.startsWith(EDGES) && !edgeName(event.path).includes('/');
     if (isEdge && (event.type === 'failed' || event.type === 'stopped')) release(event.path);
+    if (isEdge && event.type === 'ready') news.catchUp(event.path);
     if (event.path === 'board/feed' && event.type === 'ready') {
-      for (const mount of system.mounts()) {
-        if (mount.startsWith(EDGES)) system.slot(`${mount}/uplink`).send({ type: 'FEED_UP' });
-      }
+      for (const mount of edgeMounts(system)) system.slot(`${mount}/uplink`).send({ type: 'FEED_UP' });
     }
   });
 }

@@ -8,5 +8,11 @@ export const BACKOFF: Backoff = {
   resetAfter: LIMITS.backoffResetMs,
 };
 
-/** With the backoff above, so many restarts in a minute mean that no restart will help. */
-export const INTENSITY: Intensity = { max: LIMITS.boardRestarts, within: LIMITS.restartWithinMs };
+/**
+ * The root's: over it the board ends, and whoever started it decides. The window is as long as it takes a part that
+ * crashes whenever it is up to get through the backoff above; an operator who crashes parts by hand stays below.
+ */
+export const INTENSITY: Intensity = { max: LIMITS.boardRestarts, within: LIMITS.boardRestartsWithinMs };
+
+/** A branch's: over it the whole branch is made anew, which is one restart for the root. */
+export const BRANCH_INTENSITY: Intensity = { max: LIMITS.branchRestarts, within: LIMITS.restartWithinMs };

@@ -8,6 +8,8 @@ import { MagError } from '../errors.ts';
 import type { Host } from '../runtime/host.ts';
 import type { Log } from '../runtime/log.ts';
 import type { ActorSystem } from '../runtime/system.ts';
+import type { EdgeNews } from './edge-news.ts';
+import type { SlotHealth } from './status.ts';
 
 /** What the first boot stages make and the later ones use. */
 interface Made {
@@ -19,6 +21,8 @@ interface Made {
   readonly adminKey: AdminKey;
   readonly sessions: ConsoleSessions;
   readonly state: BoardState;
+  readonly health: SlotHealth;
+  readonly news: EdgeNews;
 }
 
 /** Where boot puts what it has made. Reading what no stage has put there yet is a fault in the boot order. */

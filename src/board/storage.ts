@@ -11,15 +11,10 @@ import type { HostProcess } from '../runtime/host.ts';
 import type { ChildSpec, ComponentContext, ComponentService } from '../runtime/spec.ts';
 import { component, supervisor } from '../runtime/specs.ts';
 import { entryUrl } from './entry-url.ts';
-import { BACKOFF, INTENSITY } from './restarts.ts';
+import { BACKOFF, BRANCH_INTENSITY } from './restarts.ts';
 import type { Shelf } from './shelf.ts';
 
 const STORAGE = 'board/storage';
-
-/** What the board tells the owner when an edge worker ends. */
-export interface StorageOwner {
-  releaseOwner(owner: string): void;
-}
 
 /** Shows each storage process as an actor of its own: crashing the actor kills the process. */
 class ProcessNodes {
@@ -72,7 +67,7 @@ class ProcessNodes {
   }
 }
 
-function startOwner(context: ComponentContext, shelf: Shelf): ComponentService {
+function startOwner(context: ComponentContext, shelf: Shelf, nextId: () => number): ComponentService {
   const { host, log } = context;
   const nodes = new ProcessNodes(context, shelf.take('children'));
   const spawn = storageProcessSpawner(host, fileURLToPath(entryUrl('worker/storage-process')));
@@ -80,13 +75,12 @@ function startOwner(context: ComponentContext, shelf: Shelf): ComponentService {
     host,
     log,
     runFolder: shelf.take('folder').run,
+    nextId,
     spawn: (socket) => nodes.spawned(spawn(socket)),
     onSpawn: (info) => nodes.show(info),
     onExit: (info) => nodes.hide(info),
   });
-  const api: StorageOwner = { releaseOwner: (name) => owner.releaseOwner(name) };
   return {
-    api,
     handle: (message) => {
       switch (message.type) {
         case 'STORAGE_LEASE':
@@ -95,6 +89,8 @@ function startOwner(context: ComponentContext, shelf: Shelf): ComponentService {
           return owner.release(Number(message.id));
         case 'STORAGE_CANCEL':
           return owner.cancel(Number(message.id));
+        case 'EDGE_GONE':
+          return owner.releaseOwner(String(message.owner));
         default:
           throw new MagError('MAG_ACTOR_NOT_FOUND', { path: `${STORAGE}/owner for ${message.type}` });
       }
@@ -104,9 +100,16 @@ function startOwner(context: ComponentContext, shelf: Shelf): ComponentService {
 }
 
 /** The owner of the storage processes, and each process while it lives. */
-export const storage = (shelf: Shelf): ChildSpec =>
-  supervisor('storage', {
-    intensity: INTENSITY,
+export function storage(shelf: Shelf): ChildSpec {
+  // Over all incarnations: what an edge worker says of a lease of the last one must not mean one of the next.
+  let id = 0;
+  const nextId = (): number => {
+    id += 1;
+    return id;
+  };
+  return supervisor('storage', {
+    intensity: BRANCH_INTENSITY,
     backoff: BACKOFF,
-    children: [component('owner', (context) => startOwner(context, shelf), { backoff: BACKOFF })],
+    children: [component('owner', (context) => startOwner(context, shelf, nextId), { backoff: BACKOFF })],
   });
+}

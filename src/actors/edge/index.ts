@@ -5,7 +5,7 @@ import { createScopeSocket } from '../console/scope-socket.ts';
 import { buildGate } from '../gate/gate.ts';
 import { createRealtime } from '../realtime/gateway.ts';
 import { openPorts } from './edge-ports.ts';
-import type { EdgeInput } from './input.ts';
+import { DRAIN_GRACE_MS, type EdgeInput } from './input.ts';
 import { startStorageSessions } from './storage-sessions.ts';
 import { startUplink, type Uplink } from './uplink.ts';
 
@@ -29,18 +29,25 @@ async function startDoors(context: ComponentContext, input: EdgeInput): Promise<
   gate.onUpgrade('/admin/v1/scope', (request, socket, head) => scope.handleUpgrade(request, socket, head));
   gate.onBroadcast((...message) => realtime.broadcast(...message));
   uplink.on('EDGE_STATS', () => ({ gate: gate.stats(), realtime: realtime.stats() }));
-  await gate.listen({ host: input.host, port: input.port, reusePort: input.edges > 1 });
+  const stop = async (): Promise<void> => {
+    scope.close();
+    await realtime.close();
+    await gate.close();
+    close();
+  };
+  try {
+    await gate.listen({ host: input.host, port: input.port, reusePort: input.edges > 1 });
+  } catch (error) {
+    // The port is taken, say: what was built must not pile up over the next tries.
+    await stop();
+    throw error;
+  }
   return {
     drain: async () => {
       scope.close();
       await Promise.all([gate.drain(), realtime.drain()]);
     },
-    stop: async () => {
-      scope.close();
-      await realtime.close();
-      await gate.close();
-      close();
-    },
+    stop,
   };
 }
 
@@ -49,7 +56,7 @@ async function startDoors(context: ComponentContext, input: EdgeInput): Promise<
  * before it, so a crash takes what comes after along: rest_for_one.
  */
 export default function edge(input: EdgeInput): ChildSpec {
-  const drain = input.drainSeconds * 1_000;
+  const drain = input.drainSeconds * 1_000 + DRAIN_GRACE_MS;
   return supervisor(input.name, {
     strategy: 'rest_for_one',
     children: [
@@ -57,6 +64,6 @@ export default function edge(input: EdgeInput): ChildSpec {
       component('sessions', (context) => startStorageSessions(context, input)),
       component('gate', (context) => startDoors(context, input), { shutdown: drain }),
     ],
-    shutdown: drain,
+    shutdown: drain + DRAIN_GRACE_MS,
   });
 }

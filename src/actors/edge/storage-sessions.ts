@@ -1,5 +1,6 @@
 import { MagError } from '../../errors.ts';
 import type { ProjectHandle } from '../../protocol/project.ts';
+import type { Host } from '../../runtime/host.ts';
 import type { ComponentContext, ComponentService } from '../../runtime/spec.ts';
 import type { Engine } from '../storage/engine.ts';
 import { PermitClient } from '../storage/permits.ts';
@@ -31,7 +32,9 @@ const storageLeases = (uplink: Uplink, owner: string): StorageLeases => ({
   cancel: (id) => uplink.send(STORAGE, { type: 'STORAGE_CANCEL', id }),
 });
 
-function permitClient(uplink: Uplink, owner: string): PermitClient {
+function permitClient(uplink: Uplink, owner: string, host: Host): PermitClient {
+  // Tells this client's releases from those of an earlier one of the same worker.
+  const tag = Buffer.from(host.randomBytes(9)).toString('base64url');
   const client = new PermitClient({
     lease: (key, wanted, waitMs) =>
       uplink.ask<number>(
@@ -39,8 +42,10 @@ function permitClient(uplink: Uplink, owner: string): PermitClient {
         { type: 'PERMIT_LEASE', owner, key, wanted, waitMs },
         waitMs + OWNER_GRACE_MS,
       ),
-    release: (key, count) => uplink.send(PERMITS, { type: 'PERMIT_RELEASE', owner, key, count }),
+    release: (key, count, serial) =>
+      uplink.send(PERMITS, { type: 'PERMIT_RELEASE', owner, key, count, tag, serial }),
   });
+  uplink.on('PERMITS_HELD', () => ({ tag, ...client.report() }));
   uplink.on('PERMIT_RECALL', ({ key, urgency }) =>
     client.recalled(String(key), urgency === 'next' ? 'next' : 'idle'),
   );
@@ -51,7 +56,7 @@ export function startStorageSessions(context: ComponentContext, input: EdgeInput
   const { system, host, log } = context;
   const uplink = system.service<Uplink>('uplink');
   const storage = new SocketStorageClient(host, storageLeases(uplink, input.name));
-  const permits = permitClient(uplink, input.name);
+  const permits = permitClient(uplink, input.name, host);
   const refused = new Set<string>();
   const directory = new CachedDirectory((ref) =>
     uplink.request('PROJECT_RESOLVE', refused.delete(ref) ? { ref, refused: true } : { ref }),
@@ -83,6 +88,9 @@ export function startStorageSessions(context: ComponentContext, input: EdgeInput
     sessions.close(ref);
   };
   uplink.on('PROJECT_CHANGED', ({ ref }) => forget(String(ref)));
+  uplink.on('PROJECTS_UNHEARD', () => {
+    for (const ref of directory.invalidateAll()) sessions.close(ref);
+  });
 
   const api: StorageSessions = { directory, sessions };
   return {
