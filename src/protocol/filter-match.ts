@@ -1,5 +1,4 @@
-import { compareValue, type TypeOf } from './compare-value.ts';
-import { like } from './like.ts';
+import { type ColumnRules, compareValue, likeValue, type RowTypes, truthOfValue } from './compare-value.ts';
 import type { CompareOperator, Filter, IsValue, JsonValue, Row } from './query.ts';
 
 /** SQL's three truth values; null is unknown, and a row is shown only where the filter is true. */
@@ -7,14 +6,15 @@ export type Truth = boolean | null;
 
 const not = (truth: Truth): Truth => (truth === null ? null : !truth);
 
-function compare(value: JsonValue | undefined, op: CompareOperator, text: string, type?: string): Truth {
+function compare(
+  value: JsonValue | undefined,
+  op: CompareOperator,
+  text: string,
+  rules: ColumnRules | null,
+): Truth {
   if (value === null || value === undefined) return null;
-  if (op === 'like' || op === 'ilike') {
-    if (typeof value === 'object') return null;
-    const given = String(value);
-    return op === 'like' ? like(given, text) : like(given.toLowerCase(), text.toLowerCase());
-  }
-  const order = compareValue(value, text, type);
+  if (op === 'like' || op === 'ilike') return likeValue(value, text, op === 'ilike', rules);
+  const order = compareValue(value, text, rules);
   if (order === null) return null;
   switch (op) {
     case 'eq':
@@ -33,18 +33,18 @@ function compare(value: JsonValue | undefined, op: CompareOperator, text: string
 }
 
 /** A list holds the value, or one of its members could not be compared, or it does not. An empty list holds nothing. */
-function within(value: JsonValue | undefined, texts: readonly string[], type?: string): Truth {
+function within(value: JsonValue | undefined, texts: readonly string[], rules: ColumnRules | null): Truth {
   if (texts.length === 0) return false;
   let unknown = false;
   for (const text of texts) {
-    const truth = compare(value, 'eq', text, type);
+    const truth = compare(value, 'eq', text, rules);
     if (truth === true) return true;
     if (truth === null) unknown = true;
   }
   return unknown ? null : false;
 }
 
-function is(value: JsonValue | undefined, wanted: IsValue): Truth {
+function is(value: JsonValue | undefined, wanted: IsValue, rules: ColumnRules | null): Truth {
   const missing = value === null || value === undefined;
   switch (wanted) {
     case 'null':
@@ -52,27 +52,28 @@ function is(value: JsonValue | undefined, wanted: IsValue): Truth {
       return missing;
     case 'not_null':
       return !missing;
-    case 'true':
-      return value === true || (typeof value === 'number' && value !== 0);
-    case 'false':
-      return value === false || value === 0;
+    default: {
+      if (missing) return false;
+      const truth = truthOfValue(value, rules);
+      return truth === null ? null : truth === (wanted === 'true');
+    }
   }
 }
 
-function all(terms: readonly Filter[], row: Row, typeOf?: TypeOf): Truth {
+function all(terms: readonly Filter[], row: Row, types?: RowTypes): Truth {
   let truth: Truth = true;
   for (const term of terms) {
-    const next = evaluate(term, row, typeOf);
+    const next = evaluate(term, row, types);
     if (next === false) return false;
     if (next === null) truth = null;
   }
   return truth;
 }
 
-function any(terms: readonly Filter[], row: Row, typeOf?: TypeOf): Truth {
+function any(terms: readonly Filter[], row: Row, types?: RowTypes): Truth {
   let truth: Truth = false;
   for (const term of terms) {
-    const next = evaluate(term, row, typeOf);
+    const next = evaluate(term, row, types);
     if (next === true) return true;
     if (next === null) truth = null;
   }
@@ -80,38 +81,38 @@ function any(terms: readonly Filter[], row: Row, typeOf?: TypeOf): Truth {
 }
 
 /**
- * What SQL would say of the filter on this row, a column that the row lacks counting as NULL. Where JavaScript
- * cannot be sure of the engine's answer (a number beyond 2^53, text that is no value of the column's type) it is
- * unknown, which shows nothing.
+ * What the row's engine would say of the filter on it, a column that the row lacks counting as NULL. Where JavaScript
+ * cannot be sure of the engine's answer (a number beyond 2^53, a type it knows nothing of), or the engine would refuse
+ * the filter, it is unknown, which shows nothing.
  */
-export function evaluate(filter: Filter, row: Row, typeOf?: TypeOf): Truth {
-  const truth = plain(filter, row, typeOf);
+export function evaluate(filter: Filter, row: Row, types?: RowTypes): Truth {
+  const truth = plain(filter, row, types);
   return filter.negated ? not(truth) : truth;
 }
 
-function plain(filter: Filter, row: Row, typeOf?: TypeOf): Truth {
+function plain(filter: Filter, row: Row, types?: RowTypes): Truth {
   switch (filter.kind) {
     case 'and':
-      return all(filter.terms, row, typeOf);
+      return all(filter.terms, row, types);
     case 'or':
-      return any(filter.terms, row, typeOf);
+      return any(filter.terms, row, types);
     case 'is':
-      return is(columnOf(row, filter.column.name), filter.value);
+      return is(columnOf(row, filter.column.name), filter.value, rulesOf(filter.column.name, types));
     case 'in':
-      return within(columnOf(row, filter.column.name), filter.values, typeOf?.(filter.column.name));
-    case 'compare':
-      return compare(
-        columnOf(row, filter.column.name),
-        filter.op,
-        filter.value,
-        typeOf?.(filter.column.name),
-      );
+      return within(columnOf(row, filter.column.name), filter.values, rulesOf(filter.column.name, types));
+    case 'compare': {
+      const { name } = filter.column;
+      return compare(columnOf(row, name), filter.op, filter.value, rulesOf(name, types));
+    }
   }
 }
+
+const rulesOf = (column: string, types: RowTypes | undefined): ColumnRules | null =>
+  types === undefined ? null : { engine: types.engine, type: types.typeOf(column) };
 
 const columnOf = (row: Row, column: string): JsonValue | undefined =>
   Object.hasOwn(row, column) ? row[column] : undefined;
 
 /** Whether the filter selects the row. */
-export const matches = (filter: Filter, row: Row, typeOf?: TypeOf): boolean =>
-  evaluate(filter, row, typeOf) === true;
+export const matches = (filter: Filter, row: Row, types?: RowTypes): boolean =>
+  evaluate(filter, row, types) === true;

@@ -18,6 +18,12 @@ function tokens(pattern: string): Token[] {
 }
 
 /**
+ * Whether a pattern ends inside an escape: PostgreSQL calls that an error, SQLite a pattern that nothing matches. Both
+ * parsers of filters refuse it, so that neither an engine nor `like` ever sees one.
+ */
+export const endsInEscape = (pattern: string): boolean => /(?:^|[^\\])(?:\\\\)*\\$/.test(pattern);
+
+/**
  * SQL LIKE with `%`, `_` and backslash escapes, by code points. Walks with one point of return (the last `%`), so
  * that its cost is at most |pattern| × |text|, whatever the pattern.
  */

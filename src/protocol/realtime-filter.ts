@@ -1,5 +1,6 @@
 import { MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
+import { endsInEscape } from './like.ts';
 import type { CompareOperator, Filter, IsValue } from './query.ts';
 
 /**
@@ -83,7 +84,10 @@ function condition(text: string): Filter {
   }
   if (op === 'isdistinct') return distinct(column, unquote(raw), negated);
   if (!isCompare(op)) throw invalid(text, `the operator ${op} is not supported for changes`);
-  return { kind: 'compare', column: { name: column }, op, value: unquote(raw), negated };
+  const value = unquote(raw);
+  if (op.endsWith('like') && endsInEscape(value))
+    throw invalid(text, 'a pattern must not end with its escape character');
+  return { kind: 'compare', column: { name: column }, op, value, negated };
 }
 
 /** Parses a binding's filter; null where it is empty. Throws MAG_FILTER_INVALID. */

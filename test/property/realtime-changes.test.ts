@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { visible } from '../../src/actors/psu/access.ts';
-import { asksFor, ChangeEvaluation, showingOf } from '../../src/actors/realtime/change-evaluation.ts';
+import {
+  asksFor,
+  ChangeEvaluation,
+  showingOf,
+  typesOf,
+} from '../../src/actors/realtime/change-evaluation.ts';
 import { arrayText } from '../../src/actors/realtime/change-frame.ts';
 import { type ChangeGroup, ChangeGroups } from '../../src/actors/realtime/change-group.ts';
 import { type Channel, principalKey } from '../../src/actors/realtime/channel.ts';
@@ -86,9 +91,10 @@ function read(frame: Buffer): Delivered {
 /** What one subscriber alone would be shown, worked out for it alone. */
 function naive(shown: Change, who: Principal, bindings: readonly Binding[]): number[] {
   if (shown.schema !== 'public' && who.role !== 'service_role') return [];
-  const showing = showingOf(shown, visible(who, grants, shown.table, shown.old, shown.record));
+  const types = typesOf('postgres', shown);
+  const showing = showingOf(shown, visible(who, grants, shown.table, shown.old, shown.record, types));
   if (showing === null) return [];
-  return bindings.filter((binding) => asksFor(binding, shown, showing)).map(({ id }) => id);
+  return bindings.filter((binding) => asksFor(binding, shown, showing, types)).map(({ id }) => id);
 }
 
 describe('changes by groups', () => {
@@ -106,7 +112,12 @@ describe('changes by groups', () => {
           channelOf(name, who, bindingsOf(configs)),
         );
         for (const channel of channels) groups.add(channel);
-        const evaluation = new ChangeEvaluation('e', happened, grants, visible);
+        const evaluation = new ChangeEvaluation(
+          { epoch: 'e', engine: 'postgres' },
+          happened,
+          grants,
+          visible,
+        );
         const got = new Map<Channel, Delivered[]>(channels.map((channel) => [channel, []]));
         for (const group of groups.candidates(happened)) {
           const payloads = evaluation.framesFor(group).map(read);
@@ -159,7 +170,7 @@ describe('changes by groups', () => {
       table: 'b',
       record: {},
     } as Change;
-    const evaluation = new ChangeEvaluation('e', happened, grants, visible);
+    const evaluation = new ChangeEvaluation({ epoch: 'e', engine: 'postgres' }, happened, grants, visible);
     const frames = [...groups.candidates(happened)].flatMap((group: ChangeGroup) =>
       evaluation.framesFor(group),
     );

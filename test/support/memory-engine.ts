@@ -30,7 +30,7 @@ function project(row: Row, items: readonly SelectItem[]): Row {
 function compareRows(order: readonly OrderTerm[]): (left: Row, right: Row) => number {
   return (left, right) => {
     for (const { column, direction } of order) {
-      const difference = compareValue(left[column.name], String(right[column.name]), undefined) ?? 0;
+      const difference = compareValue(left[column.name], String(right[column.name]), null) ?? 0;
       if (difference !== 0) return direction === 'asc' ? difference : -difference;
     }
     return 0;

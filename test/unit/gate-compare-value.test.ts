@@ -25,13 +25,32 @@ describe('a stored value against the text of a filter', () => {
     ['2026-01-01T10:00:00', '2026-01-01T10:00:00.000001', 'timestamp', -1],
     ['2026-01-01', '2026-02-01', 'date', -1],
     ['2026-01-01T10:00:00', 'soon', 'timestamp', null],
-    ['a0', 'A0', 'uuid', null],
-    ['a0', 'a0', 'uuid', 0],
+    ['5f0c1d2e-0000-4000-8000-000000000001', '5F0C1D2E-0000-4000-8000-000000000001', 'uuid', 0],
+    ['2026-01-01T10:00:00', '2026-01-01T12:00:00+02', 'timestamp', -1],
+    ['2026-01-01', '2026-01-01T23:00:00Z', 'date', 0],
+    ['2026-01-01', '1', 'date', null],
+    ['1 day', '24:00:00', 'interval', null],
+    ['{"a":1}', '{"a":1}', 'jsonb', null],
     [null, '1', undefined, null],
     [[1], '1', undefined, null],
     [{ a: 1 }, '1', undefined, null],
   ])('%j against %j as %s: %s', (value, text, type, expected) => {
-    expect(sign(compareValue(value, text, type))).toBe(expected);
+    const rules = type === undefined ? null : ({ engine: 'postgres', type } as const);
+    expect(sign(compareValue(value, text, rules))).toBe(expected);
+  });
+
+  it.each([
+    ['2026-01-01 10:00:00', '2026-01-01T09:00:00', 'timestamp', -1],
+    ['2026-01-01T10:00:00', '2026-01-01T10:00:00', 'timestamp', 0],
+    ['A0', 'a0', 'uuid', -1],
+    ['abc', '5', 'numeric', 1],
+    [5, 'abc', 'numeric', -1],
+    [5, 'five', 'int8', null],
+    [true, '1', 'bool', 0],
+    ['9007199254740993', '9007199254740992', 'int8', 1],
+    ['a', 'a', 'json', null],
+  ])('in SQLite, %j against %j as %s: %s', (value, text, type, expected) => {
+    expect(sign(compareValue(value, text, { engine: 'sqlite', type }))).toBe(expected);
   });
 });
 

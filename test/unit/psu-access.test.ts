@@ -131,6 +131,7 @@ describe('claims', () => {
     expect(sees('name.like.{odd}*', { name: 'a%_\\bc' })).toBe(true);
     expect(sees('name.like.{odd}*', { name: 'axy\\bc' })).toBe(false);
     expect(sees('name.like.{star}', { name: 'anything' })).toBe(false);
+    expect(sees('name.like.{star}*', { name: '*anything' })).toBe(true);
   });
 
   it('that are missing match nothing, negated or not', () => {

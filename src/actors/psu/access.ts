@@ -1,5 +1,5 @@
 import { MagError } from '../../errors.ts';
-import type { TypeOf } from '../../protocol/compare-value.ts';
+import type { RowTypes } from '../../protocol/compare-value.ts';
 import { matches } from '../../protocol/filter-match.ts';
 import type { Grant, Principal, TableAction } from '../../protocol/principal.ts';
 import type { Filter, Query, Row } from '../../protocol/query.ts';
@@ -89,7 +89,7 @@ function requireWholeTable(principal: Principal, grants: readonly Grant[], table
 
 /**
  * Which sides of a row change this principal may see, by the same grants that decide REST reads. A rule that cannot
- * be read shows nothing. `typeOf` gives the engine's column types where they are known.
+ * be read shows nothing. `types`: by whose rules values compare, as the row's engine does.
  */
 export function visible(
   principal: Principal,
@@ -97,12 +97,12 @@ export function visible(
   table: string,
   old: Row | null,
   now: Row | null,
-  typeOf?: TypeOf,
+  types?: RowTypes,
 ): { readonly old: boolean; readonly new: boolean } {
   if (principal.role === 'service_role') return { old: old !== null, new: now !== null };
   const rules = rulesFor(grants, principal.role, table, 'select');
   if (rules.length === 0) return { old: false, new: false };
   const shown = reachOf(rules, principal);
-  const sees = (row: Row | null): boolean => row !== null && (shown === 'all' || matches(shown, row, typeOf));
+  const sees = (row: Row | null): boolean => row !== null && (shown === 'all' || matches(shown, row, types));
   return { old: sees(old), new: sees(now) };
 }

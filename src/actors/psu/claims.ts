@@ -23,10 +23,8 @@ function scalar(value: unknown): string | typeof MISSING {
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : MISSING;
 }
 
-/** A claim's text inside a LIKE pattern stands for itself, wildcards and all; `*` is one too and has no escape. */
-function asPattern(text: string): string | typeof MISSING {
-  return text.includes('*') ? MISSING : text.replace(/[\\%_]/g, '\\$&');
-}
+/** A claim's text inside a LIKE pattern stands for itself, wildcards and all. */
+const asPattern = (text: string): string => text.replace(/[\\%_]/g, '\\$&');
 
 function fill(template: string, claims: Claims, pattern: boolean): string | typeof MISSING {
   if (!template.includes('{')) return template;

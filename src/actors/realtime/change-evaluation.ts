@@ -1,6 +1,8 @@
 import type { Change } from '../../protocol/change.ts';
+import type { RowTypes } from '../../protocol/compare-value.ts';
 import { matches } from '../../protocol/filter-match.ts';
 import type { Grant } from '../../protocol/principal.ts';
+import type { EngineKind } from '../../protocol/project.ts';
 import type { Binding } from '../../protocol/realtime-config.ts';
 import type { visible } from '../psu/access.ts';
 import { rulesFor } from '../psu/grant-rules.ts';
@@ -32,14 +34,19 @@ export function showingOf(
 }
 
 /** Whether a binding asks for a change shown like that. A DELETE is held against the filter by its old row. */
-export function asksFor(binding: Binding, change: Change, showing: Showing): boolean {
+export function asksFor(binding: Binding, change: Change, showing: Showing, types: RowTypes): boolean {
   if (binding.event !== '*' && binding.event !== showing.type) return false;
   if (binding.schema !== '*' && binding.schema !== change.schema) return false;
   if (binding.table !== '*' && binding.table !== change.table) return false;
   if (binding.filter === null) return true;
   const row = showing.type === 'DELETE' ? change.old : change.record;
   if (row === null) return false;
-  return matches(binding.filter, row, (name) => change.columns.find((column) => column.name === name)?.type);
+  return matches(binding.filter, row, types);
+}
+
+/** By whose rules the change's values compare. */
+export function typesOf(engine: EngineKind, change: Change): RowTypes {
+  return { engine, typeOf: (name) => change.columns.find((column) => column.name === name)?.type };
 }
 
 /** One change on its way to many groups: visibility per principal, data and frames are made once each. */
@@ -47,24 +54,31 @@ export class ChangeEvaluation {
   readonly #epoch: string;
   readonly #change: Change;
   readonly #grants: readonly Grant[];
+  readonly #types: RowTypes;
   readonly #visible: typeof visible;
   readonly #showings = new Map<string, Showing | null>();
   readonly #data = new Map<string, string>();
   readonly #frames = new Map<string, Buffer>();
 
   /** `see` is psu's `visible`. */
-  constructor(epoch: string, change: Change, grants: readonly Grant[], see: typeof visible) {
+  constructor(
+    source: { readonly epoch: string; readonly engine: EngineKind },
+    change: Change,
+    grants: readonly Grant[],
+    see: typeof visible,
+  ) {
     this.#visible = see;
-    this.#epoch = epoch;
+    this.#epoch = source.epoch;
     this.#change = change;
     this.#grants = grants;
+    this.#types = typesOf(source.engine, change);
   }
 
   /** Frames for each channel of a group, most often one; several where its bindings select different columns. */
   framesFor(group: ChangeGroup): readonly Buffer[] {
     const showing = this.#showingFor(group);
     if (showing === null) return NONE;
-    const asked = group.bindings.filter((binding) => asksFor(binding, this.#change, showing));
+    const asked = group.bindings.filter((binding) => asksFor(binding, this.#change, showing, this.#types));
     if (asked.length === 0) return NONE;
     const bySelect = new Map<string, Binding[]>();
     for (const binding of asked) {
@@ -102,11 +116,11 @@ export class ChangeEvaluation {
   }
 
   #visibleTo(group: ChangeGroup): Showing | null {
-    const { schema, table, old, record, columns } = this.#change;
+    const { schema, table, old, record } = this.#change;
     // Grants name tables of the public schema only.
     if (schema !== 'public' && group.principal.role !== 'service_role') return null;
-    const typeOf = (name: string) => columns.find((column) => column.name === name)?.type;
-    return showingOf(this.#change, this.#visible(group.principal, this.#grants, table, old, record, typeOf));
+    const seen = this.#visible(group.principal, this.#grants, table, old, record, this.#types);
+    return showingOf(this.#change, seen);
   }
 
   /** An emptied table has no rows to decide by: it is told to those who may read the whole table. */

@@ -113,8 +113,8 @@ export class ChangeHub {
   }
 
   #evaluation(epoch: string, change: Change): ChangeEvaluation {
-    const { grants } = this.#project.handle.settings;
-    return new ChangeEvaluation(epoch, change, grants, this.#context.see);
+    const { engine, settings } = this.#project.handle;
+    return new ChangeEvaluation({ epoch, engine }, change, settings.grants, this.#context.see);
   }
 
   #dispatch(epoch: string, change: Change): void {

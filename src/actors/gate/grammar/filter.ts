@@ -1,4 +1,5 @@
 import { LIMITS } from '../../../limits.ts';
+import { endsInEscape } from '../../../protocol/like.ts';
 import type { CompareOperator, Filter, IsValue } from '../../../protocol/query.ts';
 import { Cursor } from './cursor.ts';
 import { readElement, readName } from './words.ts';
@@ -57,6 +58,13 @@ function readIs(cursor: Cursor, word: string, start: number): IsValue {
   }
 }
 
+/** The one place where the URL's `*` becomes `%`. */
+function readPattern(cursor: Cursor, text: string): string {
+  if (text.endsWith('\\') && endsInEscape(text))
+    cursor.fail('a pattern must not end with its escape character');
+  return text.includes('*') ? text.replaceAll('*', '%') : text;
+}
+
 function readList(cursor: Cursor): string[] {
   cursor.expect('(');
   const values: string[] = [];
@@ -85,7 +93,7 @@ function readCondition(cursor: Cursor, name: string, whole: boolean): Filter {
     value = readElement(cursor);
   }
   if (op === 'is') return { kind: 'is', column, value: readIs(cursor, value, start), negated };
-  if ((op === 'like' || op === 'ilike') && value.includes('*')) value = value.replaceAll('*', '%');
+  if (op === 'like' || op === 'ilike') value = readPattern(cursor, value);
   return { kind: 'compare', column, op, value, negated };
 }
 
