@@ -111,6 +111,31 @@ describe('values of every type travel as text and come back as JSON', () => {
     expect(fields).toEqual([{ name: 'mood', type: 'mood' }]);
   });
 
+  it('takes an error of a statement for no lost connection, whatever its code', async () => {
+    for (const code of ['28P01', '3D000', '57P01', '08006']) {
+      const statement = `do $$ begin raise exception 'mine' using errcode = '${code}'; end $$`;
+      await expect(engine.sql(statement, [], pg.context(REF))).rejects.toMatchObject({
+        code,
+        message: 'mine',
+      });
+    }
+  });
+
+  it('shows the row of a broken constraint to nobody but the service role', async () => {
+    await engine.sql('create table hidden (secret text, n integer not null)', [], pg.context(REF));
+    const insert = {
+      ...({ kind: 'insert', schema: 'public', table: 'hidden', missing: 'null' } as const),
+      rows: [{ secret: 'told', n: null }],
+    };
+    const failure = { code: '23502' };
+    await expect(engine.execute(insert, pg.context(REF))).rejects.toMatchObject({
+      ...failure,
+      details: expect.stringContaining('told'),
+    });
+    const anon = { ...pg.context(REF), principal: { role: 'anon', claims: {} } } as const;
+    await expect(engine.execute(insert, anon)).rejects.toMatchObject({ ...failure, details: null });
+  });
+
   it('calls parameters that do not fit the caller’s mistake', async () => {
     await expect(sql('SELECT 1', [5])).rejects.toMatchObject({ code: '42P02', status: 400 });
     await expect(sql('SELECT $1::int', [1, 2])).rejects.toMatchObject({ code: '42P02', status: 400 });

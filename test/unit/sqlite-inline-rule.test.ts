@@ -67,6 +67,16 @@ describe('what may run on an edge thread', () => {
     ['a key under a sort', read(eq('id'), { order: by('note') }), 'lookup'],
     ['a short list of keys', read(within('id', ['1', '2', '3'])), 'lookup'],
     ['a long list of keys', read(within('id', Array.from({ length: 101 }, String))), 'never'],
+    [
+      'two lists whose combinations are many',
+      read(
+        and(within('a', Array.from({ length: 40 }, String)), within('b', Array.from({ length: 40 }, String))),
+        {
+          table: 'pairs',
+        },
+      ),
+      'never',
+    ],
     ['both columns of a key', read(and(eq('a'), eq('b')), { table: 'pairs' }), 'lookup'],
     ['half a key without a limit', read(eq('a'), { table: 'pairs' }), 'never'],
     ['a key with a pattern on a long value', read(and(eq('id'), compare('note', 'like', '%a%b%'))), 'never'],

@@ -14,7 +14,7 @@ import { PlanCache } from '../sql/plan-cache.ts';
 import { type QueryShape, queryShape } from '../sql/query-shape.ts';
 import { TYPE_NAMES } from './cells.ts';
 import type { PgConnection } from './connection.ts';
-import { isCheckViolation, isSchemaStale, publicError, tooManyRows } from './failures.ts';
+import { isCheckViolation, isSchemaStale, publicError, tooManyRows, withoutRow } from './failures.ts';
 import { JsonStatement } from './json-statement.ts';
 import { NativeStatement } from './native-statement.ts';
 import type { PoolStats } from './pool.ts';
@@ -167,7 +167,10 @@ class Session implements PostgresEngine {
   #failure(error: unknown, query: Query, { principal }: ExecuteContext): Error {
     const rows = tooManyRows(error);
     if (rows !== null) return notOneRow(rows);
-    if (!isCheckViolation(error)) return publicError(error);
+    if (!isCheckViolation(error)) {
+      const shown = publicError(error);
+      return principal.role === 'service_role' ? shown : withoutRow(shown);
+    }
     return new MagError(
       'MAG_FORBIDDEN',
       { role: principal.role, action: query.kind, table: query.table },

@@ -40,10 +40,18 @@ const UNAVAILABLE = new Set([
 /** Parameters that do not fit the statement; the server calls it a violation of the protocol, but it is the caller's. */
 const PARAMETERS = '08P01';
 
+/**
+ * Whether the server ended the session over this. A statement's own failure is an ERROR and leaves it open, whatever
+ * code it bears: CREATE DATABASE with an unknown template is 3D000, and a function may raise any.
+ */
+const endsSession = (error: ServerError): boolean =>
+  error.severity !== 'ERROR' && UNAVAILABLE.has(error.code);
+
 /** Whether the error means that the connection, not the statement, failed: another one may work. */
 export const isConnectionLost = (error: unknown): boolean =>
   isServerError(error)
-    ? UNAVAILABLE.has(error.code) || (error.code.startsWith('08') && error.code !== PARAMETERS)
+    ? endsSession(error) ||
+      (error.severity !== 'ERROR' && error.code.startsWith('08') && error.code !== PARAMETERS)
     : !isPublicError(error);
 
 /** Whether what we know of the schema, or a prepared plan, may be out of date. */
@@ -59,7 +67,7 @@ export function publicError(error: unknown): PublicError {
     const why = 'the connection to PostgreSQL was lost';
     return new MagError('MAG_ENGINE_UNAVAILABLE', { engine: 'postgres', why }, { cause: error });
   }
-  if (UNAVAILABLE.has(error.code)) {
+  if (endsSession(error)) {
     const why = 'PostgreSQL does not take connections right now';
     return new MagError('MAG_ENGINE_UNAVAILABLE', { engine: 'postgres', why }, { cause: error });
   }
@@ -69,6 +77,15 @@ export function publicError(error: unknown): PublicError {
     details: error.detail ?? null,
     hint: error.hint ?? null,
   });
+}
+
+/** Constraints whose violation the server details with the whole row. */
+const WITH_ROW = new Set(['23502', '23514']);
+
+/** Without the row that the server shows: who may not read a table must not read it in the details of an error. */
+export function withoutRow(error: PublicError): PublicError {
+  if (!(error instanceof DatabaseError) || error.details === null || !WITH_ROW.has(error.code)) return error;
+  return new DatabaseError(error.code, error.message, { cause: error.cause, hint: error.hint });
 }
 
 /** How many rows a write touched that was to touch one; null where the error is another one. */

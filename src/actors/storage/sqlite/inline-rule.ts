@@ -128,17 +128,18 @@ export function confirmVerdict(
   return confirmed ? verdict : 'never';
 }
 
-function listItems(filter: Filter | undefined): number {
-  if (filter === undefined) return 0;
-  if (filter.kind === 'in') return filter.values.length;
-  return 'terms' in filter ? filter.terms.reduce((sum, term) => sum + listItems(term), 0) : 0;
+/** Keys that the lists of a filter may name: lists over two columns of one key are looked up in every combination. */
+function lookups(filter: Filter | undefined): number {
+  if (filter === undefined) return 1;
+  if (filter.kind === 'in') return Math.max(1, filter.values.length);
+  return 'terms' in filter ? filter.terms.reduce((product, term) => product * lookups(term), 1) : 1;
 }
 
 /** Whether this execution stays within the bounds that the verdict leaves open. */
 export function withinInlineBounds(verdict: InlineVerdict, query: Query): boolean {
   switch (verdict) {
     case 'lookup':
-      return listItems('where' in query ? query.where : undefined) <= LIMITS.inlineListItems;
+      return lookups('where' in query ? query.where : undefined) <= LIMITS.inlineListItems;
     case 'walk':
       return query.kind === 'select' && (query.limit ?? Infinity) + (query.offset ?? 0) <= LIMITS.inlineRows;
     case 'insert':
