@@ -261,10 +261,9 @@ export const LIMITS = {
   logBufferBytes: 4 * 1024 * 1024,
 
   // ── secrets, audit, catalogue
-  /** Unverified admin credentials that wait for their scrypt run; each costs 16 MiB and tens of milliseconds. */
-  adminVerifyQueue: 16,
-  /** Longest pause before the next scrypt run after failures in a row. */
-  adminVerifyBackoffMs: 1_000,
+  /** Refused console logins that the audit trail tells one by one in so long: a stranger must not fill the disk. */
+  refusedSessions: 10,
+  refusedSessionsMs: 60_000,
   credentialChars: 512,
   loginTickets: 16,
   loginTicketMs: 10 * 60_000,

@@ -63,6 +63,8 @@ const survivors = (shelf: Shelf): BootComponent => ({
   start: async () => {
     const children = new ManagedChildren(join(shelf.take('folder').run, 'children.json'));
     await children.reclaim(shelf.host, shelf.log);
+    // A board that was not drained in time leaves no server behind all the same.
+    process.once('exit', () => children.cutOff());
     shelf.put('children', children);
   },
 });
@@ -95,7 +97,7 @@ const secrets = (shelf: Shelf): BootComponent => ({
     const { host, log, config } = shelf;
     const secretsFolder = shelf.take('folder').secrets;
     const masterKey = loadMasterKey(secretsFolder, host, log);
-    const adminKey = await openAdminKey({ secretsFolder, host, log, override: config.adminKey });
+    const adminKey = openAdminKey({ secretsFolder, host, log, override: config.adminKey });
     shelf.put('masterKey', masterKey);
     shelf.put('adminKey', adminKey);
     shelf.put('sessions', createConsoleSessions(masterKey, adminKey.fingerprint, host));

@@ -14,7 +14,7 @@ async function setUp() {
   const { catalogue } = testCatalogue(folder);
   onTestFinished(() => catalogue.close());
   const host = nodeHost();
-  const adminKey = await openAdminKey({
+  const adminKey = openAdminKey({
     secretsFolder: join(folder),
     override: 'the key',
     host,

@@ -48,10 +48,16 @@ async function openSession(
   { sessions, adminKey, audit }: AdminHandlerDeps,
 ): Promise<AdminRequests['SESSION_OPEN']['reply']> {
   const reason = 'ticket' in request ? 'login ticket' : 'admin key';
-  const opened =
-    'ticket' in request ? sessions.redeemTicket(request.ticket) : await adminKey.verify(request.key);
-  const outcome = opened ? 'ok' : 'refused';
-  await audit.append({ actor: 'console', action: 'session.open', target: 'console', reason, outcome });
-  if (!opened) throw new MagError('MAG_ADMIN_KEY_INVALID');
-  return sessions.issueToken();
+  const opened = 'ticket' in request ? sessions.redeemTicket(request.ticket) : adminKey.verify(request.key);
+  const told = { actor: 'console', action: 'session.open', target: 'console' };
+  if (opened) {
+    await audit.append({ ...told, reason, outcome: 'ok' });
+    return sessions.issueToken();
+  }
+  const refused = sessions.refused();
+  if (refused !== null) {
+    const more = refused > 1 ? `, and ${refused - 1} more before` : '';
+    await audit.append({ ...told, reason: `${reason}${more}`, outcome: 'refused' });
+  }
+  throw new MagError('MAG_ADMIN_KEY_INVALID');
 }

@@ -10,6 +10,8 @@ export interface ConsoleSessions {
   redeemTicket(ticket: string): boolean;
   issueToken(): { readonly token: string; readonly expiresInSeconds: number };
   verifyToken(token: string): boolean;
+  /** Counts a refused login. Gives how many the audit trail has not been told of, or null where it is told later. */
+  refused(): number | null;
 }
 
 const TOKEN = /^mag_session_([0-9a-z]{1,11})\.([A-Za-z0-9_-]{43})$/;
@@ -23,6 +25,8 @@ export function createConsoleSessions(masterKey: Uint8Array, bindTo: string, hos
   const sign = (expiry: string): Buffer => createHmac('sha256', key).update(expiry).digest();
   /** Digest of the ticket → when it ends, on the monotonic clock; in order of issue. */
   const tickets = new Map<string, number>();
+  /** Refused logins: those not told of yet, those told of in this window, and when it ends. */
+  const refusals = { untold: 0, told: 0, until: Number.NEGATIVE_INFINITY };
   const digest = (ticket: string): string => createHash('sha256').update(ticket).digest('hex');
 
   return {
@@ -45,6 +49,16 @@ export function createConsoleSessions(masterKey: Uint8Array, bindTo: string, hos
         token: `mag_session_${expiry}.${sign(expiry).toString('base64url')}`,
         expiresInSeconds: Math.floor(LIMITS.consoleSessionMs / 1000),
       };
+    },
+    refused: () => {
+      refusals.untold += 1;
+      const now = host.now();
+      if (now >= refusals.until) Object.assign(refusals, { told: 0, until: now + LIMITS.refusedSessionsMs });
+      if (refusals.told >= LIMITS.refusedSessions) return null;
+      const { untold } = refusals;
+      refusals.told += 1;
+      refusals.untold = 0;
+      return untold;
     },
     verifyToken: (token) => {
       const [, expiry, signature] = TOKEN.exec(token) ?? [];
