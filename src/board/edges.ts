@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { DRAIN_GRACE_MS, type EdgeInput } from '../actors/edge/input.ts';
+import { DRAIN_SHARE, type EdgeInput } from '../actors/edge/input.ts';
 import type { LifecycleEvent } from '../protocol/actor-node.ts';
 import type { ChildSpec } from '../runtime/spec.ts';
 import { remote, supervisor } from '../runtime/specs.ts';
@@ -13,12 +13,8 @@ import type { Shelf } from './shelf.ts';
 /** Where SO_REUSEPORT does not balance, one worker has the port for itself. */
 const balances = process.platform === 'linux';
 
-/** Of MAG_DRAIN_SECONDS: the rest of the board, a PostgreSQL server with it, has to be stopped after its edges. */
-const EDGE_DRAIN_SHARE = 0.7;
-
 function edge(shelf: Shelf, index: number, edges: number): ChildSpec {
   const { config } = shelf;
-  const drainSeconds = config.drainSeconds * EDGE_DRAIN_SHARE;
   const name = `edge-${index + 1}`;
   const input: EdgeInput = {
     name,
@@ -26,7 +22,7 @@ function edge(shelf: Shelf, index: number, edges: number): ChildSpec {
     port: shelf.take('port'),
     edges,
     domain: config.domain,
-    drainSeconds,
+    drainSeconds: config.drainSeconds,
     uiDirectory: fileURLToPath(uiDirectory()),
   };
   return remote(name, {
@@ -36,7 +32,7 @@ function edge(shelf: Shelf, index: number, edges: number): ChildSpec {
     spare: true,
     input,
     backoff: BACKOFF,
-    shutdown: drainSeconds * 1_000 + 2 * DRAIN_GRACE_MS,
+    shutdown: config.drainSeconds * 1_000 * DRAIN_SHARE.worker,
   });
 }
 
@@ -50,6 +46,8 @@ function uiDirectory(): URL {
 export function edges(shelf: Shelf): ChildSpec {
   const count = balances ? shelf.config.edgeWorkers : 1;
   return supervisor('edges', {
+    // They start together, and drain together: in turn, each would have to wait for the requests of the one before.
+    strategy: 'dynamic',
     intensity: BRANCH_INTENSITY,
     backoff: BACKOFF,
     children: Array.from({ length: count }, (_, index) => edge(shelf, index, count)),

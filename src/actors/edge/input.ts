@@ -7,10 +7,13 @@ export interface EdgeInput {
   /** How many edge workers share the port, and with it the limits that are divided among them. */
   readonly edges: number;
   readonly domain: string | null;
-  /** How long requests in flight may take to finish when the worker stops. */
+  /** What the whole board has to stop, MAG_DRAIN_SECONDS. */
   readonly drainSeconds: number;
   readonly uiDirectory: string;
 }
 
-/** What each level above the gate grants it beyond its drain, to cut off what is left and close, milliseconds. */
-export const DRAIN_GRACE_MS = 400;
+/**
+ * Shares of MAG_DRAIN_SECONDS: for requests in flight, until the gate is given up for hung, and the whole worker. What
+ * is left is for the rest of the board, a PostgreSQL server with it, which stops after its edges.
+ */
+export const DRAIN_SHARE = { requests: 0.7, gate: 0.75, worker: 0.8 };

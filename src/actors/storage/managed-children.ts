@@ -66,6 +66,12 @@ export class ManagedChildren {
     return survivors;
   }
 
+  /** For the very end of this process, when there was no time to stop them: nothing can be waited for any more. */
+  cutOff(): void {
+    for (const child of this.#children)
+      if (isSame(child)) signal(child.pid, child.kind === 'postgres' ? 'SIGQUIT' : 'SIGKILL');
+  }
+
   #write(children: readonly ManagedChild[]): void {
     this.#children = children;
     const unfinished = `${this.#file}.${process.pid}.tmp`;
