@@ -62,7 +62,8 @@ async function runCommand(context: ComponentContext, shelf: Shelf, request: Comm
     reason,
     outcome: 'asked',
   });
-  const ends = command === 'crash' || command === 'restart' || command === 'stop';
+  // The root is refused to be stopped or restarted, at once: that is for a signal to the process.
+  const ends = command === 'crash' || (path !== 'board' && (command === 'restart' || command === 'stop'));
   if (fault !== undefined && fault !== 'throw') sabotage(context, request);
   else if (ends && carriesReply(path)) await commandLater(context, request);
   else await system.command(path, command, reason);

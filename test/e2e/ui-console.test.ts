@@ -235,7 +235,7 @@ describe.skipIf(!found.available).each(CONSOLES)('the console in a browser, %s',
     `);
     await consoleServer.cutSockets();
     const seen = (): Promise<string> => page.evaluate<string>('seen.join(" ")');
-    await expect.poll(seen).toMatch(/^reconnecting [1-9]\d* .*live/);
+    await expect.poll(seen, { timeout: 10_000 }).toMatch(/^reconnecting [1-9]\d* .*live/);
   });
 
   it('asks for the key again when the session has ended', async () => {
