@@ -276,6 +276,8 @@ export const LIMITS = {
   /** Grants of one project; each is compiled into every plan of its table. */
   grants: 256,
   grantUsingChars: 4_096,
+  /** PostgreSQL's longest name has 63 bytes; SQLite's have no bound. */
+  grantTableChars: 128,
 
   // ── command line
   cliTimeoutMs: 30_000,

@@ -87,6 +87,7 @@ function handlers(context: ComponentContext, shelf: Shelf): AdminHandlers {
     PROJECT_LIST: async (request) => projects().PROJECT_LIST(request),
     PROJECT_GET: async (request) => projects().PROJECT_GET(request),
     PROJECT_KEYS: async (request) => projects().PROJECT_KEYS(request),
+    PROJECT_ROTATE: async (request) => projects().PROJECT_ROTATE(request),
     PROJECT_SETTINGS: async (request) => projects().PROJECT_SETTINGS(request),
     PROJECT_DELETE: async (request) => projects().PROJECT_DELETE(request),
     PROJECT_RESOLVE: async (request) => projects().PROJECT_RESOLVE(request),

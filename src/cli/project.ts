@@ -23,6 +23,7 @@ interface Call {
   readonly board: BoardClient;
   readonly given: readonly string[];
   readonly engine: string;
+  readonly rotate: boolean;
   readonly json: boolean;
   readonly terminal: Terminal;
 }
@@ -51,22 +52,29 @@ const ACTIONS: Readonly<Record<string, (call: Call) => Promise<void>>> = {
   },
   keys: async (call) => {
     const [ref] = positionals(call.given, 'REF');
-    const project = (await call.board.request(`${pathOf(ref)}/keys`)) as ProjectView;
+    const asked = call.rotate ? { method: 'POST' as const } : {};
+    const path = `${pathOf(ref)}/keys${call.rotate ? '/rotate' : ''}`;
+    const project = (await call.board.request(path, asked)) as ProjectView;
     print(call, project, () => showKeys(project));
   },
 };
 
 export const command: Command = {
-  help: `mag project create NAME [--engine sqlite|postgres] | ls | rm REF | keys REF
+  help: `mag project create NAME [--engine sqlite|postgres] | ls | rm REF | keys REF [--rotate]
 
   create NAME      makes a project with a database of its own, and shows its keys
       --engine E   the engine it runs on; default sqlite
   ls               lists the projects
   rm REF           deletes a project and its database, at once and for good
   keys REF         shows a project's keys
+      --rotate     makes new ones first; the old ones are refused from then on
 ${BOARD_HELP}`,
   run: async (args, terminal) => {
-    const options = { ...BOARD_OPTIONS, engine: { type: 'string', default: 'sqlite' } } as const;
+    const options = {
+      ...BOARD_OPTIONS,
+      engine: { type: 'string', default: 'sqlite' },
+      rotate: { type: 'boolean', default: false },
+    } as const;
     const {
       values,
       positionals: [name, ...given],
@@ -77,7 +85,8 @@ ${BOARD_HELP}`,
       throw new MagError('MAG_USAGE', { problem });
     }
     const board = connectBoard(values, terminal);
-    await action({ board, given, engine: values.engine, json: values.json, terminal });
+    const { engine, rotate, json } = values;
+    await action({ board, given, engine, rotate, json, terminal });
     return EXIT.ok;
   },
 };

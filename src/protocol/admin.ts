@@ -1,12 +1,6 @@
 import type { ActorCommand, ActorNode } from './actor-node.ts';
 import type { BoardStatus } from './board-status.ts';
-import type {
-  EngineAvailability,
-  EngineKind,
-  ProjectHandle,
-  ProjectSettings,
-  ProjectView,
-} from './project.ts';
+import type { EngineAvailability, EngineKind, ProjectHandle, ProjectView } from './project.ts';
 
 /**
  * What an edge worker asks of the main thread's `board/admin`, already validated at the gate.
@@ -30,8 +24,14 @@ export interface AdminRequests {
     readonly request: { readonly ref: string; readonly actor: string };
     readonly reply: ProjectView;
   };
+  /** New keys in place of the old ones, which are refused from then on. */
+  PROJECT_ROTATE: {
+    readonly request: { readonly ref: string; readonly actor: string };
+    readonly reply: ProjectView;
+  };
+  /** Throws MAG_BAD_REQUEST or MAG_FILTER_INVALID for settings that are not valid. */
   PROJECT_SETTINGS: {
-    readonly request: { readonly ref: string; readonly settings: ProjectSettings; readonly actor: string };
+    readonly request: { readonly ref: string; readonly settings: unknown; readonly actor: string };
     readonly reply: ProjectView;
   };
   PROJECT_DELETE: {

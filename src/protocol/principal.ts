@@ -5,11 +5,15 @@ export interface Principal {
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
-export type TableAction = 'select' | 'insert' | 'update' | 'delete';
+export const TABLE_ACTIONS = ['select', 'insert', 'update', 'delete'] as const;
+export type TableAction = (typeof TABLE_ACTIONS)[number];
+
+/** Roles that grants are given to; the service role needs none. */
+export const GRANT_ROLES = ['anon', 'authenticated'] as const;
 
 /** One line of a project's access rules. Without any, only the service role reads or writes. */
 export interface Grant {
-  readonly role: 'anon' | 'authenticated';
+  readonly role: (typeof GRANT_ROLES)[number];
   /** Table name, or `*`. */
   readonly table: string;
   readonly actions: readonly TableAction[];

@@ -158,7 +158,7 @@ describe('project settings', () => {
     [{ grants: [grant, { ...grant, table: '' }] }, 'settings.grants[1].table'],
     [{ grants: [{ ...grant, actions: [] }] }, 'settings.grants[0].actions'],
     [{ grants: [{ ...grant, actions: ['drop'] }] }, 'settings.grants[0].actions'],
-    [{ grants: [{ ...grant, using: 'nonsense' }] }, 'nonsense is no filter'],
+    [{ grants: [{ ...grant, using: 'nonsense' }] }, 'The filter nonsense is not valid'],
     [{ grants: [{ ...grant, using: 7 }] }, 'settings.grants[0].using'],
     [{ grants: Array.from({ length: 257 }, () => grant) }, 'at most 256'],
   ])('refuse %j', async (settings, problem) => {

@@ -73,11 +73,12 @@ async function answer(request: IncomingMessage): Promise<unknown> {
   if (request.headers.authorization !== `Bearer ${KEY}`) return null;
   if (path === '/admin/v1/actors') return TREE;
   if (path.startsWith('/admin/v1/actors/')) return void posted.push({ path, body });
-  const [ref, keys] = path.slice('/admin/v1/projects/'.length).split('/');
+  const [ref, keys, rotate] = path.slice('/admin/v1/projects/'.length).split('/');
   if (!ref && request.method === 'POST')
     return catalogue.create(body.name ?? '', body.engine as 'sqlite', 'cli');
   if (!ref) return catalogue.list();
   if (request.method === 'DELETE') return catalogue.remove(ref, 'cli');
+  if (rotate === 'rotate') return catalogue.rotate(ref, 'cli');
   return keys === 'keys' ? catalogue.keys(ref, 'cli') : catalogue.get(ref);
 }
 
@@ -225,6 +226,9 @@ describe('mag project', () => {
     expect(JSON.parse((await mag(['project', 'keys', list[0].ref, '--json'])).out).keys.anon).toMatch(
       /^mag_anon_/,
     );
+    const rotated = await mag(['project', 'keys', list[0].ref, '--rotate']);
+    expect(rotated.out).toMatch(/anon key +mag_anon_/);
+    expect(rotated.out).not.toContain(/mag_anon_\S+/.exec(made.out)?.[0]);
     expect((await mag(['project', 'rm', list[0].ref])).code).toBe(0);
     expect(JSON.parse((await mag(['project', 'ls', '--json'])).out)).toEqual([]);
     expect((await mag(['project', 'create', 'x', '--engine', 'redis'])).code).toBe(1);

@@ -42,7 +42,9 @@ export interface Catalogue {
   get(ref: string): ProjectView;
   /** The view with its keys; the look at them is audited. */
   keys(ref: string, actor: string): Promise<ProjectView>;
-  /** Throws MAG_BAD_REQUEST for settings that are not valid. */
+  /** New keys; the old ones are refused from now on, and sockets that came with them are closed. */
+  rotate(ref: string, actor: string): Promise<ProjectView>;
+  /** Throws MAG_BAD_REQUEST or MAG_FILTER_INVALID for settings that are not valid. */
   settings(ref: string, settings: unknown, actor: string): Promise<ProjectView>;
   /** Resolves when the database is gone. A drop that failed may be tried again. */
   remove(ref: string, actor: string): Promise<void>;
@@ -132,6 +134,18 @@ class CatalogueService implements Catalogue {
     const project = this.#require(ref);
     await this.#note(actor, 'project.keys', ref, 'ok');
     return { ...this.#view(project), keys: this.#keysOf(project) };
+  }
+
+  async rotate(ref: string, actor: string): Promise<ProjectView> {
+    this.#require(ref);
+    return this.#exclusively(ref, async () => {
+      this.#require(ref);
+      this.#store.rotateKeys(ref);
+      this.#changed(ref);
+      await this.#note(actor, 'project.rotate', ref, 'ok');
+      const project = this.#require(ref);
+      return { ...this.#view(project), keys: this.#keysOf(project) };
+    });
   }
 
   async settings(ref: string, settings: unknown, actor: string): Promise<ProjectView> {

@@ -1,11 +1,11 @@
 import { MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
-import type { Grant, TableAction } from '../../protocol/principal.ts';
+import { GRANT_ROLES, type Grant, TABLE_ACTIONS, type TableAction } from '../../protocol/principal.ts';
 import type { ProjectSettings } from '../../protocol/project.ts';
 
-const ACTIONS: readonly TableAction[] = ['select', 'insert', 'update', 'delete'];
 const GRANT_FIELDS = ['role', 'table', 'actions', 'using'];
-const TABLE_CHARS = 128;
+/** Characters of a rule that its refusal repeats. */
+const SHOWN = 200;
 
 const refuse = (problem: string): MagError => new MagError('MAG_BAD_REQUEST', { problem });
 
@@ -22,18 +22,18 @@ function checkActions(value: unknown, where: string): readonly TableAction[] {
   if (!Array.isArray(value) || value.length === 0)
     throw refuse(`${where}.actions must be a list that is not empty`);
   const actions = value.map((item: unknown) => {
-    const action = ACTIONS.find((known) => known === item);
-    if (action === undefined) throw refuse(`${where}.actions may hold ${ACTIONS.join(', ')}`);
+    const action = TABLE_ACTIONS.find((known) => known === item);
+    if (action === undefined) throw refuse(`${where}.actions may hold ${TABLE_ACTIONS.join(', ')}`);
     return action;
   });
   return [...new Set(actions)];
 }
 
 function checkGrant(value: unknown, where: string, validateUsing: (text: string) => void): Grant {
-  const { role, table, actions, using } = object(value, where, GRANT_FIELDS);
-  if (role !== 'anon' && role !== 'authenticated')
-    throw refuse(`${where}.role must be anon or authenticated`);
-  if (typeof table !== 'string' || table === '' || table.length > TABLE_CHARS) {
+  const { role: given, table, actions, using } = object(value, where, GRANT_FIELDS);
+  const role = GRANT_ROLES.find((known) => known === given);
+  if (role === undefined) throw refuse(`${where}.role must be ${GRANT_ROLES.join(' or ')}`);
+  if (typeof table !== 'string' || table === '' || table.length > LIMITS.grantTableChars) {
     throw refuse(`${where}.table must be a table's name, or *`);
   }
   const grant = { role, table, actions: checkActions(actions, where) } as const;
@@ -41,13 +41,18 @@ function checkGrant(value: unknown, where: string, validateUsing: (text: string)
   if (typeof using !== 'string' || using === '' || using.length > LIMITS.grantUsingChars) {
     throw refuse(`${where}.using must be a filter of at most ${LIMITS.grantUsingChars} characters`);
   }
-  validateUsing(using);
+  try {
+    validateUsing(using);
+  } catch (cause) {
+    const problem = cause instanceof MagError ? (cause.details ?? cause.message) : 'unreadable';
+    throw new MagError('MAG_FILTER_INVALID', { filter: using.slice(0, SHOWN), problem }, { cause });
+  }
   return { ...grant, using };
 }
 
 /**
- * Settings as they may be stored. `validateUsing` throws where a row filter does not parse. Throws MAG_BAD_REQUEST
- * that names the field.
+ * Settings as they may be stored: the one place that says so. `validateUsing` throws where a row filter does not parse.
+ * Throws MAG_BAD_REQUEST that names the field, or MAG_FILTER_INVALID.
  */
 export function checkSettings(value: unknown, validateUsing: (text: string) => void): ProjectSettings {
   const { grants } = object(value, 'settings', ['grants']);

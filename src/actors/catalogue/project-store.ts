@@ -57,6 +57,12 @@ export class ProjectStore {
       .run(JSON.stringify(settings), ref);
   }
 
+  rotateKeys(ref: string): void {
+    this.#database
+      .prepare('UPDATE project SET key_version = key_version + 1, version = version + 1 WHERE ref = ?')
+      .run(ref);
+  }
+
   remove(ref: string): void {
     this.#database.prepare('DELETE FROM project WHERE ref = ?').run(ref);
   }

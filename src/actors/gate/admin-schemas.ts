@@ -1,5 +1,5 @@
 import { LIMITS } from '../../limits.ts';
-import type { Grant, TableAction } from '../../protocol/principal.ts';
+import { GRANT_ROLES, TABLE_ACTIONS } from '../../protocol/principal.ts';
 import { ENGINE_KINDS } from '../../protocol/project.ts';
 import type { JsonValue } from '../../protocol/query.ts';
 
@@ -23,12 +23,7 @@ export const projectBody = {
   },
 };
 
-export interface SettingsBody {
-  readonly grants: readonly Grant[];
-}
-
-const ACTIONS: readonly TableAction[] = ['select', 'insert', 'update', 'delete'];
-
+/** For the description alone: the catalogue checks settings, and says which part of them is wrong. */
 export const settingsBody = {
   ...closed,
   required: ['grants'],
@@ -40,15 +35,9 @@ export const settingsBody = {
         ...closed,
         required: ['role', 'table', 'actions'],
         properties: {
-          role: { enum: ['anon', 'authenticated'] },
-          table: text(128),
-          actions: {
-            type: 'array',
-            minItems: 1,
-            maxItems: ACTIONS.length,
-            uniqueItems: true,
-            items: { enum: ACTIONS },
-          },
+          role: { enum: GRANT_ROLES },
+          table: text(LIMITS.grantTableChars),
+          actions: { type: 'array', minItems: 1, items: { enum: TABLE_ACTIONS } },
           using: text(LIMITS.grantUsingChars),
         },
       },

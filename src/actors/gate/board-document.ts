@@ -50,6 +50,10 @@ const PATHS = {
     parameters: [parameter('ref')],
     get: operation("A project's API keys", ADMIN, 200),
   },
+  '/admin/v1/projects/{ref}/keys/rotate': {
+    parameters: [parameter('ref')],
+    post: operation('New API keys in place of the old ones', ADMIN, 200),
+  },
   '/admin/v1/projects/{ref}/settings': {
     parameters: [parameter('ref')],
     put: operation("Replace a project's settings", ADMIN, 200, settingsBody),
