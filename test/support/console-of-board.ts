@@ -16,14 +16,15 @@ export async function startBoardConsole(): Promise<TestConsole> {
     victim: 'board/permits',
     cutSockets: async () => {
       // One after the other, so that one of them always answers.
-      for (const { path } of await edges()) {
+      for (const { path, restarts } of await edges()) {
         const reason = "the test cuts the inspector's socket";
         // The order may go over a socket of the very edge that it ends.
         await board.admin('POST', `/admin/v1/actors/${path}/crash`, { reason }).catch(() => {});
-        await eventually(
-          async () => findNode(await board.tree(), path)?.status === 'running',
-          `${path} runs again`,
-        );
+        // The order is carried out after its reply: a worker that runs may be the old one yet.
+        await eventually(async () => {
+          const now = findNode(await board.tree(), path);
+          return now?.status === 'running' && now.restarts > restarts;
+        }, `${path} runs again`);
       }
     },
     stop: async () => {
