@@ -140,7 +140,7 @@ export async function startTestBoard(options: BoardOptions = {}): Promise<TestBo
 
 async function readyUrl(folder: string, child: ChildProcess, output: () => string): Promise<string> {
   const file = join(folder, 'run/board.json');
-  for (let tries = 0; tries < 600; tries += 1) {
+  for (let tries = 0; tries < 1_200; tries += 1) {
     if (child.exitCode !== null || child.signalCode !== null)
       throw new Error(`the board ended with ${child.exitCode}:\n${output()}`);
     if (existsSync(file)) {
@@ -151,7 +151,7 @@ async function readyUrl(folder: string, child: ChildProcess, output: () => strin
     await sleep(50);
   }
   child.kill('SIGKILL');
-  throw new Error(`the board was not ready within 30 s:\n${output()}`);
+  throw new Error(`the board was not ready within 60 s:\n${output()}`);
 }
 
 /** The node at a path of the tree, or undefined. */
@@ -168,7 +168,7 @@ export function findNode(tree: ActorNode, path: string): ActorNode | undefined {
 export async function eventually<T>(
   probe: () => Promise<T | undefined | false | null>,
   what: string,
-  withinMs = 15_000,
+  withinMs = 20_000,
 ): Promise<T> {
   const end = Date.now() + withinMs;
   let last: unknown;
