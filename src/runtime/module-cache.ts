@@ -1,6 +1,7 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import module from 'node:module';
 import { join } from 'node:path';
+import { makeFolders } from './make-folders.ts';
 
 let folder: string | null = null;
 
@@ -10,9 +11,9 @@ let folder: string | null = null;
  */
 export function openModuleCache(dataDir: string): void {
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o711 });
+    makeFolders(dataDir, 0o711);
     const path = join(dataDir, 'cache');
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeFolders(path, 0o700);
     chmodSync(path, 0o700);
     useModuleCache(path);
     // Node children take it from here; worker threads are told.

@@ -41,6 +41,11 @@ describe('the data folder', () => {
     }
   });
 
+  it.runIf(existsSync('/proc/self'))('in a file system that takes no folders cannot be used', () => {
+    for (const root of ['/proc', '/proc/nowhere/deep'])
+      expect(() => openDataFolder(root)).toThrow(expect.objectContaining({ code: 'MAG_DATA_UNUSABLE' }));
+  });
+
   it('with too little space left cannot be used, with enough it can', async () => {
     const folder = openDataFolder(testFolder());
     await expect(probeDisk(folder, Number.MAX_SAFE_INTEGER)).rejects.toMatchObject({

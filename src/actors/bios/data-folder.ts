@@ -1,7 +1,8 @@
-import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import { chmodSync, closeSync, fsyncSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeError, MagError } from '../../errors.ts';
+import { makeFolders } from '../../runtime/make-folders.ts';
 
 /** Where things lie in the data folder. */
 export interface DataFolder {
@@ -31,11 +32,11 @@ export function openDataFolder(root: string): DataFolder {
     boardFile: join(root, 'board.sqlite'),
   };
   try {
-    mkdirSync(root, { recursive: true, mode: 0o711 });
+    makeFolders(root, 0o711);
     const { mode, uid } = statSync(root);
     if (uid === process.getuid?.() && (mode & 0o011) !== 0o011) chmodSync(root, (mode & 0o777) | 0o011);
     for (const room of [folder.run, folder.secrets, folder.audit]) {
-      mkdirSync(room, { recursive: true, mode: 0o700 });
+      makeFolders(room, 0o700);
       chmodSync(room, 0o700);
     }
     return folder;

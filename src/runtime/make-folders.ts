@@ -1,0 +1,17 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+/**
+ * Makes a folder and those above it. Level by level: Node's recursive mkdir spins for ever where a folder is there and
+ * yet takes none, as /proc is.
+ */
+export function makeFolders(path: string, mode: number): void {
+  if (existsSync(path)) return;
+  makeFolders(dirname(path), mode);
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    // Another process may have made it since.
+    if (!existsSync(path)) throw error;
+  }
+}
