@@ -68,6 +68,8 @@ const MESSAGES: readonly (readonly [RegExp, string])[] = [
   [/^malformed JSON/, '22P02'],
   [/^integer overflow/, '22003'],
   [/cannot start a transaction within|no transaction is active/, '25001'],
+  [/^cannot (UPDATE|INSERT into) generated column/, '428C9'],
+  [/^cannot modify .* because it is a view/, '55000'],
   [/may not be (modified|dropped|altered|indexed)|cannot (modify|UPDATE|INSERT)/, '42501'],
 ];
 
