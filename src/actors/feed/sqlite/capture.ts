@@ -1,4 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { LIMITS } from '../../../limits.ts';
 import { sqliteTypeName } from './cells.ts';
 import {
@@ -60,15 +60,25 @@ export function isCaptured(db: DatabaseSync): boolean {
   return db.prepare("SELECT 1 FROM sqlite_schema WHERE name = '_mag_feed'").get() !== undefined;
 }
 
+/**
+ * A write of the log's own. The connection may be a tenant's, and run() tells its last rowid: without BigInts it
+ * throws, after the write, where a number cannot hold that.
+ */
+function writing(db: DatabaseSync, sql: string): StatementSync {
+  const statement = db.prepare(sql);
+  statement.setReadBigInts(true);
+  return statement;
+}
+
 /** Makes the log's tables and the first epoch. Inside a write transaction. */
 export function activateCapture(db: DatabaseSync, epoch: string): void {
   db.exec(TABLES);
-  db.prepare('INSERT INTO _mag_feed(id, epoch, began) VALUES (1, ?, 0) ON CONFLICT DO NOTHING').run(epoch);
+  writing(db, 'INSERT INTO _mag_feed(id, epoch, began) VALUES (1, ?, 0) ON CONFLICT DO NOTHING').run(epoch);
 }
 
 /** Ends the epoch: positions in it are no longer honoured. Inside a write transaction. */
 export function beginEpoch(db: DatabaseSync, epoch: string): void {
-  db.prepare('UPDATE _mag_feed SET epoch = ?, began = (SELECT coalesce(max(seq), 0) FROM _mag_changes)').run(
+  writing(db, 'UPDATE _mag_feed SET epoch = ?, began = (SELECT coalesce(max(seq), 0) FROM _mag_changes)').run(
     epoch,
   );
 }
@@ -147,8 +157,9 @@ function captureTable(
   const wanted = captureTriggers(table, shape);
   const error = isInstalled(wanted, ours, lastForeign) ? null : install(db, table, wanted, ours);
   if (error !== null) return { shape, error, interrupted: false };
-  db.prepare("UPDATE _mag_shapes SET state = 'live' WHERE id = ? AND state = 'paused'").run(shape);
-  db.prepare(
+  writing(db, "UPDATE _mag_shapes SET state = 'live' WHERE id = ? AND state = 'paused'").run(shape);
+  writing(
+    db,
     `INSERT INTO _mag_sources(tbl, shape, source, triggers) VALUES (?, ?, ?, ?)
      ON CONFLICT (tbl) DO UPDATE SET shape = excluded.shape, source = excluded.source, triggers = excluded.triggers`,
   ).run(table.name, shape, found.source, wanted.length);
@@ -166,7 +177,7 @@ function pauseCapture(db: DatabaseSync, table: string): void {
     (trigger) => trigger.shape !== null && folded(trigger.table) === folded(table),
   );
   for (const trigger of ours) db.exec(`DROP TRIGGER ${quoted(trigger.name)}`);
-  db.prepare("UPDATE _mag_shapes SET state = 'paused' WHERE tbl = ? COLLATE NOCASE AND state = 'live'").run(
+  writing(db, "UPDATE _mag_shapes SET state = 'paused' WHERE tbl = ? COLLATE NOCASE AND state = 'live'").run(
     table,
   );
 }
@@ -272,15 +283,15 @@ function liveShape(db: DatabaseSync, table: string): Shape | null {
 }
 
 function addShape(db: DatabaseSync, table: string, columns: string): number {
-  const added = db
-    .prepare("INSERT INTO _mag_shapes(tbl, columns, state) VALUES (?, ?, 'live')")
-    .run(table, columns);
+  const insert = writing(db, "INSERT INTO _mag_shapes(tbl, columns, state) VALUES (?, ?, 'live')");
+  const added = insert.run(table, columns);
   return Number(added.lastInsertRowid);
 }
 
 function retireShapes(db: DatabaseSync, kept: ReadonlySet<number>): void {
   const live = db.prepare("SELECT id FROM _mag_shapes WHERE state <> 'ended'").all();
-  const end = db.prepare(
+  const end = writing(
+    db,
     "UPDATE _mag_shapes SET state = 'ended', ended = (SELECT coalesce(max(seq), 0) FROM _mag_changes) WHERE id = ?",
   );
   for (const row of live) if (!kept.has(Number(row['id']))) end.run(Number(row['id']));
@@ -294,7 +305,7 @@ function backfill(db: DatabaseSync, table: CapturedTable, shape: number, rebuilt
     .prepare(`SELECT count(*) AS n FROM (SELECT 1 FROM ${name} LIMIT ${LIMITS.feedBackfillRows + 1})`)
     .get();
   if (Number(found?.['n']) > LIMITS.feedBackfillRows) return false;
-  if (rebuilt) db.prepare("INSERT INTO _mag_changes(shape, at) VALUES (?, julianday('now'))").run(shape);
+  if (rebuilt) writing(db, "INSERT INTO _mag_changes(shape, at) VALUES (?, julianday('now'))").run(shape);
   db.exec(
     `INSERT INTO _mag_changes(shape, at, new) SELECT ${shape}, julianday('now'), ${rowJson(table, name)} FROM ${name}`,
   );

@@ -37,11 +37,14 @@ export function makePlan(
   const statement = connection.database.prepare(compiled.sql);
   statement.setReturnArrays(true);
   const verdict = inlineVerdict(query, table);
+  const givesRows = query.kind === 'select' || query.returning !== undefined || compiled.hasCheck;
+  // run() tells the last rowid, of an earlier insert even, and throws after the write where a number cannot hold it.
+  if (!givesRows) statement.setReadBigInts(true);
   return {
     statement,
     compiled,
     binders: compiled.params.map(binderOf),
-    givesRows: query.kind === 'select' || query.returning !== undefined || compiled.hasCheck,
+    givesRows,
     verdict: confirmVerdict(verdict, query, table, connection.database, compiled.sql),
     light: false,
     heavy: false,

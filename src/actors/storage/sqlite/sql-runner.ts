@@ -120,6 +120,8 @@ function runStatement(
   connection.confinement.begin();
   const prepared = connection.database.prepare(statement.text);
   prepared.setAllowUnknownNamedParameters(true);
+  // Also for run(): it throws after the write where a number cannot hold the last rowid.
+  prepared.setReadBigInts(true);
   const positional = argumentsOf(statement, params);
   const named = statement.dollarParams ? namedArguments(params) : {};
   const columns = prepared.columns();
@@ -130,7 +132,6 @@ function runStatement(
     return { json: sqlJson('[]', [], rowCount, command), rowCount, command };
   }
   prepared.setReturnArrays(true);
-  prepared.setReadBigInts(true);
   const rows = new RowsWriter(columns);
   // In array mode node:sqlite gives arrays of cells, which its types do not say.
   const found = prepared.iterate(named, ...positional) as unknown as Iterable<readonly Cell[]>;
@@ -148,6 +149,8 @@ const sqlJson = (rows: string, fields: readonly SqlField[], rowCount: number, co
  * script leaves its transaction open, and node:sqlite's errors.
  */
 export function runSql(connection: TenantConnection, script: string, params: readonly unknown[]): SqlResult {
+  // SQLite's text ends at a NUL: what comes after it would be lost unseen.
+  if (script.includes('\0')) throw new DatabaseError('22021', 'The statement holds a NUL character');
   const statements = splitStatements(script);
   const [only] = statements;
   if (only === undefined) throw new DatabaseError('42601', 'the statement is empty');
