@@ -28,6 +28,7 @@ export interface EdgeNewsOptions {
 export class EdgeNews {
   readonly #options: EdgeNewsOptions;
   readonly #retries = new Map<string, Timer>();
+  #stopped = false;
 
   constructor(options: EdgeNewsOptions) {
     this.#options = options;
@@ -48,7 +49,9 @@ export class EdgeNews {
     this.#tell(mount, { type: 'PROJECTS_UNHEARD' });
   }
 
+  /** Nothing is told a second time any more. */
   stop(): void {
+    this.#stopped = true;
     for (const timer of this.#retries.values()) this.#options.host.clearTimer(timer);
     this.#retries.clear();
   }
@@ -65,7 +68,7 @@ export class EdgeNews {
   }
 
   #retry(mount: string): void {
-    if (this.#retries.has(mount)) return;
+    if (this.#stopped || this.#retries.has(mount)) return;
     const timer = this.#options.host.setTimer(RETRY_MS, () => {
       this.#retries.delete(mount);
       // One that is gone catches up when it is back.

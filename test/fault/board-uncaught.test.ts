@@ -41,6 +41,21 @@ describe.each(Object.entries(BROKEN))('%s that nobody caught on the main thread'
   });
 });
 
+describe('the root of the board', () => {
+  it('that crashes ends the board, in order and with 3: nobody is above it', async () => {
+    board = await startTestBoard();
+    const project = await board.createProject('p', 'postgres');
+    expect((await board.sql(project, 'select 1 as one')).status).toBe(200);
+    const children = childrenOf(board.pid);
+    const crash = await board.admin('POST', '/admin/v1/actors/board/crash', { reason: 'the root of it' });
+    expect(crash.status).toBe(202);
+    expect(await board.exited).toEqual({ code: 3, signal: null });
+    expect(board.output()).toMatch(/the board gave up: .*the root of it/);
+    await eventually(async () => !children.some(isRunning), 'the end of its children');
+    expect(existsSync(join(board.folder, 'run/board.json'))).toBe(false);
+  });
+});
+
 describe('an error that nobody caught while the board boots', () => {
   it('ends the boot: what was started is stopped, and the exit code is 3', async () => {
     const folder = temporaryFolder();

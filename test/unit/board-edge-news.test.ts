@@ -87,6 +87,8 @@ describe('what edge workers must hear', () => {
     news.tellStatus();
     await host.runUntilIdle();
     news.stop();
+    news.tellStatus();
+    await host.runUntilIdle();
     deaf.clear();
     await host.advance(5_000);
     expect(told).toEqual([]);
