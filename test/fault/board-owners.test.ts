@@ -1,0 +1,98 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { BoardStatus } from '../../src/protocol/board-status.ts';
+import { eventually, findNode, type NewProject, startTestBoard, type TestBoard } from '../support/board.ts';
+
+let board: TestBoard;
+let lite: NewProject;
+let pg: NewProject;
+
+beforeAll(async () => {
+  board = await startTestBoard();
+  lite = await board.createProject('owners-lite', 'sqlite');
+  pg = await board.createProject('owners-pg', 'postgres');
+});
+afterAll(async () => {
+  await board.stop();
+});
+
+const command = async (path: string, name: string): Promise<void> => {
+  const reply = await board.admin('POST', `/admin/v1/actors/${path}/${name}`, { reason: 'test' });
+  expect(reply.status, `${name} ${path}`).toBe(202);
+};
+
+async function crash(path: string): Promise<void> {
+  const before = findNode(await board.tree(), path)?.incarnation;
+  await command(path, 'crash');
+  await eventually(async () => {
+    const now = findNode(await board.tree(), path);
+    return now?.status === 'running' && now.incarnation !== before;
+  }, `the restart of ${path}`);
+}
+
+async function permits(): Promise<number> {
+  const text = await (await fetch(`${board.url}/metrics`)).text();
+  return Number(/^mag_pool_permits (\d+)$/m.exec(text)?.[1]);
+}
+
+/** At once, on connections of their own. */
+const statuses = (project: NewProject, query: string, count: number): Promise<number[]> =>
+  Promise.all(
+    Array.from({ length: count }, async () => {
+      const reply = await fetch(`${project.url}/sql/v1`, {
+        method: 'POST',
+        headers: { apikey: project.keys.service, 'content-type': 'application/json', connection: 'close' },
+        body: JSON.stringify({ query }),
+      });
+      await reply.text();
+      return reply.status;
+    }),
+  );
+
+describe('the owner of the connection permits', () => {
+  it('knows after a crash what the edge workers hold, and serves on', async () => {
+    expect(await statuses(pg, 'select pg_sleep(0.1)', 6)).toEqual(Array(6).fill(200));
+    const held = await permits();
+    expect(held).toBeGreaterThan(0);
+    await crash('board/permits');
+    expect(await permits()).toBe(held);
+    expect(await statuses(pg, 'select pg_sleep(0.05)', 12)).toEqual(Array(12).fill(200));
+    expect(await permits()).toBeLessThanOrEqual(10);
+    for (const edge of findNode(await board.tree(), 'board/edges')?.children ?? []) await crash(edge.path);
+    await eventually(async () => (await permits()) === 0, 'the return of what they held');
+  });
+});
+
+describe('the owner of the storage processes', () => {
+  it('fails what ran when it crashed, and nothing that came after', async () => {
+    const slow = 'with recursive c(n) as (select 1 union all select n + 1 from c) select count(*) from c';
+    for (let round = 0; round < 3; round += 1) {
+      const running = statuses(lite, slow, 2);
+      // Nothing that is shown says that they run; idle processes of the last round are there before them.
+      await sleep(1_000);
+      await command('board/storage/owner', 'crash');
+      // Their ends reach the owner that comes next, together with these.
+      expect(await statuses(lite, 'select 1 as one', 4), `round ${round}`).toEqual([200, 200, 200, 200]);
+      expect(await running).toEqual([503, 503]);
+    }
+  });
+});
+
+describe('a catalogue that an operator stopped', () => {
+  it('is shown; known projects are served, a feed starts without it, and all is well when it is back', async () => {
+    expect(await statuses(lite, 'select 1 as one', 4)).toEqual([200, 200, 200, 200]);
+    await command('board/catalogue', 'stop');
+    const readyz = async (): Promise<BoardStatus> =>
+      (await (await fetch(`${board.url}/readyz`)).json()) as BoardStatus; // contracts: /readyz
+    await eventually(async () => {
+      const { status, components } = await readyz();
+      const shown = components.find((component) => component.name === 'catalogue')?.status;
+      return status === 'degraded' && shown === 'stopped';
+    }, 'the catalogue shown as stopped');
+    expect(await statuses(lite, 'select 1 as one', 4)).toEqual([200, 200, 200, 200]);
+    await crash('board/feed');
+    await command('board/catalogue', 'restart');
+    await eventually(async () => (await readyz()).status === 'ready', 'ready');
+    expect((await board.admin('GET', '/admin/v1/projects')).status).toBe(200);
+  });
+});
