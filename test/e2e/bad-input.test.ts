@@ -40,6 +40,18 @@ async function send(path: string, init: RequestInit & { key?: string } = {}): Pr
 const rest = (path: string): string => `/p/${project.ref}/rest/v1/${path}`;
 const json = { 'content-type': 'application/json' };
 
+describe('what anybody may ask', () => {
+  it('names no project, key or file', async () => {
+    expect((await send(rest('notes'))).status).toBe(200);
+    for (const path of ['/livez', '/readyz', '/metrics', '/openapi.json']) {
+      const text = await (await fetch(board.url + path)).text();
+      for (const secret of [project.ref, 'mag_anon_', 'mag_service_', 'mag-board-']) {
+        expect(text).not.toContain(secret);
+      }
+    }
+  });
+});
+
 describe('bad input is answered, never with a 500', () => {
   it('malformed JSON', async () => {
     const reply = await send(rest('notes'), { method: 'POST', headers: json, body: '{"body": ' });

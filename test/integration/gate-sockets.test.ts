@@ -219,3 +219,30 @@ describe('a port that is taken', () => {
     });
   });
 });
+
+describe('a body that is too large', () => {
+  it.each(['content-length: 20000000', 'transfer-encoding: chunked'])(
+    'is answered and read to its end, so that a client that only writes hears of it (%s)',
+    async (framing) => {
+      const board = await start();
+      const head = `POST /p/${REF}/rest/v1/todos HTTP/1.1\r\nhost: x\r\napikey: ${SERVICE}\r\ncontent-type: application/json\r\n`;
+      const socket = await half(board.port, `${head}${framing}\r\n\r\n`);
+      const failures: unknown[] = [];
+      socket.removeAllListeners('error').on('error', (error) => failures.push(error));
+      let text = '';
+      socket.setEncoding('utf8').on('data', (chunk) => {
+        text += chunk;
+      });
+      const piece = ' '.repeat(1_000_000);
+      const chunk = framing.startsWith('content') ? piece : `${piece.length.toString(16)}\r\n${piece}\r\n`;
+      for (let sent = 0; sent < 20; sent += 1) {
+        await new Promise<void>((resolve) => socket.write(chunk, () => resolve()));
+      }
+      if (!framing.startsWith('content')) socket.write('0\r\n\r\n');
+      socket.write('GET /livez HTTP/1.1\r\nhost: x\r\n\r\n');
+      await until(() => text.includes('HTTP/1.1 200') || failures.length > 0);
+      expect(failures).toEqual([]);
+      expect(text).toMatch(/^HTTP\/1.1 413 [\s\S]*MAG_BODY_TOO_LARGE/);
+    },
+  );
+});

@@ -37,6 +37,15 @@ function decorate(request: FastifyRequest, reply: FastifyReply): void {
   for (let at = 0; at < CORS.length; at += 2) reply.header(CORS[at] ?? '', CORS[at + 1]);
 }
 
+/**
+ * The rest of a body that is too large is read and dropped, for as long as a request may take. Fastify would close the
+ * connection instead, and a client that is still writing would meet a reset and not the reply.
+ */
+function readOn(request: FastifyRequest, reply: FastifyReply): void {
+  reply.removeHeader('connection');
+  request.raw.resume();
+}
+
 /** Answers with the error's own status and body, whatever was thrown. */
 export function replyWithError(
   request: FastifyRequest,
@@ -48,6 +57,7 @@ export function replyWithError(
   const headers = errorHeaders(known);
   for (let at = 0; at < headers.length; at += 2) reply.header(headers[at] ?? '', headers[at + 1]);
   decorate(request, reply);
+  if (known.code === 'MAG_BODY_TOO_LARGE') readOn(request, reply);
   return reply.status(known.status).type(JSON_TYPE).send(errorBody(known));
 }
 
