@@ -268,6 +268,8 @@ export const LIMITS = {
   loginTickets: 16,
   loginTicketMs: 10 * 60_000,
   consoleSessionMs: 12 * 3_600_000,
+  /** Signed-out console sessions remembered; beyond it the oldest is valid again until its end. */
+  closedSessions: 1_000,
   /** Audit entries that wait for their fsync; beyond it the action that wants one is refused. */
   auditQueue: 1_024,
   /** How much of the newest audit file is checked at boot; the whole trail is checked by verify(). */

@@ -83,6 +83,7 @@ function handlers(context: ComponentContext, shelf: Shelf): AdminHandlers {
     ADMIN_VERIFY: async ({ credential }) =>
       shelf.take('sessions').verifyToken(credential) || shelf.take('adminKey').verify(credential),
     SESSION_OPEN: async (request) => projects().SESSION_OPEN(request),
+    SESSION_CLOSE: async (request) => projects().SESSION_CLOSE(request),
     PROJECT_CREATE: async (request) => projects().PROJECT_CREATE(request),
     PROJECT_LIST: async (request) => projects().PROJECT_LIST(request),
     PROJECT_GET: async (request) => projects().PROJECT_GET(request),

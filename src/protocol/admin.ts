@@ -14,6 +14,7 @@ export interface AdminRequests {
     readonly request: { readonly key: string } | { readonly ticket: string };
     readonly reply: { readonly token: string; readonly expiresInSeconds: number };
   };
+  SESSION_CLOSE: { readonly request: { readonly token: string }; readonly reply: null };
   PROJECT_CREATE: {
     readonly request: { readonly name: string; readonly engine: EngineKind; readonly actor: string };
     readonly reply: ProjectView;

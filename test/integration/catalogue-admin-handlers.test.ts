@@ -38,6 +38,8 @@ describe('admin requests', () => {
       false,
       false,
     ]);
+    await handlers.SESSION_CLOSE({ token });
+    expect(await verify(token)).toBe(false);
   });
 
   it('open a session by a ticket once, and audit who was let in and who was not', async () => {

@@ -29,6 +29,7 @@ beforeAll(async () => {
       if ('key' in request && request.key === ADMIN) return { token: 'mag_session_t', expiresInSeconds: 60 };
       throw new MagError('MAG_ADMIN_KEY_INVALID');
     },
+    SESSION_CLOSE: () => null,
     ADMIN_VERIFY: ({ credential }: { credential: string }) =>
       credential === ADMIN || credential === 'mag_session_t',
     METRICS: () => 'mag_up 1\n',
@@ -141,7 +142,12 @@ describe('the console session', () => {
     expect(cookie).toBe('mag_session=mag_session_t; Path=/admin; Max-Age=60; HttpOnly; SameSite=Strict');
     const listed = await board.get('/admin/v1/projects', { cookie: cookie.split(';')[0] ?? '' });
     expect(listed.status).toBe(200);
+    expect(asked('ADMIN_VERIFY').length).toBe(1);
+    await board.get('/admin/v1/projects', { cookie: cookie.split(';')[0] ?? '' });
+    // Never remembered: signing out is to hold for every worker at once.
+    expect(asked('ADMIN_VERIFY').length).toBe(2);
     const closed = await board.call('DELETE', '/admin/v1/session', undefined, { cookie });
+    expect(asked('SESSION_CLOSE')).toEqual([{ token: 'mag_session_t' }]);
     expect([closed.status, closed.headers.get('set-cookie')]).toEqual([
       204,
       'mag_session=; Path=/admin; Max-Age=0; HttpOnly; SameSite=Strict',

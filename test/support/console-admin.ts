@@ -58,6 +58,7 @@ export function consoleAdmin(system: ActorSystem, origin: () => string): AdminPo
       if (!right) throw new MagError('MAG_ADMIN_KEY_INVALID');
       return { token: TOKEN, expiresInSeconds: 3_600 };
     },
+    SESSION_CLOSE: () => null,
     ENGINES: () =>
       (['sqlite', 'postgres', 'mysql', 'mongodb', 'redis'] as const).map((engine, index) => ({
         engine,

@@ -178,6 +178,14 @@ describe('console sessions', () => {
     expect(sessions.verifyToken(token)).toBe(false);
   });
 
+  it('end when they are signed out, each on its own', () => {
+    const sessions = createConsoleSessions(masterKey, 'print', movableClock().host);
+    const [mine, other] = [sessions.issueToken().token, sessions.issueToken().token];
+    sessions.closeToken(mine);
+    sessions.closeToken('mag_session_guess');
+    expect([sessions.verifyToken(mine), sessions.verifyToken(other)]).toEqual([false, true]);
+  });
+
   it('end when the admin key changes', () => {
     const { token } = createConsoleSessions(masterKey, 'print', host).issueToken();
     expect(createConsoleSessions(masterKey, 'another', host).verifyToken(token)).toBe(false);

@@ -27,6 +27,10 @@ export function adminHandlers(
   return {
     ADMIN_VERIFY: async ({ credential }) => sessions.verifyToken(credential) || adminKey.verify(credential),
     SESSION_OPEN: (request) => openSession(request, deps),
+    SESSION_CLOSE: async ({ token }) => {
+      sessions.closeToken(token);
+      return null;
+    },
     PROJECT_CREATE: ({ name, engine, actor }) => catalogue.create(name, engine, actor),
     PROJECT_LIST: async () => catalogue.list(),
     PROJECT_GET: async ({ ref }) => catalogue.get(ref),

@@ -48,7 +48,7 @@ function presented(headers: IncomingHttpHeaders, token: string | undefined): Pre
 }
 
 /**
- * Knows the operator: admin key or console session, verified by the main thread, a right answer remembered as a
+ * Knows the operator: admin key or console session, verified by the main thread, a right key remembered as a
  * digest for LIMITS.adminVerifyMs. Wrong ones are asked about each time, and only a few at once.
  */
 export class AdminAuth {
@@ -71,14 +71,11 @@ export class AdminAuth {
     const until = this.#right.get(digest);
     if (until !== undefined && this.#ports.host.now() < until) return found.actor;
     if (!(await this.#ask(found.credential))) throw new MagError('MAG_ADMIN_KEY_INVALID');
+    // Signing out takes effect at once: another edge worker would go on taking what it remembers for right.
+    if (found.credential.startsWith(`${SESSION_COOKIE}_`)) return found.actor;
     if (this.#right.size >= LIMITS.adminCredentials) this.#right.clear();
     this.#right.set(digest, this.#ports.host.now() + LIMITS.adminVerifyMs);
     return found.actor;
-  }
-
-  /** A session that was closed is asked about again. */
-  forget(credential: string): void {
-    this.#right.delete(hash('sha256', credential, 'hex'));
   }
 
   async #ask(credential: string): Promise<boolean> {

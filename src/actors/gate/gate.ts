@@ -104,7 +104,7 @@ async function build(ports: EdgePorts, options: GateOptions): Promise<Doors> {
     boardRoutes(scope, ports, files);
     projectRoutes(scope, ports, budget);
     broadcastRoutes(scope, ports, () => doors.broadcast);
-    scope.register(async (admin: App) => sessionRoutes(admin, ports, auth), { prefix: '/admin/v1' });
+    scope.register(async (admin: App) => sessionRoutes(admin, ports), { prefix: '/admin/v1' });
     scope.register(async (admin: App) => adminRoutes(admin, ports, auth), { prefix: '/admin/v1' });
   });
   await app.ready();
