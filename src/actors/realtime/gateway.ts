@@ -51,7 +51,7 @@ export interface RealtimeGateway {
     options?: { readonly isPrivate?: boolean },
   ): void;
   stats(): RealtimeStats;
-  /** Refuses new sockets, closes all with 1001, and waits (at most LIMITS.drainSeconds) until they are gone. */
+  /** Refuses new sockets, closes all with 1001, and waits until they are gone, or LIMITS.socketCloseMs are over. */
   drain(): Promise<void>;
   /** Ends everything at once. */
   close(): Promise<void>;
@@ -153,7 +153,8 @@ class Gateway implements RealtimeGateway {
       return connection.whenGone();
     });
     const timeUp = new AbortController();
-    const limit = sleep(this.#ports.host, LIMITS.drainSeconds * 1_000, timeUp.signal).catch(() => {});
+    // A client that is gone never answers: one of them would use up the time of all requests in flight.
+    const limit = sleep(this.#ports.host, LIMITS.socketCloseMs, timeUp.signal).catch(() => {});
     await Promise.race([Promise.all(waiting), limit]);
     timeUp.abort();
     for (const connection of this.#sockets) connection.cut();
