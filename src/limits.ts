@@ -61,6 +61,11 @@ export const LIMITS = {
   inlineRows: 1_000,
   /** Longest SQLite string or blob; without it one row blocks an edge thread for seconds. */
   sqliteValueBytes: 16 * 1024 * 1024,
+  /**
+   * Longest value or row that an edge thread's own connection reads or writes; SQLite stops at it. A page of a hundred
+   * rows that grew to megabytes each would end the thread before anybody had added up their size.
+   */
+  inlineValueBytes: 256 * 1024,
   /** Text of one SQL statement or script; SQLite's parser holds all of it. */
   sqlBytes: 8 * 1024 * 1024,
   /** A LIKE or GLOB pattern with many wildcards costs time exponential in them. */

@@ -16,6 +16,8 @@ export interface ConnectionOptions {
   readonly busyTimeout: number;
   /** WAL pages after which a commit checkpoints; 0: never, since a checkpoint would block an edge thread. */
   readonly checkpointPages: number;
+  /** Longest value or row; default LIMITS.sqliteValueBytes. */
+  readonly valueBytes?: number;
 }
 
 /**
@@ -29,7 +31,7 @@ export function openTenantConnection(options: ConnectionOptions): TenantConnecti
     defensive: true,
     limits: {
       attach: 0,
-      length: LIMITS.sqliteValueBytes,
+      length: options.valueBytes ?? LIMITS.sqliteValueBytes,
       sqlLength: LIMITS.sqlBytes,
       likePatternLength: LIMITS.likePatternBytes,
       triggerDepth: LIMITS.sqliteTriggerDepth,

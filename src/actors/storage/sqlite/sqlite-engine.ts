@@ -13,7 +13,7 @@ import type {
 } from '../storage-process/storage-request.ts';
 import { withinInlineBounds } from './inline-rule.ts';
 import { decodeSchema } from './schema-codec.ts';
-import { isBusy, isStaleSchema, toPublicError } from './sqlite-errors.ts';
+import { isBusy, isStaleSchema, isTooBig, toPublicError } from './sqlite-errors.ts';
 import type { SqliteSchema } from './sqlite-schema.ts';
 import { SqliteSession } from './sqlite-session.ts';
 import { onlyReads, splitStatements } from './statement-splitter.ts';
@@ -69,6 +69,7 @@ class SqliteEngine implements Engine {
       file: options.file,
       busyTimeout: 0,
       checkpointPages: 0,
+      valueBytes: LIMITS.inlineValueBytes,
       inlineOnly: true,
     });
     this.#wal = new WalMonitor(options.file);
@@ -104,7 +105,7 @@ class SqliteEngine implements Engine {
       const known = this.#knownSchema();
       if (known !== null) return known;
     } catch (error) {
-      if (!isBusy(error)) throw toPublicError(error);
+      if (!isBusy(error) && !isTooBig(error)) throw toPublicError(error);
     }
     const { file } = this.#options;
     const { body } = await this.#run({ op: 'schema', file }, 'read', context);
@@ -145,20 +146,29 @@ class SqliteEngine implements Engine {
    * table changed under it is made again, once.
    */
   #inline(query: Query, shape: QueryShape, context: ExecuteContext): QueryResult | null {
-    this.#refresh();
-    if (!this.#schemaFits()) return null;
     let result: QueryResult | null;
     try {
-      result = this.#runHere(query, shape, context);
+      this.#refresh();
+      if (!this.#schemaFits()) return null;
+      result = this.#planned(query, shape, context);
     } catch (error) {
-      if (!isStaleSchema(error)) throw error;
-      this.#session.forgetSchema();
-      result = this.#runHere(query, shape, context);
+      if (isTooBig(error)) return null;
+      throw error;
     }
     if (result === null) return null;
     this.counters.inline += 1;
     if (query.kind !== 'select') this.#wrote(context);
     return result;
+  }
+
+  #planned(query: Query, shape: QueryShape, context: ExecuteContext): QueryResult | null {
+    try {
+      return this.#runHere(query, shape, context);
+    } catch (error) {
+      if (!isStaleSchema(error)) throw error;
+      this.#session.forgetSchema();
+      return this.#runHere(query, shape, context);
+    }
   }
 
   #runHere(query: Query, shape: QueryShape, context: ExecuteContext): QueryResult | null {

@@ -13,6 +13,9 @@ const primaryCode = (error: SqliteFailure): number => error.errcode & 0xff;
 /** Another connection holds the write lock; the statement did nothing. */
 export const isBusy = (error: unknown): boolean => isSqliteFailure(error) && primaryCode(error) === 5;
 
+/** A value or row is longer than this connection may touch; the statement did nothing. */
+export const isTooBig = (error: unknown): boolean => isSqliteFailure(error) && primaryCode(error) === 18;
+
 /** The statement was compiled against a schema that is no more: a table, column or index went away. */
 export const isStaleSchema = (error: unknown): boolean =>
   isSqliteFailure(error) &&
