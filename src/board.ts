@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { printBanner } from './actors/bios/banner.ts';
 import { removeBoardFile, writeBoardFile } from './actors/bios/board-file.ts';
 import type { Board, StartBoardOptions } from './actors/bios/board-handle.ts';
@@ -15,7 +14,6 @@ import { catalogue } from './board/catalogue.ts';
 import { EdgeNews } from './board/edge-news.ts';
 import { edges, mindEdges } from './board/edges.ts';
 import { engines } from './board/engines.ts';
-import { entryUrl } from './board/entry-url.ts';
 import { foundation } from './board/foundation.ts';
 import { INTENSITY } from './board/restarts.ts';
 import { audit, feed, permits, scope } from './board/services.ts';
@@ -23,6 +21,7 @@ import { Shelf } from './board/shelf.ts';
 import { SlotHealth } from './board/status.ts';
 import { storage } from './board/storage.ts';
 import { recordFailures } from './board/trail.ts';
+import { version } from './board/version.ts';
 import { MagError } from './errors.ts';
 import { LIMITS } from './limits.ts';
 import type { BootStage } from './protocol/board-status.ts';
@@ -93,14 +92,6 @@ const components = (shelf: Shelf): readonly BootComponent[] => [
     }),
   ),
 ];
-
-const version = (): string => {
-  const manifest = new URL(
-    entryUrl('package').pathname.endsWith('.ts') ? '../package.json' : '../../package.json',
-    import.meta.url,
-  );
-  return String(JSON.parse(readFileSync(manifest, 'utf8')).version);
-};
 
 async function announce(shelf: Shelf): Promise<void> {
   const { config, host, system } = shelf;

@@ -19,8 +19,8 @@ const HELP = `mag COMMAND [options]
   sql        REF 'SELECT …'
   actors     ls | crash PATH | restart PATH
 
-mag COMMAND --help says more. Exit codes: 0 done, 1 the board refused, 2 wrong usage or configuration,
-3 boot failed or not ready, 4 the data folder is held by another board.
+mag COMMAND --help says more; mag --version says which this is. Exit codes: 0 done, 1 the board refused,
+2 wrong usage or configuration, 3 boot failed or not ready, 4 the data folder is held by another board.
 `;
 
 const processTerminal = (): Terminal => ({
@@ -37,6 +37,11 @@ export async function main(args: readonly string[], terminal: Terminal = process
   if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
     (name === undefined ? terminal.err : terminal.out)(HELP);
     return name === undefined ? EXIT.usage : EXIT.ok;
+  }
+  if (name === '--version' || name === '-v') {
+    const { version } = await import('../board/version.ts');
+    terminal.out(`${version()}\n`);
+    return EXIT.ok;
   }
   try {
     const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;

@@ -206,6 +206,11 @@ describe('mag', () => {
     expect(out).toContain('--json');
   });
 
+  it('says its version', async () => {
+    const { code, out } = await mag(['--version']);
+    expect([code, out]).toEqual([0, expect.stringMatching(/^\d+\.\d+\.\d+\n$/)]);
+  });
+
   it('start exits 2 on a wrong setting, naming every one', async () => {
     const { code, err } = await mag(['start', '--prot', '1'], { MAG_PORT: 'x' });
     expect(code).toBe(2);
