@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { LIMITS } from '../../src/limits.ts';
 import { eventually, type NewProject, startTestBoard, type TestBoard } from '../support/board.ts';
 import { childrenOf, isRunning } from '../support/child-processes.ts';
 
@@ -89,5 +91,37 @@ describe.each(['sqlite', 'postgres'])('SIGTERM while statements run on %s', (eng
     expect(board.output()).not.toContain('not drained within');
     await eventually(async () => !children.some(isRunning), 'the end of its children');
     expect(JSON.parse(readFileSync(join(board.folder, 'run/children.json'), 'utf8'))).toEqual([]);
+  });
+});
+
+describe('SIGTERM while clients do not play along', () => {
+  /** A connection that sent this and then nothing more. */
+  const stuck = (from: TestBoard, text: string): Promise<Socket> =>
+    new Promise((resolve) => {
+      const socket = connect(Number(new URL(from.url).port), '127.0.0.1', () => {
+        socket.write(text);
+        resolve(socket);
+      });
+      socket.on('error', () => {});
+    });
+
+  it('waits seconds, not the whole time, for requests that never arrive and closes that nobody answers', async () => {
+    board = await startTestBoard();
+    const project = await board.createProject('rude');
+    const { socket } = await openSocket(project);
+    socket.pause();
+    const head = 'POST /p/x/sql/v1 HTTP/1.1\r\nHost: x\r\ncontent-type: application/json\r\n';
+    const sockets = await Promise.all([
+      stuck(board, ''),
+      stuck(board, head),
+      stuck(board, `${head}content-length: 100\r\n\r\n{`),
+    ]);
+    await sleep(300);
+    const asked = performance.now();
+    board.kill('SIGTERM');
+    expect(await board.exited).toEqual({ code: 0, signal: null });
+    expect(performance.now() - asked).toBeLessThan(LIMITS.socketCloseMs + 1_500);
+    for (const each of sockets) each.destroy();
+    socket.terminate();
   });
 });

@@ -133,12 +133,19 @@ function guarded(handler: UpgradeHandler, auth: AdminAuth): UpgradeHandler {
   };
 }
 
-/** Ends the server once what is in flight is done, or after `seconds`. */
+/**
+ * Ends the server once what is in flight is done, or after `seconds`. A request that is still arriving gets less: one
+ * that never arrives whole would use up the time of all others.
+ */
 function finish(ports: EdgePorts, doors: Doors, seconds: number): Promise<void> {
   return new Promise((resolve) => {
     const { server } = doors.app;
+    const arriving = ports.host.setTimer(Math.min(seconds * 1_000, LIMITS.socketCloseMs), () =>
+      doors.guard.destroyHalfOpen(),
+    );
     const cut = ports.host.setTimer(seconds * 1_000, () => doors.guard.destroyAll());
     server.close(() => {
+      ports.host.clearTimer(arriving);
       ports.host.clearTimer(cut);
       resolve();
     });

@@ -69,6 +69,11 @@ export class SocketGuard {
     this.#halfOpen.delete(socket);
   }
 
+  /** Sockets whose request has not arrived whole. */
+  destroyHalfOpen(): void {
+    for (const socket of this.#halfOpen) socket.destroy();
+  }
+
   destroyAll(): void {
     for (const socket of this.#open) socket.destroy();
   }
