@@ -159,6 +159,8 @@ export const LIMITS = {
   frameBytes: 1024 * 1024,
   channelsPerSocket: 100,
   bindingsPerChannel: 100,
+  /** Text of all bindings on a socket: each is kept as a parsed filter and held against every change of its table. */
+  bindingBytesPerSocket: 256 * 1024,
   /** Bytes a slow consumer may have waiting before it is closed with 3008. */
   outboxBytes: 4 * 1024 * 1024,
   /** Bytes that wait for the end of the turn; more are handed to the socket at once, so that a burst can drain. */

@@ -45,6 +45,8 @@ export interface JoinConfig {
   readonly presence: boolean;
   readonly isPrivate: boolean;
   readonly bindings: readonly Binding[];
+  /** Characters of the bindings as JSON. */
+  readonly bindingBytes: number;
   readonly extension: Extension | null;
   readonly accessToken: string | null;
 }
@@ -160,6 +162,7 @@ export function parseJoin(payload: unknown): JoinConfig {
   const broadcast = fieldsOf(config.broadcast);
   const presence = fieldsOf(config.presence);
   const presenceKey = textOf(presence.key, 'presence.key', '');
+  const bindings = bindingsOf(config.postgres_changes);
   if (Buffer.byteLength(presenceKey) > LIMITS.topicBytes) throw invalid('presence.key is too long');
   return {
     self: broadcast.self === true,
@@ -168,7 +171,8 @@ export function parseJoin(payload: unknown): JoinConfig {
     // Clients before the flag existed expect presence wherever they name it.
     presence: config.presence !== undefined && presence.enabled !== false,
     isPrivate: config.private === true,
-    bindings: bindingsOf(config.postgres_changes),
+    bindings,
+    bindingBytes: bindings.length === 0 ? 0 : JSON.stringify(bindings.map(({ echo }) => echo)).length,
     extension: extensionOf(config.magmobo),
     accessToken: accessTokenOf(payload),
   };

@@ -113,6 +113,11 @@ describe('a join', () => {
     ['a bad event', { postgres_changes: [{ event: 'UPSERT', table: 'todos' }] }, 'MAG_BAD_REQUEST'],
     ['bindings that are no list', { postgres_changes: 7 }, 'MAG_BAD_REQUEST'],
     ['a bad overflow policy', { magmobo: { overflow: 'explode' } }, 'MAG_BAD_REQUEST'],
+    [
+      'bindings that are too long',
+      { postgres_changes: Array(30).fill({ table: 'todos', filter: `title=eq.${'x'.repeat(10_000)}` }) },
+      'MAG_CHANNEL_LIMIT',
+    ],
     ['too many bindings', { postgres_changes: Array(101).fill({ table: 'todos' }) }, 'MAG_CHANNEL_LIMIT'],
   ])('is refused for %s, and the socket goes on', async (_what, config, code) => {
     const client = await open();

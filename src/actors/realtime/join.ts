@@ -124,6 +124,15 @@ function requireRoom(connection: Connection, topic: string): void {
   }
 }
 
+/** Throws MAG_CHANNEL_LIMIT where the bindings of a socket would take too much together. */
+function requireBindingRoom(connection: Connection, config: JoinConfig): void {
+  if (config.bindingBytes === 0) return;
+  const limit = LIMITS.bindingBytesPerSocket;
+  let held = config.bindingBytes;
+  for (const channel of connection.channels.values()) held += channel.config.bindingBytes;
+  if (held > limit) throw new MagError('MAG_CHANNEL_LIMIT', { limit, what: 'bytes of bindings on a socket' });
+}
+
 /** Throws MAG_CHANNEL_PRIVATE where the channel is private and nobody is signed in. */
 export function requirePrivate(principal: Principal, config: JoinConfig, topic: string): void {
   if (!config.isPrivate || principal.role !== 'anon') return;
@@ -142,6 +151,7 @@ export function join(context: GatewayContext, connection: Connection, message: P
   }
   requireRoom(connection, message.topic);
   const config = parseJoin(message.payload);
+  requireBindingRoom(connection, config);
   const { handle } = connection.project;
   const principal = context.identify(handle, connection.apikey, config.accessToken ?? undefined);
   requirePrivate(principal, config, message.topic);
