@@ -115,6 +115,15 @@ export function writing(subject: () => Subject): void {
       expect(await subject().rows(key)).toEqual([{ a: 1, b: 2, v: null }]);
     });
 
+    it('into a table without a key is a plain insert, whichever way conflicts were to be resolved', async () => {
+      await subject().sql('create table keyless (code text unique)');
+      for (const resolution of ['merge', 'ignore'] as const) {
+        const query = insert([{ code: resolution }], { table: 'keyless', onConflict: { resolution } });
+        expect((await subject().execute(query)).rowCount).toBe(1);
+        await expect(subject().execute(query)).rejects.toMatchObject({ code: '23505', status: 409 });
+      }
+    });
+
     it('refuses a target that no unique constraint backs', async () => {
       const query = insert([{ name: 'a' }], { onConflict: { resolution: 'merge', columns: ['qty'] } });
       await expect(subject().execute(query)).rejects.toMatchObject({ code: '42P10', status: 400 });

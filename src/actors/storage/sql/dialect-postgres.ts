@@ -42,9 +42,8 @@ export const postgresDialect: Dialect = {
     const target = conflict.columns ?? primaryKey(table);
     const list = target.map((name) => postgresDialect.quoteIdentifier(name)).join(', ');
     const names = columns.map((column) => postgresDialect.quoteIdentifier(column.name));
-    if (conflict.resolution === 'ignore' || names.length === 0)
-      return list === '' ? 'ON CONFLICT DO NOTHING' : `ON CONFLICT (${list}) DO NOTHING`;
     if (list === '') return ''; // Nothing to conflict on: PostgREST inserts plainly, too.
+    if (conflict.resolution === 'ignore' || names.length === 0) return `ON CONFLICT (${list}) DO NOTHING`;
     const assignments = names.map((name) => `${name} = EXCLUDED.${name}`).join(', ');
     return `ON CONFLICT (${list}) DO UPDATE SET ${assignments}`;
   },
