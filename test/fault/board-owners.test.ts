@@ -96,3 +96,31 @@ describe('a catalogue that an operator stopped', () => {
     expect((await board.admin('GET', '/admin/v1/projects')).status).toBe(200);
   });
 });
+
+describe('the providers of the engines', () => {
+  it('are found anew each time: projects are made and dropped through whichever incarnation is up', async () => {
+    for (const path of ['board/engines/sqlite', 'board/engines/postgres', 'board/engines']) {
+      await crash(path);
+      for (const engine of ['sqlite', 'postgres']) {
+        const name = `after-${path.slice(6).replace('/', '-')}-${engine}`;
+        const project = await eventually(() => board.createProject(name, engine), `a project on ${engine}`);
+        expect((await board.sql(project, 'select 1 as one')).status).toBe(200);
+        expect((await board.admin('DELETE', `/admin/v1/projects/${project.ref}`)).status).toBeLessThan(300);
+        expect((await board.sql(project, 'select 1 as one')).status).toBe(404);
+      }
+    }
+  });
+
+  it('that are stopped refuse with a typed 503, and the other engine works', async () => {
+    await command('board/engines/postgres', 'stop');
+    const refused = await board.admin<{ code: string }>('POST', '/admin/v1/projects', {
+      name: 'refused',
+      engine: 'postgres',
+    });
+    expect([refused.status, refused.body.code]).toEqual([503, 'MAG_COMPONENT_UNAVAILABLE']);
+    expect(refused.headers.get('retry-after')).not.toBeNull();
+    expect((await board.createProject('accepted', 'sqlite')).status).toBe('ready');
+    await command('board/engines/postgres', 'restart');
+    expect((await board.createProject('accepted-pg', 'postgres')).status).toBe('ready');
+  });
+});
