@@ -1,4 +1,7 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createClient } from '@supabase/supabase-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BoardStatus } from '../../src/protocol/board-status.ts';
 import { eventually, findNode, type NewProject, startTestBoard, type TestBoard } from '../support/board.ts';
@@ -122,5 +125,31 @@ describe('the providers of the engines', () => {
     expect((await board.createProject('accepted', 'sqlite')).status).toBe('ready');
     await command('board/engines/postgres', 'restart');
     expect((await board.createProject('accepted-pg', 'postgres')).status).toBe('ready');
+  });
+});
+
+describe('a feed that was down while its project was deleted', () => {
+  it.each(['sqlite', 'postgres'])('removes what it left of it on %s when it is back', async (engine) => {
+    const project = await board.createProject(`followed-${engine}`, engine);
+    await board.sql(project, 'create table rows (id bigint primary key)');
+    const client = createClient(project.url, project.keys.service);
+    await new Promise<void>((resolve) => {
+      client
+        .channel('rows')
+        .on('postgres_changes', { event: '*', schema: 'public', table: 'rows' }, () => {})
+        .subscribe((status) => status === 'SUBSCRIBED' && resolve());
+    });
+    client.realtime.disconnect();
+    const marker = join(board.folder, 'projects', project.ref, 'feed.active');
+    expect(existsSync(marker)).toBe(true);
+    await command('board/feed', 'stop');
+    const dropped = await board.admin('DELETE', `/admin/v1/projects/${project.ref}`);
+    expect(dropped.status, JSON.stringify(dropped.body)).toBeLessThan(300);
+    await command('board/feed', 'restart');
+    const left = (): string[] => {
+      const folder = join(board.folder, 'projects', project.ref);
+      return existsSync(folder) ? readdirSync(folder) : [];
+    };
+    await eventually(async () => left().length === 0, 'the end of its files');
   });
 });

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describeError, MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
@@ -41,6 +41,8 @@ export interface FeedHubOptions {
 export interface FeedHub {
   /** Answers a request; what it returns, or rejects with, is the reply. */
   handle(request: FeedRequest): unknown;
+  /** Projects whose feed left its files: it was activated before, and not dropped. */
+  marked(): readonly string[];
   /** Takes up the feeds among these projects that were activated before; one that cannot be opened is retried. */
   restore(refs: readonly string[]): Promise<void>;
   /** Forgets followers under a path: their thread is gone. */
@@ -89,6 +91,11 @@ class Hub implements FeedHub {
       case 'FEED_DROP':
         return this.#drop(request.ref);
     }
+  }
+
+  marked(): readonly string[] {
+    const projects = join(this.#options.dataDir, 'projects');
+    return existsSync(projects) ? readdirSync(projects).filter((ref) => existsSync(this.#marker(ref))) : [];
   }
 
   async restore(refs: readonly string[]): Promise<void> {

@@ -32,7 +32,11 @@ export default function feed({ dataDir }: FeedInput): ChildSpec {
     const restore = async (): Promise<void> => {
       while (!signal.aborted) {
         try {
-          return await hub.restore(await catalogue.ask<readonly string[]>({ type: 'FEED_PROJECTS' }));
+          // Looked at before the question: whoever is not in its answer was dropped while no feed was up to hear it.
+          const marked = hub.marked();
+          const refs = await catalogue.ask<readonly string[]>({ type: 'FEED_PROJECTS' });
+          for (const ref of marked) if (!refs.includes(ref)) await hub.handle({ type: 'FEED_DROP', ref });
+          return await hub.restore(refs);
         } catch (error) {
           log.warn({ error: describeError(error) }, 'the catalogue did not say which feeds to take up');
           await sleep(host, RETRY_MS, signal).catch(() => {});
