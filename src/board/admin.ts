@@ -34,6 +34,16 @@ const isWithin = (path: string, root: string): boolean => path === root || path.
 const carriesReply = (path: string): boolean =>
   path === 'board' || isWithin(path, 'board/admin') || isWithin(path, 'board/edges');
 
+/** What every command comes through: without them no command could bring them back. A crash or restart is no matter. */
+const WAY_IN: readonly string[] = ['board/admin', 'board/audit', 'board/edges'];
+
+function requireWayBack({ path, command }: CommandRequest): void {
+  if ((command !== 'stop' && command !== 'pause') || !WAY_IN.includes(path)) return;
+  throw new MagError('MAG_BAD_REQUEST', {
+    problem: `every command comes through ${path}: after a ${command} none could bring it back; restart it instead`,
+  });
+}
+
 const isIn = (tree: ActorNode, path: string): boolean =>
   tree.path === path || tree.children.some((child) => isIn(child, path));
 
@@ -53,6 +63,7 @@ async function commandLater(
 async function runCommand(context: ComponentContext, shelf: Shelf, request: CommandRequest): Promise<null> {
   const { path, command, reason, actor, fault } = request;
   if (command === 'crash' && !shelf.config.faultInjection) throw new MagError('MAG_FAULT_INJECTION_DISABLED');
+  requireWayBack(request);
   const { system } = context;
   // Before the fact: a crash of the audit log itself, or of what answers here, must be in the trail too.
   await auditPort(system).append({
