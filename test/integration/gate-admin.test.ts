@@ -107,6 +107,12 @@ describe('the admin API', () => {
     expect((await board.call('DELETE', '/admin/v1/projects/x', undefined, key)).status).toBe(204);
   });
 
+  it('leaves it to the catalogue which names are valid', async () => {
+    const named = { name: 'Übung 1', engine: 'sqlite' };
+    expect((await board.call('POST', '/admin/v1/projects', named, key)).status).toBe(201);
+    expect(asked('PROJECT_CREATE')).toEqual([{ ...named, actor: 'admin' }]);
+  });
+
   it('leaves it to the catalogue which settings are valid', async () => {
     const path = '/admin/v1/projects/r/settings';
     for (const method of ['PUT', 'PATCH']) {

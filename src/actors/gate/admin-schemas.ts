@@ -18,7 +18,8 @@ export const projectBody = {
   ...closed,
   required: ['name', 'engine'],
   properties: {
-    name: { ...text(LIMITS.projectNameChars), pattern: '^[A-Za-z0-9][A-Za-z0-9 _.-]*$' },
+    // The catalogue says which characters a name may have.
+    name: text(LIMITS.projectNameChars),
     engine: { ...text(32), examples: ENGINE_KINDS },
   },
 };
