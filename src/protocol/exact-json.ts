@@ -3,6 +3,8 @@ import type { JsonValue } from './query.ts';
 
 /** Sixteen digits in a row: the shortest text that can hold an integer beyond 2^53. */
 const LONG_NUMBER = /\d{16}/;
+/** A number with an exponent of three digits, outside of a string as far as what stands before it tells. */
+const HUGE_NUMBER = /(?:^|[:,[])\s*-?\d+(?:\.\d+)?[eE]\+?\d{3}/;
 const INTEGER = /^-?\d+$/;
 /** Longest integer kept exact; no engine's integer has more digits, and a BigInt of millions takes seconds to read. */
 const DIGITS = 400;
@@ -14,6 +16,13 @@ const keepExact = (_key: string, value: unknown, context?: { readonly source?: s
   if (typeof value !== 'number' || Number.isSafeInteger(value)) return value;
   const source = context?.source ?? '';
   return source.length <= DIGITS && INTEGER.test(source) ? BigInt(source) : value;
+};
+
+const keepFinite: typeof keepExact = (key, value, context) => {
+  const kept = keepExact(key, value, context);
+  if (kept === Number.POSITIVE_INFINITY || kept === Number.NEGATIVE_INFINITY)
+    throw new RangeError('a number is too large');
+  return kept;
 };
 
 /** Whether arrays and objects stand inside each other more than `most` deep. Malformed text may give either answer. */
@@ -55,10 +64,17 @@ function endOfString(text: string, start: number): number {
  * A JSON text as a value in which integers beyond 2^53 are BigInts. Throws SyntaxError for what is no JSON, and
  * RangeError for what is nested deeper than LIMITS.jsonDepth: serializers walk values by recursion.
  */
-export function parseExact(text: string): JsonValue {
+export const parseExact = (text: string): JsonValue => parse(text, LONG_NUMBER.test(text) ? keepExact : null);
+
+function parse(text: string, reviver: typeof keepExact | null): JsonValue {
   if (isDeeper(text, LIMITS.jsonDepth)) throw new RangeError(`nested deeper than ${LIMITS.jsonDepth}`);
-  // JSON.parse gives JSON values and nothing else, and the reviver adds BigInts.
-  return (LONG_NUMBER.test(text) ? JSON.parse(text, keepExact as Reviver) : JSON.parse(text)) as JsonValue;
+  // JSON.parse gives JSON values and nothing else, and the revivers add BigInts.
+  return (reviver === null ? JSON.parse(text) : JSON.parse(text, reviver as Reviver)) as JsonValue;
+}
+
+/** The same for what is to be stored; a number beyond the range of doubles, which would be stored as NULL, throws too. */
+export function parseFinite(text: string): JsonValue {
+  return parse(text, LONG_NUMBER.test(text) || HUGE_NUMBER.test(text) ? keepFinite : null);
 }
 
 /** A member of JSON beside TypeScript's library: text that JSON.stringify writes as it is. */

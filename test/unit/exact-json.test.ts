@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LIMITS } from '../../src/limits.ts';
-import { parseExact, stringifyExact } from '../../src/protocol/exact-json.ts';
+import { parseExact, parseFinite, stringifyExact } from '../../src/protocol/exact-json.ts';
 
 const nested = (depth: number): string => `${'['.repeat(depth)}${']'.repeat(depth)}`;
 
@@ -28,6 +28,16 @@ describe('JSON with exact integers', () => {
     expect(() => parseExact(nested(1_000_000))).toThrow(RangeError);
     const text = JSON.stringify([`${'['.repeat(2_000)}"`, '\\', '{'.repeat(2_000)]);
     expect(parseExact(text)).toHaveLength(3);
+  });
+
+  it.each(['1e400', '{"a":[-1.5E+309]}', '9'.repeat(500)])('refuses %s where it is to be stored', (text) => {
+    expect(parseExact(text)).toBeDefined();
+    expect(() => parseFinite(text)).toThrow('a number is too large');
+  });
+
+  it('takes what only looks too large', () => {
+    const value = { id: '1e234567', text: ':1e400', large: 1e300, big: 9007199254740993n };
+    expect(parseFinite(stringifyExact(value))).toEqual(value);
   });
 
   it('reads a number of a hundred thousand digits in no time', () => {

@@ -1,12 +1,12 @@
 import { MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
-import { parseExact } from '../../protocol/exact-json.ts';
+import { parseFinite } from '../../protocol/exact-json.ts';
 import type { JsonValue, Row } from '../../protocol/query.ts';
 
 /** Throws MAG_BAD_JSON. */
 export function parseJson(text: string): JsonValue {
   try {
-    return parseExact(text);
+    return parseFinite(text);
   } catch (cause) {
     const problem = text === '' ? 'the body is empty' : cause instanceof Error ? cause.message : 'malformed';
     throw new MagError('MAG_BAD_JSON', { problem }, { cause });
