@@ -28,8 +28,8 @@ function NewKeys({ project, onClose }: { project: ProjectView; onClose: () => vo
   return (
     <div class="new-keys" role="status">
       <p>
-        <strong>{project.name}</strong> is ready. Keep its keys now; <code>mag project</code> can show them
-        again.
+        <strong>{project.name}</strong> is ready. Keep its keys now; <code>mag project keys</code> can show
+        them again.
       </p>
       <dl>
         {Object.entries(project.keys).map(([role, key]) => (
