@@ -1,9 +1,13 @@
-/** `npm run -s bench -- SUITE [--json] [--rounds N]`: measures a suite and its baselines in turn, in one run. */
+/** `npm run -s bench -- SUITE [--json] [--rounds N] [--only PREFIX]`: measures a suite and its baselines in turn, in one run. */
 import { parseArgs } from 'node:util';
 import { machine, type SuiteReport } from './report.ts';
 
 interface Suite {
-  run(options: { readonly rounds: number; readonly progress: (line: string) => void }): Promise<SuiteReport>;
+  run(options: {
+    readonly rounds: number;
+    readonly only: string;
+    readonly progress: (line: string) => void;
+  }): Promise<SuiteReport>;
 }
 
 const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
@@ -17,6 +21,7 @@ const { values, positionals } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '5' },
+    only: { type: 'string', default: '' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -24,11 +29,17 @@ const name = positionals[0] ?? '';
 const load = SUITES[name];
 const rounds = Number(values.rounds);
 if (values.help || load === undefined || !Number.isInteger(rounds) || rounds < 1) {
-  process.stderr.write(`usage: npm run -s bench -- ${Object.keys(SUITES).join('|')} [--json] [--rounds N]\n`);
+  process.stderr.write(
+    `usage: npm run -s bench -- ${Object.keys(SUITES).join('|')} [--json] [--rounds N] [--only PREFIX]\n`,
+  );
   process.exit(values.help ? 0 : 2);
 }
 const suite = await load();
-const report = await suite.run({ rounds, progress: (line) => process.stderr.write(`${line}\n`) });
+const report = await suite.run({
+  rounds,
+  only: values.only,
+  progress: (line) => process.stderr.write(`${line}\n`),
+});
 if (values.json) {
   process.stdout.write(
     `${JSON.stringify({ suite: name, when: new Date().toISOString(), machine: machine(), ...report })}\n`,

@@ -85,12 +85,19 @@ async function baselineTarget(engine: string, board: TestBoard, project: NewProj
   return String(url);
 }
 
+interface Plan {
+  readonly rounds: number;
+  /** Only the results whose names begin with it. */
+  readonly only: string;
+  readonly progress: (line: string) => void;
+}
+
 async function measureEngine(
   engine: string,
   board: TestBoard,
-  rounds: number,
-  progress: (line: string) => void,
+  { rounds, only, progress }: Plan,
 ): Promise<Record<string, Result>> {
+  if (!OPERATIONS.some((operation) => `${engine}.${operation}`.startsWith(only))) return {};
   const project = await board.createProject(`bench-${engine}`, engine);
   for (const statement of [TABLE[engine], FILL[engine], 'analyze items']) {
     const made = await board.sql(project, statement ?? '');
@@ -100,6 +107,7 @@ async function measureEngine(
   const results: Record<string, Result> = {};
   try {
     for (const operation of OPERATIONS) {
+      if (!`${engine}.${operation}`.startsWith(only)) continue;
       const headers = {
         apikey: project.keys.service,
         ...(operation === 'insert' ? { prefer: 'return=representation' } : {}),
@@ -126,17 +134,11 @@ async function measureEngine(
   return results;
 }
 
-export async function run({
-  rounds,
-  progress,
-}: {
-  rounds: number;
-  progress: (line: string) => void;
-}): Promise<SuiteReport> {
+export async function run(plan: Plan): Promise<SuiteReport> {
   const board = await startTestBoard({ env: { MAG_EDGE_WORKERS: String(THREADS) } });
   try {
-    const sqlite = await measureEngine('sqlite', board, rounds, progress);
-    const postgres = await measureEngine('postgres', board, rounds, progress);
+    const sqlite = await measureEngine('sqlite', board, plan);
+    const postgres = await measureEngine('postgres', board, plan);
     const later = 'not built yet';
     return {
       results: { ...sqlite, ...postgres },

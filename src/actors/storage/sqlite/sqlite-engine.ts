@@ -42,6 +42,11 @@ const LANE_LOOK = 4_096;
 const sqlLane = (statement: string): Lane =>
   statement.length <= LANE_LOOK && onlyReads(splitStatements(statement)) ? 'read' : 'write';
 
+/** Between two tries for the write lock. */
+const LOCK_PAUSE_MS = 1;
+
+const ignore = (): void => {};
+
 const timedOut = (): DatabaseError =>
   new DatabaseError('57014', 'canceling statement due to statement timeout');
 
@@ -51,6 +56,8 @@ class SqliteEngine implements Engine {
   readonly #options: SqliteEngineOptions;
   readonly #host: Host;
   readonly #session: SqliteSession;
+  /** Ends when nobody is trying again for the write lock. */
+  #lockTurn: Promise<void> = Promise.resolve();
   readonly #wal: WalMonitor;
   /** Whether this turn of the event loop has asked for the schema's version already. */
   #schemaIsFresh = false;
@@ -194,11 +201,21 @@ class SqliteEngine implements Engine {
   }
 
   /** Another connection writes: tries again in later turns for a moment, then queues at the project's single writer. */
-  async #retry(query: Query, context: ExecuteContext): Promise<QueryResult> {
+  #retry(query: Query, context: ExecuteContext): Promise<QueryResult> {
     this.counters.busy += 1;
     const until = Math.min(this.#host.now() + LIMITS.busyRetryMs, context.deadline);
-    while (this.#host.now() < until) {
-      await new Promise<void>((resolve) => this.#host.defer(resolve));
+    // One at a time: each try of each that waits would take processor time from whoever holds the lock.
+    const turn = this.#lockTurn.then(() => this.#tryAgain(query, context, until));
+    this.#lockTurn = turn.then(ignore, ignore);
+    return turn;
+  }
+
+  async #tryAgain(query: Query, context: ExecuteContext, until: number): Promise<QueryResult> {
+    // The holder is mostly done within the turn; if it is not, it was put aside and needs the processor.
+    for (let pause = 0; this.#host.now() < until; pause = LOCK_PAUSE_MS) {
+      await new Promise<void>((resolve) =>
+        pause === 0 ? this.#host.defer(resolve) : void this.#host.setTimer(pause, resolve),
+      );
       const refused = this.#refusal(context);
       if (refused !== null) throw refused;
       try {

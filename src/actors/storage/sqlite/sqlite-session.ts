@@ -264,9 +264,13 @@ export class SqliteSession {
     const { database, confinement } = this.connection;
     confinement.asBoard(() => {
       const state = database.prepare('PRAGMA wal_checkpoint(PASSIVE)').get();
-      if (Number(state?.log ?? 0) < LIMITS.checkpointPages * OVERGROWN) return;
+      const frames = Number(state?.log ?? 0);
+      if (frames < LIMITS.checkpointPages) return;
+      // Almost all is moved already: the writers wait for the rest, and then write over the file from its start.
+      // A file that grew all the same is cut.
+      const mode = frames < LIMITS.checkpointPages * OVERGROWN ? 'RESTART' : 'TRUNCATE';
       database.exec(`PRAGMA busy_timeout = ${RESTART_WAIT_MS}`);
-      database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();
+      database.prepare(`PRAGMA wal_checkpoint(${mode})`).get();
       database.exec('PRAGMA busy_timeout = 0');
     });
   }
