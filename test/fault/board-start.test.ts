@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { launch, startTestBoard, temporaryFolder } from '../support/board.ts';
+import { eventually, launch, startTestBoard, temporaryFolder } from '../support/board.ts';
 
 const folders: string[] = [];
 const folder = (): string => {
@@ -114,8 +114,12 @@ describe('a started board', () => {
   it('prints its banner with keys, and the generated admin key only once', async () => {
     const path = folder();
     const first = await startTestBoard({ folder: path, env: { MAG_ADMIN_KEY: '' } });
-    const key = /mag_admin_[A-Za-z0-9_-]+/.exec(first.output())?.[0];
-    expect(key).toBeDefined();
+    // The banner may come after run/board.json, by which the board is known to be up.
+    const key = await eventually(
+      async () => /mag_admin_[A-Za-z0-9_-]+/.exec(first.output())?.[0],
+      'the admin key',
+    );
+    await eventually(async () => first.output().includes('Ctrl-C'), 'the rest of the banner');
     expect(first.output()).toMatch(/mag_anon_[A-Za-z0-9_-]+/);
     expect(first.output()).toContain(`${first.url}/p/`);
     const reply = await fetch(`${first.url}/admin/v1/projects`, {
@@ -125,6 +129,7 @@ describe('a started board', () => {
     expect(((await reply.json()) as { name: string }[]).map((project) => project.name)).toContain('demo');
     await first.stop({ keep: true });
     const second = await startTestBoard({ folder: path, env: { MAG_ADMIN_KEY: '' } });
+    await eventually(async () => second.output().includes('Ctrl-C'), 'the banner');
     expect(second.output()).not.toMatch(/mag_admin_/);
     const again = await fetch(`${second.url}/admin/v1/projects`, {
       headers: { authorization: `Bearer ${key}` },

@@ -45,11 +45,15 @@ export async function signIn(credential: { key: string } | { ticket: string }): 
 }
 
 export async function signOut(): Promise<void> {
+  try {
+    await api.signOut();
+    signInError.value = null;
+  } catch (error) {
+    // Here it is over either way; at the board it may not be.
+    signInError.value = asApiError(error);
+  }
   remember(false);
   session.value = 'signed_out';
-  await api.signOut().catch(() => {
-    // The session ends by itself; there is nobody to tell.
-  });
 }
 
 /** The board no longer accepts our session. */
