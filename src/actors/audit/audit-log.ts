@@ -124,7 +124,7 @@ class GroupWriter {
   async #abandon(): Promise<void> {
     const file = this.#file;
     this.#file = null;
-    await file?.handle.close().catch(() => {});
+    await file?.handle.close().catch(() => {}); // Its write failed already, which was told.
   }
 
   async #open(name: string): Promise<OpenFile> {

@@ -39,7 +39,7 @@ export default function feed({ dataDir }: FeedInput): ChildSpec {
           return await hub.restore(refs);
         } catch (error) {
           log.warn({ error: describeError(error) }, 'the catalogue did not say which feeds to take up');
-          await sleep(host, RETRY_MS, signal).catch(() => {});
+          await sleep(host, RETRY_MS, signal).catch(() => {}); // Stopped: the loop ends by itself.
         }
       }
     };

@@ -149,7 +149,7 @@ export class FeedFollower {
           await this.#restartFromHead(error);
           break;
         }
-        await sleep(this.#ports.host, wait, this.#stopped.signal).catch(() => {});
+        await sleep(this.#ports.host, wait, this.#stopped.signal).catch(() => {}); // Stopped: the loop ends by itself.
         wait = Math.min(wait * 2, LIMITS.backoffCapMs);
       }
     }
