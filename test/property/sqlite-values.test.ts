@@ -87,7 +87,7 @@ describe('values through SQLite', () => {
 
   it('a blob where none is declared comes out as hexadecimal, and only then costs anything', () => {
     const { database, confinement } = session.connection;
-    confinement.asBoard(() => database.exec(`insert into items (note) values (x'00ff')`));
+    confinement.asBoard(() => database.exec(`delete from items; insert into items (note) values (x'00ff')`));
     const query = {
       kind: 'select',
       schema: 'public',

@@ -16,6 +16,7 @@ import {
   builtinTypes,
   createSlot,
   dropSlot,
+  endReader,
   feedSlotName,
   preparePublication,
   readSlot,
@@ -174,9 +175,7 @@ class PostgresFeedLog implements FeedLog {
     const known = this.#file !== null || existsSync(path);
     const file = this.#openFile();
     if (slot !== null && !slot.lost && known && slot.confirmed <= file.lsn) {
-      // A walsender whose client died without a word still holds the slot.
-      if (slot.activePid !== null)
-        await client.query('SELECT pg_terminate_backend($1, 2000)', [slot.activePid]);
+      await endReader(client, name);
       return;
     }
     await dropSlot(client, name);

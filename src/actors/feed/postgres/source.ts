@@ -80,8 +80,6 @@ export interface SlotState {
   readonly confirmed: Lsn;
   /** The server gave up keeping what comes after it. */
   readonly lost: boolean;
-  /** Process id of the walsender that reads it. */
-  readonly activePid: number | null;
 }
 
 /** Null where there is no such slot in this database. */
@@ -89,9 +87,8 @@ export async function readSlot(client: ClientBase, name: string): Promise<SlotSt
   const found = await client.query<{
     lsn: string | null;
     wal_status: string | null;
-    active_pid: number | null;
   }>(
-    `SELECT confirmed_flush_lsn AS lsn, wal_status, active_pid FROM pg_replication_slots
+    `SELECT confirmed_flush_lsn AS lsn, wal_status FROM pg_replication_slots
      WHERE slot_name = $1 AND database = current_database()`,
     [name],
   );
@@ -100,7 +97,6 @@ export async function readSlot(client: ClientBase, name: string): Promise<SlotSt
   return {
     confirmed: parseLsn(row.lsn ?? '0/0'),
     lost: row.lsn === null || row.wal_status === 'lost',
-    activePid: row.active_pid,
   };
 }
 
@@ -113,12 +109,22 @@ export async function createSlot(client: ClientBase, name: string): Promise<Lsn>
   return parseLsn(made.rows[0]?.lsn ?? '0/0');
 }
 
-/** Drops the slot in whatever database it is, ending who reads it. Idempotent. */
-export async function dropSlot(client: ClientBase, name: string): Promise<void> {
+/**
+ * Ends the walsender that reads the slot: its client may have died without a word. Whoever else holds the slot for a
+ * moment is an operator at work on it, and is left alone.
+ */
+export async function endReader(client: ClientBase, name: string): Promise<void> {
   await client.query(
-    'SELECT pg_terminate_backend(active_pid, 2000) FROM pg_replication_slots WHERE slot_name = $1 AND active',
+    `SELECT pg_terminate_backend(reader.pid, 2000) FROM pg_replication_slots AS slot
+     JOIN pg_stat_activity AS reader ON reader.pid = slot.active_pid AND reader.backend_type = 'walsender'
+     WHERE slot.slot_name = $1`,
     [name],
   );
+}
+
+/** Drops the slot in whatever database it is, ending who reads it. Idempotent. */
+export async function dropSlot(client: ClientBase, name: string): Promise<void> {
+  await endReader(client, name);
   await client.query(
     'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1',
     [name],
