@@ -70,6 +70,10 @@ export function launch(folder: string, options: BoardOptions = {}): StartedProce
     env: { ...process.env, MAG_DATA_DIR: folder, MAG_PORT: '0', MAG_ADMIN_KEY: ADMIN_KEY, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // A test that fails half-way leaves no board behind: this one drains by itself after we are gone.
+  const end = (): void => void child.kill('SIGTERM');
+  process.once('exit', end);
+  child.once('exit', () => process.off('exit', end));
   let output = '';
   const keep = (chunk: Buffer): void => {
     output = (output + chunk.toString()).slice(-200_000);
