@@ -245,6 +245,7 @@ class CatalogueService implements Catalogue {
 
   #exclusively<Result>(ref: string, work: () => Promise<Result>): Promise<Result> {
     const before = this.#busy.get(ref) ?? Promise.resolve();
+    // Its failure is its own caller's; the next operation in turn starts all the same.
     const mine = before.catch(() => {}).then(work);
     this.#busy.set(ref, mine);
     const done = (): void => {
