@@ -1,13 +1,15 @@
-import { createSystem, light, nodeHost, supervisor } from '../src/index.ts';
+import { createSystem, light, nodeHost, type Question, supervisor } from '../src/index.ts';
 
 /**
  * A counter that cannot count past two: its supervisor brings it back, starting from zero.
  * Run it with `node examples/supervised-counter.ts`.
  */
-const counter = light<number>('counter', {
+type Counter = { type: 'ADD' } | Question<{ type: 'READ' }, number>;
+
+const counter = light('counter', {
   init: () => 0,
-  receive: (count, message, context) => {
-    if (message.type === 'READ') context.reply(count);
+  receive: (count: number, message: Counter) => {
+    if (message.type === 'READ') message.reply?.(count);
     if (message.type !== 'ADD') return count;
     if (count === 2) throw new Error('three is too many');
     return count + 1;
@@ -24,7 +26,7 @@ await system.start(
 );
 
 // A slot is a name: it reaches whoever holds the path, and waits while that is being restarted.
-const slot = system.slot('app/counter');
+const slot = system.slot<Counter>('app/counter');
 for (let n = 0; n < 3; n += 1) {
   slot.send({ type: 'ADD' });
   console.log(`count: ${await slot.ask({ type: 'READ' }).catch((error: Error) => error.message)}`);

@@ -61,6 +61,10 @@ export const ERRORS = {
   MAG_ACTOR_CRASHED: entry(503, 'The actor {path} crashed: {cause}'),
   MAG_ACTOR_START_TIMEOUT: entry(503, 'The actor {path} was not ready within {ms} ms'),
   MAG_ACTOR_DUPLICATE: entry(409, 'A child with the id {id} exists already under {path}'),
+  MAG_NAME_TAKEN: entry(409, 'The name {name} is held by {path}'),
+  MAG_LINKED_EXIT: entry(503, 'The actor {path} ended with {linked}, to which it is linked ({reason})'),
+  MAG_CHILD_RUNNING: entry(409, 'The child {path} is running', 'Terminate it first.'),
+  MAG_CHILD_RESTARTING: entry(409, 'The child {path} is being restarted', 'Terminate it first, or wait.'),
   MAG_ASK_TIMEOUT: entry(503, 'No answer from {path} within {ms} ms'),
   MAG_MAILBOX_FULL: entry(503, 'The mailbox of {path} is full ({capacity})'),
   MAG_RESTART_INTENSITY: entry(

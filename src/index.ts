@@ -1,14 +1,20 @@
 /** The public actor API. */
 export { DatabaseError, describeError, type ErrorCode, MagError } from './errors.ts';
 export type { ActorCommand, ActorNode, LifecycleEvent } from './protocol/actor-node.ts';
+export type { Ambient } from './runtime/ambient.ts';
+export type { AskOptions } from './runtime/ask.ts';
+export { Bytes } from './runtime/bytes.ts';
 export { createSystem, type SystemOptions } from './runtime/create-system.ts';
 export { type Host, sleep } from './runtime/host.ts';
 export { nodeHost } from './runtime/host-node.ts';
 export { type Log, silentLog } from './runtime/log.ts';
 export type {
   ActorContext,
+  AnyMessage,
+  AutoShutdown,
   Backoff,
   Behaviour,
+  ChildOptions,
   ChildSpec,
   ComponentContext,
   ComponentService,
@@ -17,12 +23,15 @@ export type {
   MailboxOptions,
   Message,
   Overflow,
+  Question,
+  ReplyOf,
   RestartType,
   Shutdown,
+  StateOptions,
   Strategy,
 } from './runtime/spec.ts';
+export { IGNORE } from './runtime/spec.ts';
 export {
-  type ChildOptions,
   component,
   light,
   machine,
@@ -31,7 +40,17 @@ export {
   type SupervisorOptions,
   supervisor,
 } from './runtime/specs.ts';
-export type { ActorSystem, Ref, SendResult, Slot } from './runtime/system.ts';
+export type { ChildCount, ChildInfo, SupervisorHandle } from './runtime/supervisor-handle.ts';
+export type {
+  ActorSystem,
+  Addressee,
+  Down,
+  ExitReason,
+  Group,
+  Ref,
+  SendResult,
+  Slot,
+} from './runtime/system.ts';
 export {
   createFlow,
   type Flow,

@@ -1,12 +1,5 @@
 import { assign, enqueueActions, setup } from 'xstate';
-import {
-  decide,
-  type ExitKind,
-  emptyWindow,
-  type RestartIntensity,
-  type RestartRule,
-  type RestartWindow,
-} from './restart.ts';
+import { decide, type ExitKind, type RestartRule, type RestartWindow } from './restart.ts';
 
 /** What a supervisor's statechart makes happen; the runtime gives it. */
 export interface SupervisorEffects {
@@ -43,7 +36,8 @@ export type SupervisorEvent =
 
 interface SupervisorState {
   readonly effects: SupervisorEffects;
-  readonly window: RestartWindow;
+  /** Shared with the kernel, which restarts on its own what needs no state here. */
+  readonly budget: { window: RestartWindow };
   /** Children that wait for their delay. */
   readonly waiting: readonly string[];
   /** Children that are being started again. */
@@ -61,16 +55,16 @@ export const supervisorMachine = setup({
   types: {
     context: {} as SupervisorState, // XState reads these three as types only
     events: {} as SupervisorEvent,
-    input: {} as { effects: SupervisorEffects; intensity: RestartIntensity },
+    input: {} as { effects: SupervisorEffects; budget: { window: RestartWindow } },
   },
   actions: {
     startAll: ({ context }) => context.effects.startAll(),
     stopAll: ({ context }) => context.effects.stopAll(),
     judge: enqueueActions(({ context, event, enqueue }) => {
       if (event.type !== 'CHILD_DOWN') return;
-      const decision = decide(event.rule, context.window, event.exit, event.at);
+      const decision = decide(event.rule, context.budget.window, event.exit, event.at);
+      context.budget.window = decision.window;
       enqueue.assign({
-        window: decision.window,
         waiting: without(context.waiting, event.id),
         restarting: without(context.restarting, event.id),
       });
@@ -108,7 +102,7 @@ export const supervisorMachine = setup({
   initial: 'starting',
   context: ({ input }) => ({
     effects: input.effects,
-    window: emptyWindow(input.intensity),
+    budget: input.budget,
     waiting: [],
     restarting: [],
     error: null,

@@ -1,12 +1,7 @@
 import type { ActorNode } from '../protocol/actor-node.ts';
 import type { Delivery } from './mailbox.ts';
+import type { Message } from './spec.ts';
 import type { SendResult } from './system.ts';
-
-/** Why an incarnation ended. */
-export type Exit =
-  | { readonly kind: 'normal' }
-  | { readonly kind: 'shutdown'; readonly reason: string }
-  | { readonly kind: 'error'; readonly error: unknown };
 
 /**
  * What one kind of behaviour does inside a cell. The cell calls `start` once, then exactly one of `stop`, `abandon`
@@ -15,14 +10,16 @@ export type Exit =
 export interface Actor {
   /** Resolves when it is ready; a throw or rejection is a failed start. */
   start(): Promise<void> | void;
-  /** Handles one message. A throw crashes the actor. */
-  receive(delivery: Delivery): void;
+  /** Handles one message, with what came along with it where something did. A throw crashes the actor. */
+  receive(message: Message, delivery: Delivery | null): void;
   /** Ends it orderly; resolves when all is freed. */
   stop(reason: string): Promise<void> | void;
   /** It crashed: frees what it holds, within a bound of its own. */
   abandon(error: unknown): Promise<void> | void;
   /** Frees at once what can be freed at once. */
   kill(): void;
+  /** The state that the next incarnation may take over; null where there is none. */
+  snapshot?(): { readonly state: unknown } | null;
   /** The statechart's state value as text. */
   state(): string;
   /** Children for the tree. */

@@ -16,9 +16,9 @@ export function createBehaviour(core: Core, cell: Cell): Actor {
     case 'component':
       return new ComponentActor(core, cell, behaviour);
     case 'machine':
-      return new MachineActor(core, cell, behaviour.logic, behaviour.input);
+      return new MachineActor(cell, behaviour.logic);
     case 'light':
-      return new LightActor(core, cell, behaviour.logic, behaviour.input);
+      return new LightActor(cell, behaviour.logic);
     case 'remote':
       return new RemoteActor(core, cell, behaviour);
   }

@@ -1,78 +1,66 @@
-import { describeError, MagError } from '../errors.ts';
+import { describeError, type ErrorCode, MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
-import type { ActorNode } from '../protocol/actor-node.ts';
-import type { Actor, Exit } from './actor.ts';
+import type { Actor } from './actor.ts';
 import type { Ask } from './ask.ts';
-import type { Core, SpawnCell } from './core.ts';
-import type { Timer } from './host.ts';
+import { Attachments } from './attachments.ts';
+import type { Core, Parameters } from './core.ts';
+import { type Exit, exitReason, KILLED, NORMAL } from './exit.ts';
 import type { Runnable } from './kernel.ts';
-import { type Delivery, Mailbox } from './mailbox.ts';
-import type { ChildSpec } from './spec.ts';
+import { startLimit } from './kind.ts';
+import { Delivery, type Entry, Mailbox } from './mailbox.ts';
+import type { ChildSpec, MailboxOptions, Message } from './spec.ts';
+import type { Down, SendResult } from './system.ts';
 
 export type CellStatus = 'starting' | 'running' | 'stopping' | 'stopped' | 'failed';
 
-const KINDS = {
-  supervisor: 'supervisor',
-  component: 'component',
-  machine: 'actor',
-  light: 'actor',
-} as const;
-
-export function kindOf(spec: ChildSpec): ActorNode['kind'] {
-  return spec.behaviour.kind === 'remote' ? spec.behaviour.where : KINDS[spec.behaviour.kind];
+/** Who started an incarnation and is told of its end. */
+export interface CellOwner {
+  cellEnded(cell: Cell): void;
 }
+
+const MAILBOX: MailboxOptions = { capacity: LIMITS.mailbox, overflow: 'reject' };
 
 /** One incarnation of an actor in this thread: its mailbox, its counters, and the one way it ends. */
 export class Cell implements Runnable {
+  readonly core: Core;
   readonly path: string;
   readonly incarnation: number;
   readonly spec: ChildSpec;
   readonly mailbox: Mailbox;
   readonly restarts: number;
-  readonly since: string;
   readonly startedAt: number;
-  /** Resolves when it may be sent to; rejects when it ends before. */
-  readonly ready: Promise<void>;
-  readonly ended: Promise<Exit>;
   queued = false;
-  handled = 0;
+  runnable = false;
   paused = false;
-  lastError: string | null = null;
+  handled = 0;
+  /** What it failed with; undefined where it did not. */
+  error: unknown = undefined;
   exit: Exit | null = null;
   /** Whether its start succeeded; where not, who started it is told by that. */
   wasReady = false;
-  readonly #core: Core;
-  readonly #onEnd: (cell: Cell) => void;
-  readonly #asks = new Set<Ask>();
-  readonly #watchers = new Set<(reason: string) => void>();
-  #actor: Actor | null = null;
+  /** Its start returned IGNORE. */
+  ignored = false;
+  actor: Actor | null = null;
+  #owner: CellOwner;
   #status: CellStatus = 'starting';
-  #abort: AbortController | null = null;
-  #startTimer: Timer | null = null;
-  #drained: (() => void) | null = null;
-  #markReady: () => void = () => {};
-  #refuseReady: (error: unknown) => void = () => {};
-  #markEnded: (exit: Exit) => void = () => {};
+  #attached: Attachments | null = null;
 
-  constructor(core: Core, path: string, incarnation: number, spec: ChildSpec, options: SpawnCell) {
-    this.#core = core;
+  constructor(
+    core: Core,
+    path: string,
+    incarnation: number,
+    spec: ChildSpec,
+    restarts: number,
+    owner: CellOwner,
+  ) {
+    this.core = core;
     this.path = path;
     this.incarnation = incarnation;
     this.spec = spec;
-    this.mailbox = new Mailbox(spec.mailbox ?? { capacity: LIMITS.mailbox, overflow: 'reject' });
-    this.restarts = options.restarts;
-    this.#onEnd = options.onEnd;
+    this.mailbox = new Mailbox(spec.mailbox ?? MAILBOX);
+    this.restarts = restarts;
+    this.#owner = owner;
     this.startedAt = core.host.now();
-    this.since = new Date(core.host.wallTime()).toISOString();
-    this.ready = new Promise((resolve, reject) => {
-      this.#markReady = resolve;
-      this.#refuseReady = reject;
-    });
-    // Who does not wait for readiness learns of the failure from the end of the incarnation.
-    this.ready.catch(() => {});
-    this.ended = new Promise((resolve) => {
-      this.#markEnded = resolve;
-    });
   }
 
   get address(): string {
@@ -85,217 +73,326 @@ export class Cell implements Runnable {
 
   /** Takes messages now: it starts or runs. */
   get live(): boolean {
-    return this.#status === 'starting' || this.#status === 'running';
+    return this.#status === 'running' || this.#status === 'starting';
   }
 
-  get actor(): Actor | null {
-    return this.#actor;
+  get lastError(): string | null {
+    return this.error === undefined ? null : describeError(this.error);
+  }
+
+  get since(): string {
+    const { host } = this.core;
+    return new Date(host.wallTime() - host.now() + this.startedAt).toISOString();
   }
 
   get signal(): AbortSignal {
-    this.#abort ??= new AbortController();
-    if (this.exit !== null) this.#abort.abort();
-    return this.#abort.signal;
+    const attached = this.#attachments();
+    attached.abort ??= new AbortController();
+    if (this.exit !== null) attached.abort.abort();
+    return attached.abort.signal;
+  }
+
+  /** Resolves when it may be sent to; rejects when it ends before. */
+  get ready(): Promise<void> {
+    const { ready } = this.#attachments();
+    if (this.wasReady) ready.resolve();
+    else if (!this.live) ready.reject(this.#gone());
+    return ready.promise;
+  }
+
+  get ended(): Promise<Exit> {
+    const { ended } = this.#attachments();
+    if (this.exit !== null) ended.resolve(this.exit);
+    return ended.promise;
   }
 
   /** Starts the behaviour. A constructor that throws leaves no zombie: it is a failed start like any other. */
   begin(create: (cell: Cell) => Actor): void {
-    const limit = this.#startLimit();
-    if (limit !== null)
-      this.#startTimer = this.#core.host.setTimer(limit, () => {
-        this.fail(new MagError('MAG_ACTOR_START_TIMEOUT', { path: this.path, ms: limit }));
-      });
     this.#emit('started', null);
     try {
-      this.#actor = create(this);
-      const starting = this.#actor.start();
+      this.core.names.claim(this);
+      this.actor = create(this);
+      const starting = this.actor.start();
+      if (this.exit !== null) return;
       if (starting === undefined) this.#becomeReady();
-      else
-        starting.then(
-          () => this.#becomeReady(),
-          (error: unknown) => this.fail(error),
-        );
+      else this.#await(starting);
     } catch (error) {
       this.fail(error);
     }
   }
 
-  runnable(): boolean {
-    return (this.#status === 'running' && !this.paused) || this.#status === 'stopping';
+  send(message: Message): SendResult {
+    const { ambient } = this.core.kernel;
+    if (ambient === null && this.actor?.forward === undefined) return this.accept(message);
+    return this.accept(new Delivery(this.path, message, null, ambient));
   }
 
-  handle(delivery: Delivery): void {
+  /** Takes a message into its mailbox, or hands it straight on where it lives elsewhere. */
+  accept(entry: Entry): SendResult {
+    if (this.#status !== 'running' && this.#status !== 'starting') return this.#bury(entry);
+    if (entry instanceof Delivery) {
+      const forwarded = this.actor?.forward?.(entry) ?? null;
+      if (forwarded !== null) return forwarded;
+    }
+    const left = this.mailbox.offer(entry);
+    if (left !== null) return this.#overflowed(entry, left);
+    if (!this.queued) this.core.kernel.wake(this);
+    return 'sent';
+  }
+
+  /** Takes a message now or as soon as there is room, where its overflow is backpressure. */
+  offer(delivery: Delivery, ask: Ask): Promise<SendResult> {
+    const { mailbox } = this;
+    const waits = this.live && mailbox.overflow === 'backpressure' && mailbox.full;
+    if (waits) return this.#attachments().wait(delivery, ask, mailbox.capacity);
+    ask.resolve(this.accept(delivery));
+    return ask.promise as Promise<SendResult>; // resolved with nothing else
+  }
+
+  handle(entry: Entry): void {
     this.handled += 1;
-    // Its caller has gone or gave up: the answer would reach nobody.
-    if (delivery.ask?.settled !== true) this.#receive(delivery);
-    if (this.#drained !== null && this.mailbox.depth === 0) this.#drained();
+    try {
+      if (entry instanceof Delivery) this.#handleDelivery(entry);
+      else this.actor?.receive(entry, null);
+    } catch (error) {
+      this.fail(error);
+    }
+    if (entry instanceof Delivery && entry.ask !== null) this.#keepAsk(entry.ask);
+    if (this.#attached !== null) this.#makeRoom(this.#attached);
   }
 
   /** Keeps an ask with its incarnation: it is answered, or fails when the incarnation ends. */
   hold(ask: Ask): void {
-    this.#asks.add(ask);
-    ask.onSettled(() => this.#asks.delete(ask));
+    const { asks } = this.#attachments();
+    asks.add(ask);
+    ask.onSettled(() => asks.delete(ask));
   }
 
-  watch(listener: (reason: string) => void): () => void {
-    this.#watchers.add(listener);
-    return () => this.#watchers.delete(listener);
+  watch(listener: (down: Down) => void): () => void {
+    const { watchers } = this.#attachments();
+    watchers.add(listener);
+    return () => watchers.delete(listener);
   }
 
   setPaused(paused: boolean): void {
     this.paused = paused;
-    this.#actor?.pause?.(paused);
-    this.#core.kernel.wake(this);
+    this.#setRunnable();
+    this.actor?.pause?.(paused);
+    this.core.kernel.wake(this);
   }
 
   /** The incarnation failed, from inside or outside; only the first call counts. */
   fail(error: unknown): void {
     if (!this.live && this.#status !== 'stopping') return;
-    this.lastError = describeError(error);
-    this.#leave('failed', new MagError('MAG_ACTOR_CRASHED', { path: this.path, cause: this.lastError }));
-    this.#emit('failed', this.lastError);
-    this.#settleEnd(() => this.#actor?.abandon(error), { kind: 'error', error });
+    this.error = error ?? new Error(String(error));
+    this.#leave('failed');
+    if (this.core.listening) this.#emit('failed', this.lastError);
+    this.#free(() => this.actor?.abandon(error), { kind: 'error', error: this.error });
+  }
+
+  /** Its start had nothing to do: it ends without having been there. */
+  ignore(): void {
+    this.ignored = true;
+    this.#end(NORMAL);
   }
 
   /** The behaviour came to its own end. */
   finish(): void {
     if (!this.live) return;
-    this.#leave('stopped', this.#unavailable());
-    this.#settleEnd(() => this.#actor?.stop('normal'), { kind: 'normal' });
+    this.#leave('stopped');
+    this.#free(() => this.actor?.stop('normal'), NORMAL);
   }
 
   /** Handles what is in the mailbox, then stops. Resolves when it has ended. */
-  stop(reason: string): Promise<Exit> {
+  stop(reason: string, exit: Exit = { kind: 'shutdown', reason }): Promise<Exit> {
     if (!this.live) return this.ended;
-    const wasRunning = this.#status === 'running' && !this.paused;
+    const drains = this.#status === 'running' && !this.paused && this.mailbox.depth > 0;
     this.#status = 'stopping';
+    this.#setRunnable();
     this.#clearStartTimer();
-    const drained =
-      wasRunning && this.mailbox.depth > 0
-        ? new Promise<void>((resolve) => {
-            this.#drained = resolve;
-            this.#core.kernel.wake(this);
-          })
-        : undefined;
-    const stop = async (): Promise<void> => {
-      await drained;
-      this.#abort?.abort();
-      await this.#actor?.stop(reason);
+    const stop = (): Promise<void> | void | undefined => {
+      this.#attached?.abort?.abort();
+      this.#carry();
+      return this.actor?.stop(reason);
     };
-    this.#settleEnd(stop, { kind: 'shutdown', reason });
+    if (drains) {
+      this.#attachments().drained = () => this.#free(stop, exit);
+      this.core.kernel.wake(this);
+    } else this.#free(stop, exit);
     return this.ended;
   }
 
   /** Ends it now, without asking it. */
   kill(): void {
     if (this.exit !== null) return;
-    this.#actor?.kill();
-    this.#end({ kind: 'shutdown', reason: 'killed' });
+    this.#carry();
+    this.actor?.kill();
+    this.#end(KILLED);
   }
 
-  #receive(delivery: Delivery): void {
-    try {
-      this.#actor?.receive(delivery);
-    } catch (error) {
-      this.fail(error);
+  #handleDelivery(delivery: Delivery): void {
+    const { kernel } = this.core;
+    // Its caller has gone or gave up: the answer would reach nobody.
+    if (delivery.ask?.settled === true) return;
+    if (delivery.ambient === null) this.actor?.receive(delivery.message, delivery);
+    else {
+      kernel.ambient = delivery.ambient;
+      try {
+        this.actor?.receive(delivery.message, delivery);
+      } finally {
+        kernel.ambient = null;
+      }
     }
   }
 
-  #startLimit(): number | null {
-    if (this.spec.startTimeout !== undefined) return this.spec.startTimeout;
-    // A supervisor is ready when its children are, and each of these has a limit of its own.
-    return this.spec.behaviour.kind === 'supervisor' ? null : LIMITS.startTimeoutMs;
+  /** A question may be answered later than in its own step; where its actor ended in that step, never. */
+  #keepAsk(ask: Ask): void {
+    if (ask.settled) return;
+    if (this.live || this.#status === 'stopping') this.hold(ask);
+    else ask.reject(this.#gone());
+  }
+
+  /** What the end of a message may mean for who waits: a sender for room, a stop for the last one. */
+  #makeRoom(attached: Attachments): void {
+    if (attached.waiters.size > 0 && this.live && !this.mailbox.full) {
+      const waiter = attached.nextWaiter();
+      waiter?.settle(this.accept(waiter.entry));
+    }
+    if (attached.drained === null || this.mailbox.depth > 0) return;
+    const { drained } = attached;
+    attached.drained = null;
+    drained();
+  }
+
+  #overflowed(entry: Entry, left: Entry): SendResult {
+    const { path, mailbox } = this;
+    const params = { path, capacity: mailbox.capacity };
+    if (mailbox.overflow === 'reject' || mailbox.overflow === 'backpressure') {
+      if (entry instanceof Delivery) entry.ask?.reject(new MagError('MAG_MAILBOX_FULL', params));
+      return 'rejected';
+    }
+    this.core.bury(path, left, 'MAG_MAILBOX_FULL', params);
+    this.core.kernel.wake(this);
+    return 'sent';
+  }
+
+  #bury(entry: Entry): SendResult {
+    this.core.bury(this.path, entry, 'MAG_ACTOR_NOT_FOUND', { path: this.address });
+    return 'dead';
+  }
+
+  #attachments(): Attachments {
+    this.#attached ??= new Attachments();
+    return this.#attached;
+  }
+
+  #await(starting: Promise<void>): void {
+    const limit = startLimit(this.spec);
+    if (limit !== null)
+      this.#attachments().startTimer = this.core.host.setTimer(limit, () => {
+        this.fail(new MagError('MAG_ACTOR_START_TIMEOUT', { path: this.path, ms: limit }));
+      });
+    starting.then(
+      () => this.#becomeReady(),
+      (error: unknown) => this.fail(error),
+    );
   }
 
   #becomeReady(): void {
     if (this.#status !== 'starting') return;
     this.#status = 'running';
     this.wasReady = true;
+    this.#setRunnable();
     this.#clearStartTimer();
+    this.core.names.join(this);
     this.#emit('ready', null);
     if (this.restarts > 0) this.#emit('restarted', null);
-    this.#markReady();
-    this.#core.kernel.wake(this);
-    this.#core.registry.settle(this.path);
+    this.#attached?.markReady();
+    this.core.kernel.wake(this);
+    this.core.registry.settle(this.path);
+  }
+
+  #setRunnable(): void {
+    this.runnable = (this.#status === 'running' && !this.paused) || this.#status === 'stopping';
   }
 
   #clearStartTimer(): void {
-    if (this.#startTimer !== null) this.#core.host.clearTimer(this.#startTimer);
-    this.#startTimer = null;
+    this.#attached?.clearStartTimer(this.core.host);
   }
 
   /** Leaves the living: nothing is handled any more, and who waits for an answer is told. */
-  #leave(status: 'failed' | 'stopped', error: MagError): void {
+  #leave(status: 'failed' | 'stopped'): void {
+    if (this.live) this.#carry();
     this.#status = status;
+    this.runnable = false;
     this.#clearStartTimer();
-    this.#abort?.abort();
-    this.#refuseReady(error);
-    this.#dismiss(error);
+    if (this.mailbox.depth > 0) for (const left of this.mailbox.clear()) this.#lose(left);
+    this.#attached?.dismiss(
+      () => this.#gone(),
+      (entry) => this.#lose(entry),
+    );
   }
 
-  #dismiss(error: MagError): void {
-    for (const left of this.mailbox.clear()) {
-      if (left.ask === null) this.#core.deadLetters.add(left, error.code);
-      else left.ask.reject(error);
-    }
-    for (const ask of [...this.#asks]) ask.reject(error);
+  /** Keeps the state for the next incarnation, where it wants it. */
+  #carry(): void {
+    const { state } = this.spec;
+    if (state === undefined || state === 'fresh') return;
+    const kept = this.actor?.snapshot?.() ?? null;
+    if (kept !== null) this.core.carried.keep(this.path, { version: state.version, state: kept.state });
   }
 
-  #settleEnd(free: () => Promise<void> | void | undefined, exit: Exit): void {
-    const done = (): void => this.#end(exit);
-    const failed = (error: unknown): void => {
-      this.#core.log.warn({ path: this.path, error: describeError(error) }, 'an actor could not be freed');
-      this.#end(exit);
-    };
+  #free(free: () => Promise<void> | void | undefined, exit: Exit): void {
     try {
       const freeing = free();
-      if (freeing === undefined) done();
-      else freeing.then(done, failed);
+      if (freeing === undefined) this.#end(exit);
+      else
+        freeing.then(
+          () => this.#end(exit),
+          (error: unknown) => this.#notFreed(error, exit),
+        );
     } catch (error) {
-      failed(error);
+      this.#notFreed(error, exit);
     }
+  }
+
+  #notFreed(error: unknown, exit: Exit): void {
+    this.core.log.warn({ path: this.path, error: describeError(error) }, 'an actor could not be freed');
+    this.#end(exit);
   }
 
   #end(exit: Exit): void {
     if (this.exit !== null) return;
     this.exit = exit;
-    const error = exit.kind === 'error' ? this.#crashed() : this.#unavailable();
-    this.#leave(exit.kind === 'error' ? 'failed' : 'stopped', error);
-    if (exit.kind !== 'error') this.#emit('stopped', exit.kind === 'shutdown' ? exit.reason : 'normal');
-    this.#core.registry.remove(this);
-    this.#markEnded(exit);
-    const reason = exitReason(exit);
-    const watchers = [...this.#watchers];
-    this.#watchers.clear();
-    for (const watcher of watchers) this.#tell(watcher, reason);
-    this.#onEnd(this);
+    this.#leave(exit.kind === 'error' ? 'failed' : 'stopped');
+    if (exit.kind !== 'error') this.#emit('stopped', exit.kind === 'shutdown' ? exit.reason : exit.kind);
+    this.core.names.leave(this);
+    this.core.registry.remove(this);
+    const { address, path } = this;
+    this.#attached?.tellEnd(exit, { address, path, reason: exitReason(exit) }, this.core.log);
+    this.#owner.cellEnded(this);
   }
 
-  /** A watcher that throws must not keep the others, or the supervisor, from being told. */
-  #tell(watcher: (reason: string) => void, reason: string): void {
-    try {
-      watcher(reason);
-    } catch (error) {
-      this.#core.log.error({ path: this.path, error: describeError(error) }, 'a monitor threw');
-    }
+  /** For who still waits when it has ended. After an orderly end it may come back, and asking again may help. */
+  #gone(): MagError {
+    const { code, params } = this.#absence();
+    return new MagError(code, params);
   }
 
-  /** For who still waits when it stops: it may come back, and asking again may help. */
-  #unavailable(): MagError {
-    return new MagError('MAG_COMPONENT_UNAVAILABLE', { name: this.path });
+  #lose(entry: Entry): void {
+    const { code, params } = this.#absence();
+    this.core.bury(this.path, entry, code, params);
   }
 
-  #crashed(): MagError {
-    return new MagError('MAG_ACTOR_CRASHED', { path: this.path, cause: this.lastError ?? 'unknown' });
+  #absence(): { readonly code: ErrorCode; readonly params: Parameters } {
+    if (this.#status === 'failed')
+      return {
+        code: 'MAG_ACTOR_CRASHED',
+        params: { path: this.path, cause: this.lastError ?? 'unknown' },
+      };
+    return { code: 'MAG_COMPONENT_UNAVAILABLE', params: { name: this.path } };
   }
 
   #emit(type: 'started' | 'ready' | 'restarted' | 'failed' | 'stopped', reason: string | null): void {
-    this.#core.emit({ type, path: this.path, reason, delay: null });
+    if (this.core.listening) this.core.emit({ type, path: this.path, reason, delay: null });
   }
-}
-
-/** The reason a monitor is told. */
-export function exitReason(exit: Exit): string {
-  if (exit.kind === 'error') return describeError(exit.error);
-  return exit.kind === 'normal' ? 'normal' : 'shutdown';
 }

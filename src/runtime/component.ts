@@ -10,7 +10,13 @@ import { CellContext } from './context.ts';
 import type { Core } from './core.ts';
 import type { Timer } from './host.ts';
 import type { Delivery } from './mailbox.ts';
-import type { Behaviour, ComponentContext, ComponentService, Message } from './spec.ts';
+import {
+  type Behaviour,
+  type ComponentContext,
+  type ComponentService,
+  IGNORE,
+  type Message,
+} from './spec.ts';
 import { stateText } from './xstate-root.ts';
 
 type ComponentBehaviour = Extract<Behaviour, { kind: 'component' }>;
@@ -42,7 +48,7 @@ export class ComponentActor implements Actor {
     this.#core = core;
     this.#cell = cell;
     this.#behaviour = behaviour;
-    this.#context = new ServiceContext(core, cell);
+    this.#context = new ServiceContext(cell);
     this.#context.degradedListener = (detail) =>
       this.#send(detail === null ? { type: 'RECOVERED' } : { type: 'DEGRADED', detail });
     this.#end = new Promise((resolve) => {
@@ -77,8 +83,8 @@ export class ComponentActor implements Actor {
     return started;
   }
 
-  receive(delivery: Delivery): void {
-    const { ask, message } = delivery;
+  receive(message: Message, delivery: Delivery | null): void {
+    const ask = delivery === null ? null : delivery.ask;
     const handle = this.#service?.handle;
     if (handle === undefined || this.#service === null) {
       ask?.reject(
@@ -86,13 +92,11 @@ export class ComponentActor implements Actor {
       );
       return;
     }
-    this.#context.current = ask;
     try {
       this.#answer(ask, message, handle.call(this.#service, message));
     } catch (error) {
       this.#refuse(ask, message, error);
     }
-    this.#context.current = null;
   }
 
   stop(): Promise<void> {
@@ -150,7 +154,8 @@ export class ComponentActor implements Actor {
     if (this.#cell.status !== 'starting') return;
     try {
       const service = await this.#behaviour.start(this.#context);
-      if (this.#cell.status === 'starting') {
+      if (service === IGNORE) this.#cell.ignore();
+      else if (this.#cell.status === 'starting') {
         this.#service = service;
         this.#send({ type: 'STARTED' });
         this.#started();

@@ -1,37 +1,36 @@
-import type { Ask } from './ask.ts';
+import type { Ambient } from './ambient.ts';
 import type { Cell } from './cell.ts';
-import type { Core } from './core.ts';
 import type { Host } from './host.ts';
 import type { Log } from './log.ts';
 import { LocalRef } from './ref.ts';
 import type { ActorContext } from './spec.ts';
 import type { ActorSystem, Ref } from './system.ts';
 
-/** What an actor's code is handed: the system, itself, and how to answer or to fail. */
+/** What an actor's code is handed: the system, itself, and how to end or to fail. */
 export class CellContext implements ActorContext {
-  readonly system: ActorSystem;
-  readonly host: Host;
-  /** The ask that is being handled, if the message is one. */
-  current: Ask | null = null;
-  readonly #core: Core;
   readonly #cell: Cell;
   #self: Ref | null = null;
   #log: Log | null = null;
 
-  constructor(core: Core, cell: Cell) {
-    this.system = core.system;
-    this.host = core.host;
-    this.#core = core;
+  constructor(cell: Cell) {
     this.#cell = cell;
   }
 
+  get system(): ActorSystem {
+    return this.#cell.core.system;
+  }
+
+  get host(): Host {
+    return this.#cell.core.host;
+  }
+
   get self(): Ref {
-    this.#self ??= new LocalRef(this.#core, this.#cell);
+    this.#self ??= new LocalRef(this.#cell);
     return this.#self;
   }
 
   get log(): Log {
-    this.#log ??= this.#core.log.child({ actor: this.#cell.path });
+    this.#log ??= this.#cell.core.log.child({ actor: this.#cell.path });
     return this.#log;
   }
 
@@ -39,11 +38,15 @@ export class CellContext implements ActorContext {
     return this.#cell.signal;
   }
 
-  reply(value: unknown): void {
-    this.current?.resolve(value);
+  get ambient(): Ambient | null {
+    return this.#cell.core.kernel.ambient;
   }
 
   fail(error: unknown): void {
     this.#cell.fail(error);
+  }
+
+  finish(): void {
+    void this.#cell.stop('normal', { kind: 'normal' });
   }
 }

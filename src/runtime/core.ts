@@ -1,15 +1,22 @@
+import type { ErrorCode } from '../errors.ts';
 import type { LifecycleEvent } from '../protocol/actor-node.ts';
-import type { Cell } from './cell.ts';
+import type { Carried } from './carried.ts';
+import type { Cell, CellOwner } from './cell.ts';
 import type { DeadLetters } from './dead-letters.ts';
+import type { Deadlines } from './deadlines.ts';
 import type { Host } from './host.ts';
 import type { Kernel } from './kernel.ts';
 import type { Log } from './log.ts';
-import type { Delivery } from './mailbox.ts';
+import type { Delivery, Entry } from './mailbox.ts';
+import type { Names } from './names.ts';
 import type { Registry } from './registry.ts';
 import type { Remotes } from './remotes.ts';
 import type { ChildSpec } from './spec.ts';
 import type { ActorSystem, SendResult } from './system.ts';
 import type { XStateRoot } from './xstate-root.ts';
+
+/** What fills an error's message template. */
+export type Parameters = Readonly<Record<string, string | number>>;
 
 /** The parts of one thread's actor system, as its own modules see them. */
 export interface Core {
@@ -18,21 +25,21 @@ export interface Core {
   readonly host: Host;
   readonly log: Log;
   readonly kernel: Kernel;
+  readonly deadlines: Deadlines;
   readonly registry: Registry;
+  readonly names: Names;
+  readonly carried: Carried;
   readonly deadLetters: DeadLetters;
   readonly xstate: XStateRoot;
   readonly remotes: Remotes;
   readonly system: ActorSystem;
+  /** Whether anybody wants lifecycle events; making them for nobody would cost more than a restart. */
+  readonly listening: boolean;
   /** Hands a message to whoever holds its path now; parks it while that is being restarted. */
   deliver(delivery: Delivery): SendResult;
-  /** Hands a message to one incarnation. */
-  post(cell: Cell, delivery: Delivery): SendResult;
+  /** Nobody takes it: it goes to the dead letters, and who waits for an answer is told. */
+  bury(path: string, entry: Entry, code: ErrorCode, params: Parameters): void;
   /** Makes the next incarnation of a path and begins it. */
-  spawn(path: string, spec: ChildSpec, options: SpawnCell): Cell;
+  spawn(path: string, spec: ChildSpec, restarts: number, owner: CellOwner): Cell;
   emit(event: LifecycleEvent): void;
-}
-
-export interface SpawnCell {
-  readonly restarts: number;
-  readonly onEnd: (cell: Cell) => void;
 }

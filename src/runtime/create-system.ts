@@ -1,14 +1,17 @@
-import { describeError, MagError } from '../errors.ts';
+import { describeError, type ErrorCode, MagError } from '../errors.ts';
 import type { LifecycleEvent } from '../protocol/actor-node.ts';
 import { createBehaviour } from './behaviours.ts';
-import { Cell } from './cell.ts';
+import { Carried } from './carried.ts';
+import { Cell, type CellOwner } from './cell.ts';
 import { ComponentActor } from './component.ts';
-import type { Core, SpawnCell } from './core.ts';
+import type { Core, Parameters } from './core.ts';
 import { DeadLetters } from './dead-letters.ts';
+import { Deadlines } from './deadlines.ts';
 import type { Host } from './host.ts';
 import { Kernel } from './kernel.ts';
 import { type Log, silentLog } from './log.ts';
-import type { Delivery } from './mailbox.ts';
+import { Delivery, type Entry } from './mailbox.ts';
+import { Names } from './names.ts';
 import { Registry } from './registry.ts';
 import { Remotes } from './remotes.ts';
 import type { ChildSpec } from './spec.ts';
@@ -55,7 +58,10 @@ export class Runtime implements Core {
   readonly host: Host;
   readonly log: Log;
   readonly kernel: Kernel;
+  readonly deadlines: Deadlines;
   readonly registry: Registry;
+  readonly names = new Names();
+  readonly carried = new Carried();
   readonly deadLetters = new DeadLetters();
   readonly xstate: XStateRoot;
   readonly remotes: Remotes;
@@ -68,12 +74,17 @@ export class Runtime implements Core {
     this.host = options.host;
     this.log = options.log ?? silentLog;
     this.kernel = new Kernel(options.host);
+    this.deadlines = new Deadlines(options.host);
     this.registry = new Registry(
       (delivery) => this.deliver(delivery),
-      (delivery, error) => this.#bury(delivery, error),
+      (delivery, code) => this.bury(delivery.to, delivery, code, { name: delivery.to }),
+      (path) => {
+        this.carried.drop(path);
+        this.names.release(path);
+      },
     );
     this.xstate = new XStateRoot(options.host, (event) =>
-      this.deadLetters.add({ to: '(parent)', message: event, ask: null }, 'no receiver'),
+      this.deadLetters.add({ to: '(parent)', message: event }, 'no receiver'),
     );
     this.remotes = new Remotes(() => this);
     this.system = new System(this, options);
@@ -84,7 +95,7 @@ export class Runtime implements Core {
       handled: this.kernel.handled,
       deadLetters: this.deadLetters.count,
       parked: this.registry.parked,
-      actors: [...this.registry.cells()].length,
+      actors: this.registry.size,
     };
   }
 
@@ -99,42 +110,32 @@ export class Runtime implements Core {
     return reports;
   }
 
+  get listening(): boolean {
+    return this.#listeners.size > 0;
+  }
+
   deliver(delivery: Delivery): SendResult {
     const { to } = delivery;
     const cell = this.registry.find(to) ?? this.registry.mountAbove(to);
-    if (cell?.live === true) return this.post(cell, delivery);
+    if (cell?.live === true) return cell.accept(delivery);
     if (this.registry.awaited(to)) return this.registry.park(delivery);
     const sent = this.remotes.send(delivery);
     if (sent !== null) return sent;
-    this.#bury(delivery, this.#absence(to));
+    const absence = this.#absence(to);
+    this.bury(to, delivery, absence.code, absence.params);
     return 'dead';
   }
 
-  post(cell: Cell, delivery: Delivery): SendResult {
-    if (!cell.live) {
-      this.#bury(delivery, new MagError('MAG_ACTOR_NOT_FOUND', { path: cell.address }));
-      return 'dead';
-    }
-    const forwarded = cell.actor?.forward?.(delivery) ?? null;
-    if (forwarded !== null) return forwarded;
-    const offer = cell.mailbox.offer(delivery);
-    const { capacity } = cell.mailbox;
-    if (offer.kind === 'refused') {
-      delivery.ask?.reject(new MagError('MAG_MAILBOX_FULL', { path: cell.path, capacity }));
-      return 'rejected';
-    }
-    if (delivery.ask !== null) cell.hold(delivery.ask);
-    if (offer.kind === 'dropped')
-      this.#bury(offer.delivery, new MagError('MAG_MAILBOX_FULL', { path: cell.path, capacity }));
-    this.kernel.wake(cell);
-    return 'sent';
+  bury(path: string, entry: Entry, code: ErrorCode, params: Parameters): void {
+    const isDelivery = entry instanceof Delivery;
+    this.deadLetters.add(isDelivery ? entry : { to: path, message: entry }, code);
+    if (isDelivery && entry.ask !== null) entry.ask.reject(new MagError(code, params));
   }
 
-  spawn(path: string, spec: ChildSpec, options: SpawnCell): Cell {
-    const cell = new Cell(this, path, this.registry.nextIncarnation(), spec, options);
+  spawn(path: string, spec: ChildSpec, restarts: number, owner: CellOwner): Cell {
+    const cell = new Cell(this, path, this.registry.nextIncarnation(), spec, restarts, owner);
     this.registry.add(cell);
     cell.begin((made) => createBehaviour(this, made));
-    this.registry.settle(path);
     return cell;
   }
 
@@ -154,21 +155,16 @@ export class Runtime implements Core {
   }
 
   /** Why nobody holds a path: there never was such an actor, or it is known here and stopped. */
-  #absence(path: string): MagError {
+  #absence(path: string): { readonly code: ErrorCode; readonly params: Parameters } {
     for (let cut = path.lastIndexOf('/'); cut > 0; cut = path.lastIndexOf('/', cut - 1)) {
       const above = this.registry.find(path.slice(0, cut))?.actor;
       if (above === undefined) continue;
       const [id = ''] = path.slice(cut + 1).split('/');
       if (above instanceof SupervisorActor && above.hasDown(id))
-        return new MagError('MAG_COMPONENT_UNAVAILABLE', { name: path });
+        return { code: 'MAG_COMPONENT_UNAVAILABLE', params: { name: path } };
       break;
     }
-    return new MagError('MAG_ACTOR_NOT_FOUND', { path });
-  }
-
-  #bury(delivery: Delivery, error: MagError): void {
-    this.deadLetters.add(delivery, error.code);
-    delivery.ask?.reject(error);
+    return { code: 'MAG_ACTOR_NOT_FOUND', params: { path } };
   }
 }
 

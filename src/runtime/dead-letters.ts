@@ -1,5 +1,4 @@
 import { LIMITS } from '../limits.ts';
-import type { Delivery } from './mailbox.ts';
 
 export interface DeadLetter {
   readonly to: string;
@@ -17,9 +16,12 @@ export class DeadLetters {
     return this.#count;
   }
 
-  add(delivery: Delivery, reason: string): void {
+  add(
+    { to, message }: { readonly to: string; readonly message: { readonly type: string } },
+    reason: string,
+  ): void {
     this.#count += 1;
-    this.#ring[this.#next] = { to: delivery.to, type: delivery.message.type, reason };
+    this.#ring[this.#next] = { to, type: message.type, reason };
     this.#next = (this.#next + 1) % LIMITS.deadLetters;
   }
 

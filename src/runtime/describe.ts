@@ -1,6 +1,7 @@
 import type { ActorNode } from '../protocol/actor-node.ts';
-import { type Cell, kindOf } from './cell.ts';
+import type { Cell } from './cell.ts';
 import type { Core } from './core.ts';
+import { kindOf } from './kind.ts';
 
 function statusOf(cell: Cell): ActorNode['status'] {
   return cell.paused && cell.status === 'running' ? 'paused' : cell.status;

@@ -1,40 +1,56 @@
 import type { Actor } from './actor.ts';
+import { isValid } from './carried.ts';
 import type { Cell } from './cell.ts';
 import { CellContext } from './context.ts';
-import type { Core } from './core.ts';
 import type { Delivery } from './mailbox.ts';
-import type { LightLogic } from './spec.ts';
+import { resumed } from './resumed.ts';
+import { type ActorContext, IGNORE, type LightLogic, type Message } from './spec.ts';
+
+/** Where nothing was kept yet. */
+const NOTHING: unique symbol = Symbol('nothing');
 
 /** A function over state, without a statechart: the cheapest actor there is. */
 export class LightActor implements Actor {
   readonly #logic: LightLogic<unknown>;
-  readonly #context: CellContext;
-  readonly #input: unknown;
-  #state: unknown;
-  #started = false;
+  readonly #context: ActorContext;
+  readonly #cell: Cell;
+  #state: unknown = NOTHING;
+  #lastValid: unknown = NOTHING;
 
-  constructor(core: Core, cell: Cell, logic: LightLogic<unknown>, input: unknown) {
+  constructor(cell: Cell, logic: LightLogic<unknown>) {
     this.#logic = logic;
-    this.#input = input;
-    this.#context = new CellContext(core, cell);
+    this.#cell = cell;
+    this.#context = new CellContext(cell);
   }
 
   start(): void {
-    this.#state = this.#logic.init(this.#input, this.#context);
-    this.#started = true;
+    const { spec } = this.#cell;
+    const input = spec.behaviour.kind === 'light' ? spec.behaviour.input : undefined;
+    const carried = resumed(this.#cell);
+    const state =
+      carried === null
+        ? this.#logic.init(input, this.#context)
+        : this.#logic.resume === undefined
+          ? carried.state
+          : this.#logic.resume(carried.state, this.#context);
+    if (state === IGNORE) {
+      this.#cell.ignore();
+      return;
+    }
+    this.#state = state;
+    this.#noteValid(state);
   }
 
-  receive(delivery: Delivery): void {
-    this.#context.current = delivery.ask;
-    try {
-      this.#state = this.#logic.receive(this.#state, delivery.message, this.#context);
-    } finally {
-      this.#context.current = null;
-    }
+  receive(message: Message, delivery: Delivery | null): void {
+    const ask = delivery === null ? null : delivery.ask;
+    const given = ask === null ? message : ask.question(message);
+    const state = this.#logic.receive(this.#state, given, this.#context);
+    this.#state = state;
+    if (this.#cell.spec.state !== undefined) this.#noteValid(state);
   }
 
   stop(): void {
-    if (this.#started) this.#logic.stop?.(this.#state);
+    if (this.#state !== NOTHING) this.#logic.stop?.(this.#state);
   }
 
   abandon(): void {
@@ -43,7 +59,20 @@ export class LightActor implements Actor {
 
   kill(): void {}
 
+  /** The state that the last handled message left; under `last_valid` the last one that was valid. */
+  snapshot(): { readonly state: unknown } | null {
+    const options = this.#cell.spec.state;
+    const last = typeof options === 'object' && options.keep === 'last_valid' ? this.#lastValid : this.#state;
+    return last === NOTHING ? null : { state: last };
+  }
+
   state(): string {
-    return this.#started ? 'running' : 'starting';
+    return this.#state === NOTHING ? 'starting' : 'running';
+  }
+
+  #noteValid(state: unknown): void {
+    const options = this.#cell.spec.state;
+    if (typeof options !== 'object' || options.keep !== 'last_valid') return;
+    if (isValid(options, state)) this.#lastValid = state;
   }
 }

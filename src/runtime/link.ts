@@ -4,9 +4,9 @@ import { Ask } from './ask.ts';
 import { uncloneableField } from './cloneable.ts';
 import type { Core } from './core.ts';
 import type { Transferable } from './host.ts';
-import type { Delivery } from './mailbox.ts';
-import type { SendResult } from './system.ts';
-import type { Control, Frame, Transport } from './transport.ts';
+import { Delivery } from './mailbox.ts';
+import type { Down, ExitReason, SendResult } from './system.ts';
+import type { Control, Frame, Transport, WireReason } from './transport.ts';
 import { fromWire, toWire } from './wire-error.ts';
 
 export interface LinkHandlers {
@@ -15,6 +15,19 @@ export interface LinkHandlers {
   control(control: Control): void;
   closed(): void;
 }
+
+interface Watch {
+  readonly path: string;
+  readonly listener: (down: Down) => void;
+}
+
+const lost = (path: string): Down => ({ address: path, path, reason: { kind: 'noconnection' } });
+
+const toWireReason = (reason: ExitReason): WireReason =>
+  reason.kind === 'error' ? { kind: 'error', error: toWire(reason.error) } : reason;
+
+const fromWireReason = (reason: WireReason): ExitReason =>
+  reason.kind === 'error' ? { kind: 'error', error: fromWire(reason.error) } : reason;
 
 type Answer = { readonly value: unknown } | { readonly error: unknown };
 
@@ -37,7 +50,7 @@ export class Link {
   readonly #transport: Transport;
   readonly #handlers: LinkHandlers;
   readonly #asks = new Map<number, Ask>();
-  readonly #watches = new Map<number, (reason: string) => void>();
+  readonly #watches = new Map<number, Watch>();
   #next = 1;
   #open = true;
   /** Messages sent that the other end has not yet said it took. */
@@ -80,7 +93,7 @@ export class Link {
   }
 
   call(operation: string, args: unknown, timeout: number): Promise<unknown> {
-    const ask = new Ask(this.#core.host, operation, { timeout });
+    const ask = new Ask(this.#core, operation, { timeout });
     if (this.#open) this.#transport.send({ kind: 'call', id: this.#expect(ask), operation, args });
     else ask.reject(new MagError('MAG_COMPONENT_UNAVAILABLE', { name: operation }));
     return ask.promise;
@@ -90,13 +103,13 @@ export class Link {
     if (this.#open) this.#transport.send({ kind: 'control', control }, transfer);
   }
 
-  watch(path: string, listener: (reason: string) => void): () => void {
+  watch(path: string, listener: (down: Down) => void): () => void {
     const id = this.#next++;
     if (!this.#open) {
-      this.#core.host.soon(() => listener('noconnection'));
+      this.#core.host.soon(() => listener(lost(path)));
       return () => {};
     }
-    this.#watches.set(id, listener);
+    this.#watches.set(id, { path, listener });
     this.#transport.send({ kind: 'watch', id, to: path });
     return () => this.#watches.delete(id);
   }
@@ -109,7 +122,7 @@ export class Link {
       ask.reject(
         new MagError('MAG_ACTOR_CRASHED', { path: ask.path, cause: 'the connection to it was lost' }),
       );
-    for (const listener of this.#watches.values()) listener('noconnection');
+    for (const { path, listener } of this.#watches.values()) listener(lost(path));
     this.#watches.clear();
     this.#transport.close();
     this.#handlers.closed();
@@ -126,7 +139,7 @@ export class Link {
     switch (frame.kind) {
       case 'message':
         this.#take();
-        this.#core.deliver({ to: frame.to, message: frame.message, ask: null });
+        this.#core.deliver(new Delivery(frame.to, frame.message));
         return;
       case 'ask':
         this.#take();
@@ -148,9 +161,9 @@ export class Link {
         this.#watchFor(frame.id, frame.to);
         return;
       case 'down': {
-        const listener = this.#watches.get(frame.id);
+        const watch = this.#watches.get(frame.id);
         this.#watches.delete(frame.id);
-        listener?.(frame.reason);
+        watch?.listener({ address: frame.address, path: watch.path, reason: fromWireReason(frame.reason) });
         return;
       }
       case 'control':
@@ -176,14 +189,13 @@ export class Link {
     if (frame.kind === 'message' || frame.kind === 'ask') this.#inFlight -= 1;
     if (frame.kind === 'ask' || frame.kind === 'call') this.#asks.get(frame.id)?.reject(failure);
     if (frame.kind === 'reply') this.#transport.send({ kind: 'error', id: frame.id, error: toWire(failure) });
-    if (frame.kind === 'message')
-      this.#core.deadLetters.add({ to: frame.to, message: frame.message, ask: null }, failure.code);
+    if (frame.kind === 'message') this.#core.deadLetters.add(frame, failure.code);
   }
 
   #serve(frame: Extract<Frame, { kind: 'ask' }>): void {
-    const ask = new Ask(this.#core.host, frame.to, { timeout: frame.timeout });
+    const ask = new Ask(this.#core, frame.to, { timeout: frame.timeout });
     this.#settle(frame.id, ask.promise);
-    this.#core.deliver({ to: frame.to, message: frame.message, ask });
+    this.#core.deliver(new Delivery(frame.to, frame.message, ask));
   }
 
   #settle(id: number, answer: Promise<unknown>): void {
@@ -210,11 +222,11 @@ export class Link {
   }
 
   #watchFor(id: number, path: string): void {
-    const down = (reason: string): void => {
-      if (this.#open) this.#transport.send({ kind: 'down', id, reason });
+    const down = ({ address, reason }: Down): void => {
+      if (this.#open) this.#transport.send({ kind: 'down', id, address, reason: toWireReason(reason) });
     };
     const ref = this.#core.system.lookup(path);
-    if (ref === undefined) down('noproc');
+    if (ref === undefined) down({ address: path, path, reason: { kind: 'noproc' } });
     else ref.monitor(down);
   }
 }

@@ -1,39 +1,49 @@
-import type { AnyActorLogic, AnyActorRef } from 'xstate';
+import type { AnyActorLogic, AnyActorRef, Snapshot } from 'xstate';
 import type { Actor } from './actor.ts';
+import { isValid } from './carried.ts';
 import type { Cell } from './cell.ts';
-import type { Core } from './core.ts';
 import type { Delivery } from './mailbox.ts';
-import { stateText } from './xstate-root.ts';
+import { resumed } from './resumed.ts';
+import type { Message } from './spec.ts';
+import { type MachineEnd, stateText } from './xstate-root.ts';
 
 /** Any XState actor logic as an actor: its error, from wherever inside it, is the actor's failure. */
-export class MachineActor implements Actor {
-  readonly #core: Core;
+export class MachineActor implements Actor, MachineEnd {
   readonly #cell: Cell;
   readonly #logic: AnyActorLogic;
-  readonly #input: unknown;
   #actor: AnyActorRef | null = null;
+  /** The last snapshot that may be carried over, where one is wanted. */
+  #last: Snapshot<unknown> | null = null;
 
-  constructor(core: Core, cell: Cell, logic: AnyActorLogic, input: unknown) {
-    this.#core = core;
+  constructor(cell: Cell, logic: AnyActorLogic) {
     this.#cell = cell;
     this.#logic = logic;
-    this.#input = input;
   }
 
   start(): void {
-    const end = {
-      done: () => this.#cell.finish(),
-      failed: (error: unknown) => this.#cell.fail(error),
-    };
-    this.#actor = this.#core.xstate.create(this.#logic, this.#cell.address, this.#input, end);
+    const cell = this.#cell;
+    const input = cell.spec.behaviour.kind === 'machine' ? cell.spec.behaviour.input : undefined;
+    const carried = resumed(cell);
+    this.#actor = cell.core.xstate.create(this.#logic, cell.address, input, this, carried?.state);
     this.#actor.start();
+    if (cell.spec.state !== undefined) this.#note();
   }
 
   /** An ask reaches the machine as its event with a `reply` function. */
-  receive(delivery: Delivery): void {
-    const { ask, message } = delivery;
-    if (ask === null) this.#actor?.send(message);
-    else this.#actor?.send({ ...message, reply: (value: unknown) => ask.resolve(value) });
+  receive(message: Message, delivery: Delivery | null): void {
+    const actor = this.#actor;
+    if (actor === null) return;
+    const ask = delivery === null ? null : delivery.ask;
+    actor.send(ask === null ? message : ask.question(message));
+    if (this.#cell.spec.state !== undefined) this.#note();
+  }
+
+  done(): void {
+    this.#cell.finish();
+  }
+
+  failed(error: unknown): void {
+    this.#cell.fail(error);
   }
 
   stop(): void {
@@ -45,8 +55,13 @@ export class MachineActor implements Actor {
   }
 
   kill(): void {
-    if (this.#actor !== null) this.#core.xstate.stop(this.#actor);
+    if (this.#actor !== null) this.#cell.core.xstate.stop(this.#actor);
     this.#actor = null;
+  }
+
+  /** In XState's persisted form, which can cross a thread if the context can. */
+  snapshot(): { readonly state: unknown } | null {
+    return this.#last === null ? null : { state: this.#logic.getPersistedSnapshot(this.#last) };
   }
 
   state(): string {
@@ -54,5 +69,13 @@ export class MachineActor implements Actor {
     if (typeof snapshot !== 'object' || snapshot === null) return 'stopped';
     if ('value' in snapshot) return stateText(snapshot.value);
     return 'status' in snapshot ? String(snapshot.status) : 'active';
+  }
+
+  #note(): void {
+    const options = this.#cell.spec.state;
+    const snapshot: Snapshot<unknown> | undefined = this.#actor?.getSnapshot();
+    if (typeof options !== 'object' || snapshot === undefined || snapshot.status !== 'active') return;
+    if (options.keep === 'last' || isValid(options, this.#logic.getPersistedSnapshot(snapshot)))
+      this.#last = snapshot;
   }
 }

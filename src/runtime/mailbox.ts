@@ -1,90 +1,121 @@
+import type { Ambient } from './ambient.ts';
 import type { Ask } from './ask.ts';
-import type { MailboxOptions, Message } from './spec.ts';
+import type { MailboxOptions, Message, Overflow } from './spec.ts';
 
-/** One message on its way to an actor. */
-export interface Delivery {
+/** One message on its way, with all that may go with it. */
+export class Delivery {
   /** The path it is for: the actor's own, or one below a remote mount. */
   readonly to: string;
   readonly message: Message;
   /** Who waits for an answer, if anybody does. */
   readonly ask: Ask | null;
+  readonly ambient: Ambient | null;
+  /** The incarnation it is meant for, where it was sent through a reference; null through a name. */
+  readonly incarnation: number | null;
+
+  constructor(
+    to: string,
+    message: Message,
+    ask: Ask | null = null,
+    ambient: Ambient | null = null,
+    incarnation: number | null = null,
+  ) {
+    this.to = to;
+    this.message = message;
+    this.ask = ask;
+    this.ambient = ambient;
+    this.incarnation = incarnation;
+  }
 }
 
-export type Offer =
-  | { readonly kind: 'taken' }
-  | { readonly kind: 'refused' }
-  /** Taken, at the expense of another (or of itself): the dropped one is given back. */
-  | { readonly kind: 'dropped'; readonly delivery: Delivery };
+/** What a mailbox holds: the bare message, or the delivery where something goes with it. */
+export type Entry = Message | Delivery;
 
-const TAKEN: Offer = { kind: 'taken' };
-const REFUSED: Offer = { kind: 'refused' };
 const FIRST_SIZE = 8;
 
 /** A bounded ring. It grows with use up to its capacity, so that an idle actor costs next to nothing. */
 export class Mailbox {
   readonly capacity: number;
-  readonly #overflow: MailboxOptions['overflow'];
-  #ring: (Delivery | undefined)[];
+  readonly overflow: Overflow;
+  #ring: (Entry | undefined)[] | null = null;
+  /** Ring size minus one; sizes are powers of two. */
+  #mask = -1;
   #head = 0;
   #size = 0;
   #dropped = 0;
 
   constructor(options: MailboxOptions) {
     this.capacity = options.capacity;
-    this.#overflow = options.overflow;
-    this.#ring = new Array(Math.min(FIRST_SIZE, options.capacity));
+    this.overflow = options.overflow;
   }
 
   get depth(): number {
     return this.#size;
   }
 
-  /** Deliveries refused or dropped since the incarnation began. */
+  /** Messages refused or dropped since the incarnation began. */
   get dropped(): number {
     return this.#dropped;
   }
 
-  offer(delivery: Delivery): Offer {
-    if (this.#size < this.capacity) {
-      this.#push(delivery);
-      return TAKEN;
-    }
-    this.#dropped += 1;
-    // Backpressure needs a sender that can wait; until flows reach the mailbox it acts as reject.
-    if (this.#overflow === 'reject' || this.#overflow === 'backpressure') return REFUSED;
-    if (this.#overflow === 'drop_newest') return { kind: 'dropped', delivery };
-    const oldest = this.take();
-    this.#push(delivery);
-    return oldest === undefined ? TAKEN : { kind: 'dropped', delivery: oldest };
+  get full(): boolean {
+    return this.#size >= this.capacity;
   }
 
-  take(): Delivery | undefined {
-    if (this.#size === 0) return undefined;
-    const delivery = this.#ring[this.#head];
-    this.#ring[this.#head] = undefined;
-    this.#head = (this.#head + 1) % this.#ring.length;
+  /**
+   * Takes a message. Where it is full, gives the one that found no place, by its overflow policy: the oldest one, or
+   * the given one; null where there was room.
+   */
+  offer(entry: Entry): Entry | null {
+    const size = this.#size;
+    if (size >= this.capacity) return this.#overflow(entry);
+    if (size > this.#mask) this.#grow();
+    const ring = this.#ring as (Entry | undefined)[]; // grown above
+    ring[(this.#head + size) & this.#mask] = entry;
+    this.#size = size + 1;
+    return null;
+  }
+
+  take(): Entry | undefined {
+    const ring = this.#ring;
+    if (this.#size === 0 || ring === null) return undefined;
+    const head = this.#head;
+    const entry = ring[head];
+    ring[head] = undefined;
+    this.#head = (head + 1) & this.#mask;
     this.#size -= 1;
-    return delivery;
+    return entry;
   }
 
   /** Takes everything that is left. */
-  clear(): readonly Delivery[] {
-    const left: Delivery[] = [];
+  clear(): readonly Entry[] {
+    const left: Entry[] = [];
     for (let next = this.take(); next !== undefined; next = this.take()) left.push(next);
+    this.#ring = null;
+    this.#mask = -1;
+    this.#head = 0;
     return left;
   }
 
-  #push(delivery: Delivery): void {
-    if (this.#size === this.#ring.length) this.#grow();
-    this.#ring[(this.#head + this.#size) % this.#ring.length] = delivery;
-    this.#size += 1;
+  #overflow(entry: Entry): Entry {
+    this.#dropped += 1;
+    if (this.overflow !== 'drop_oldest') return entry;
+    const oldest = this.take();
+    if (oldest === undefined) return entry;
+    this.offer(entry);
+    return oldest;
   }
 
   #grow(): void {
-    const ring: (Delivery | undefined)[] = new Array(Math.min(this.capacity, this.#ring.length * 2));
-    for (let index = 0; index < this.#size; index += 1)
-      ring[index] = this.#ring[(this.#head + index) % this.#ring.length];
+    const old = this.#ring;
+    const oldMask = this.#mask;
+    const size = Math.max(FIRST_SIZE, (oldMask + 1) * 2);
+    const ring: (Entry | undefined)[] = new Array(size);
+    for (let index = 0; index < this.#size; index += 1) ring[index] = old?.[(this.#head + index) & oldMask];
+    // A ring without holes is read without a look at its prototype.
+    for (let index = this.#size; index < size; index += 1) ring[index] = undefined;
     this.#ring = ring;
+    this.#mask = size - 1;
     this.#head = 0;
   }
 }

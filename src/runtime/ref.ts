@@ -1,97 +1,210 @@
-import { MagError } from '../errors.ts';
 import { Ask, type AskOptions } from './ask.ts';
-import { type Cell, exitReason } from './cell.ts';
+import { Bytes } from './bytes.ts';
+import type { Cell } from './cell.ts';
 import type { Core } from './core.ts';
-import type { Message } from './spec.ts';
-import type { Ref, SendResult, Slot } from './system.ts';
+import { exitReason } from './exit.ts';
+import { linkedExit } from './link-exit.ts';
+import { Delivery } from './mailbox.ts';
+import type { AnyMessage, Message } from './spec.ts';
+import type { Addressee, Down, Ref, SendResult, Slot } from './system.ts';
+
+/** What a link needs of both its ends: to hear that the other one ended. */
+export interface Linkable extends Ref {
+  linkedExit(down: Down): void;
+}
+
+function tie(one: Linkable, other: Ref): () => void {
+  const far = other as Linkable; // every Ref is one of the two classes below
+  const untieOne = one.monitor((down) => {
+    untieOther();
+    far.linkedExit(down);
+  });
+  const untieOther = other.monitor((down) => {
+    untieOne();
+    one.linkedExit(down);
+  });
+  return () => {
+    untieOne();
+    untieOther();
+  };
+}
+
+/** The protocol is the compiler's alone: whoever gives a path or a specification names it. */
+export const speaking = <M extends AnyMessage>(ref: Ref): Ref<M> => ref as unknown as Ref<M>; // see above
+export const slotSpeaking = <M extends AnyMessage>(slot: Slot): Slot<M> => slot as unknown as Slot<M>; // see above
+
+/** How the three kinds of addressee turn a call into a delivery. */
+abstract class Sender implements Addressee {
+  abstract readonly path: string;
+  protected readonly core: Core;
+
+  constructor(core: Core) {
+    this.core = core;
+  }
+
+  abstract send(message: Message): SendResult;
+  protected abstract post(delivery: Delivery): SendResult;
+  protected abstract postWhenRoom(delivery: Delivery, ask: Ask): Promise<SendResult>;
+
+  sendBytes(record: Uint8Array): SendResult {
+    return this.send(new Bytes(record));
+  }
+
+  offer(message: Message, options?: AskOptions): Promise<SendResult> {
+    const { ambient } = this.core.kernel;
+    return this.postWhenRoom(
+      new Delivery(this.path, message, null, ambient),
+      new Ask(this.core, this.path, options),
+    );
+  }
+
+  ask<Reply>(message: AnyMessage, options?: AskOptions): Promise<Reply> {
+    const ask = new Ask(this.core, this.path, options);
+    // A protocol's messages are plain data with a type, whatever interface declares them.
+    this.post(new Delivery(this.path, message as Message, ask, this.core.kernel.ambient));
+    return ask.promise as Promise<Reply>; // by the protocol, or as the caller names it
+  }
+}
 
 /** A reference to one incarnation in this thread. */
-export class LocalRef implements Ref {
-  readonly path: string;
-  readonly address: string;
-  readonly #core: Core;
+export class LocalRef extends Sender implements Linkable {
   readonly #cell: Cell;
 
-  constructor(core: Core, cell: Cell) {
-    this.#core = core;
+  constructor(cell: Cell) {
+    super(cell.core);
     this.#cell = cell;
-    this.path = cell.path;
-    this.address = cell.address;
+  }
+
+  get path(): string {
+    return this.#cell.path;
+  }
+
+  get address(): string {
+    return this.#cell.address;
   }
 
   send(message: Message): SendResult {
-    return this.#core.post(this.#cell, { to: this.path, message, ask: null });
+    return this.#cell.send(message);
   }
 
-  ask<Reply = unknown>(message: Message, options?: AskOptions): Promise<Reply> {
-    const ask = new Ask(this.#core.host, this.path, options);
-    this.#core.post(this.#cell, { to: this.path, message, ask });
-    return ask.promise as Promise<Reply>; // the caller names the reply's type: it knows the receiver's protocol
-  }
-
-  monitor(listener: (reason: string) => void): () => void {
-    const exit = this.#cell.exit;
+  monitor(listener: (down: Down) => void): () => void {
+    const { exit, address, path } = this.#cell;
     if (exit === null) return this.#cell.watch(listener);
     let stopped = false;
-    this.#core.host.soon(() => {
-      if (!stopped) listener(exitReason(exit));
+    this.core.host.soon(() => {
+      if (!stopped) listener({ address, path, reason: exitReason(exit) });
     });
     return () => {
       stopped = true;
     };
   }
+
+  link(other: Ref): () => void {
+    return tie(this, other);
+  }
+
+  linkedExit(down: Down): void {
+    linkedExit(this.#cell, down);
+  }
+
+  async stop(reason = 'stopped'): Promise<void> {
+    await this.#cell.stop(reason);
+  }
+
+  protected post(delivery: Delivery): SendResult {
+    return this.#cell.accept(delivery);
+  }
+
+  protected postWhenRoom(delivery: Delivery, ask: Ask): Promise<SendResult> {
+    return this.#cell.offer(delivery, ask);
+  }
 }
 
 /** A reference to an actor below a remote mount: bound to the incarnation of the mount that was there when it was looked up. */
-export class RemoteRef implements Ref {
+export class RemoteRef extends Sender implements Linkable {
   readonly path: string;
   readonly address: string;
-  readonly #core: Core;
   readonly #alive: () => boolean;
 
   constructor(core: Core, path: string, incarnation: string, alive: () => boolean) {
-    this.#core = core;
+    super(core);
     this.path = path;
     this.address = `${path}#${incarnation}`;
     this.#alive = alive;
   }
 
   send(message: Message): SendResult {
-    const delivery = { to: this.path, message, ask: null };
-    if (this.#alive()) return this.#core.deliver(delivery);
-    this.#core.deadLetters.add(delivery, 'MAG_ACTOR_NOT_FOUND');
+    return this.post(new Delivery(this.path, message, null, this.core.kernel.ambient));
+  }
+
+  monitor(listener: (down: Down) => void): () => void {
+    return this.core.remotes.monitor(this.path, listener);
+  }
+
+  link(other: Ref): () => void {
+    return tie(this, other);
+  }
+
+  linkedExit(down: Down): void {
+    this.core.remotes.linkedExit(this.path, down);
+  }
+
+  stop(reason = 'stopped'): Promise<void> {
+    return this.core.remotes.stopActor(this.path, reason);
+  }
+
+  protected post(delivery: Delivery): SendResult {
+    if (this.#alive()) return this.core.deliver(delivery);
+    this.core.bury(this.path, delivery, 'MAG_ACTOR_NOT_FOUND', { path: this.address });
     return 'dead';
   }
 
-  ask<Reply = unknown>(message: Message, options?: AskOptions): Promise<Reply> {
-    const ask = new Ask(this.#core.host, this.path, options);
-    if (this.#alive()) this.#core.deliver({ to: this.path, message, ask });
-    else ask.reject(new MagError('MAG_ACTOR_NOT_FOUND', { path: this.path }));
-    return ask.promise as Promise<Reply>; // the caller names the reply's type: it knows the receiver's protocol
-  }
-
-  monitor(listener: (reason: string) => void): () => void {
-    return this.#core.remotes.monitor(this.path, listener);
+  protected postWhenRoom(delivery: Delivery, ask: Ask): Promise<SendResult> {
+    ask.resolve(this.post(delivery));
+    return ask.promise as Promise<SendResult>; // resolved with nothing else
   }
 }
 
-/** A late-bound name: resolved for each message. */
-export class PathSlot implements Slot {
+/** A late-bound name: resolved for each message, which costs a look only where its holder has changed. */
+export class NameSlot extends Sender implements Slot {
   readonly path: string;
-  readonly #core: Core;
+  readonly #find: () => Cell | undefined;
+  /** Where it waits, or is buried, while nobody holds the name. */
+  readonly #home: () => string;
+  #cell: Cell | undefined = undefined;
 
-  constructor(core: Core, path: string) {
-    this.#core = core;
+  constructor(core: Core, path: string, find: () => Cell | undefined, home: () => string) {
+    super(core);
     this.path = path;
+    this.#find = find;
+    this.#home = home;
   }
 
   send(message: Message): SendResult {
-    return this.#core.deliver({ to: this.path, message, ask: null });
+    const cell = this.#holder();
+    if (cell !== undefined) return cell.send(message);
+    return this.core.deliver(new Delivery(this.#home(), message, null, this.core.kernel.ambient));
   }
 
-  ask<Reply = unknown>(message: Message, options?: AskOptions): Promise<Reply> {
-    const ask = new Ask(this.#core.host, this.path, options);
-    this.#core.deliver({ to: this.path, message, ask });
-    return ask.promise as Promise<Reply>; // the caller names the reply's type: it knows the receiver's protocol
+  protected post(delivery: Delivery): SendResult {
+    const cell = this.#holder();
+    return cell === undefined
+      ? this.core.deliver(new Delivery(this.#home(), delivery.message, delivery.ask, delivery.ambient))
+      : cell.accept(delivery);
+  }
+
+  protected postWhenRoom(delivery: Delivery, ask: Ask): Promise<SendResult> {
+    const cell = this.#holder();
+    if (cell !== undefined) return cell.offer(delivery, ask);
+    ask.resolve(this.post(delivery));
+    return ask.promise as Promise<SendResult>; // resolved with nothing else
+  }
+
+  #holder(): Cell | undefined {
+    const known = this.#cell;
+    if (known?.live === true) return known;
+    const found = this.#find();
+    this.#cell = found?.live === true ? found : undefined;
+    return this.#cell;
   }
 }

@@ -1,4 +1,4 @@
-import { MagError } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { Cell } from './cell.ts';
 import type { Delivery } from './mailbox.ts';
@@ -22,13 +22,19 @@ export class Registry {
   readonly #vacant = new Set<string>();
   readonly #parked = new Map<string, Delivery[]>();
   readonly #redeliver: (delivery: Delivery) => void;
-  readonly #bury: (delivery: Delivery, error: MagError) => void;
+  readonly #bury: (delivery: Delivery, code: ErrorCode) => void;
+  readonly #onRelease: (path: string) => void;
   #parkedCount = 0;
   #incarnations = 0;
 
-  constructor(redeliver: (delivery: Delivery) => void, bury: (delivery: Delivery, error: MagError) => void) {
+  constructor(
+    redeliver: (delivery: Delivery) => void,
+    bury: (delivery: Delivery, code: ErrorCode) => void,
+    onRelease: (path: string) => void,
+  ) {
     this.#redeliver = redeliver;
     this.#bury = bury;
+    this.#onRelease = onRelease;
   }
 
   /** Unique in this thread, so that no two incarnations of a path ever share an address. */
@@ -42,20 +48,24 @@ export class Registry {
   }
 
   add(cell: Cell): void {
-    this.#vacant.delete(cell.path);
+    if (this.#vacant.size > 0) this.#vacant.delete(cell.path);
     this.#cells.set(cell.path, cell);
   }
 
   remove(cell: Cell): void {
     if (this.#cells.get(cell.path) === cell) this.#cells.delete(cell.path);
     // What it was bringing back below itself now depends on whether it comes back.
-    if (cell.spec.behaviour.kind !== 'supervisor') return;
+    if (this.#vacant.size === 0 || cell.spec.behaviour.kind !== 'supervisor') return;
     for (const path of this.#vacant)
       if (path !== cell.path && isWithin(path, cell.path)) this.#vacant.delete(path);
   }
 
   find(path: string): Cell | undefined {
     return this.#cells.get(path);
+  }
+
+  get size(): number {
+    return this.#cells.size;
   }
 
   cells(): IterableIterator<Cell> {
@@ -89,8 +99,9 @@ export class Registry {
   /** The path will not be held again: what waited for it is told. */
   release(path: string): void {
     this.#vacant.delete(path);
-    for (const delivery of this.#take(path))
-      this.#bury(delivery, new MagError('MAG_COMPONENT_UNAVAILABLE', { name: delivery.to }));
+    this.#onRelease(path);
+    if (this.#parkedCount === 0) return;
+    for (const delivery of this.#take(path)) this.#bury(delivery, 'MAG_COMPONENT_UNAVAILABLE');
   }
 
   /** The path is held again: what waited for it, or for something below it, is handed on in its order. */
@@ -101,7 +112,7 @@ export class Registry {
 
   park(delivery: Delivery): SendResult {
     if (this.#parkedCount >= LIMITS.parkedMessages) {
-      this.#bury(delivery, new MagError('MAG_COMPONENT_UNAVAILABLE', { name: delivery.to }));
+      this.#bury(delivery, 'MAG_COMPONENT_UNAVAILABLE');
       return 'rejected';
     }
     const waiting = this.#parked.get(delivery.to);

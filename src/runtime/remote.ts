@@ -6,8 +6,8 @@ import type { Cell } from './cell.ts';
 import { uncloneableField } from './cloneable.ts';
 import type { Core } from './core.ts';
 import { Link } from './link.ts';
-import type { Delivery } from './mailbox.ts';
-import type { Behaviour } from './spec.ts';
+import { Delivery } from './mailbox.ts';
+import type { Behaviour, Message } from './spec.ts';
 import type { SendResult } from './system.ts';
 import type { Control } from './transport.ts';
 import type { Vessel } from './vessel.ts';
@@ -71,7 +71,8 @@ export class RemoteActor implements Actor {
     await ready;
   }
 
-  receive(delivery: Delivery): void {
+  receive(message: Message, given: Delivery | null): void {
+    const delivery = given ?? new Delivery(this.#cell.path, message);
     try {
       this.#link?.deliver(delivery);
     } catch (error) {

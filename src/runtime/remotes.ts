@@ -2,9 +2,9 @@ import { MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { Core } from './core.ts';
 import { type Link, refuseUncloneable } from './link.ts';
-import type { Delivery } from './mailbox.ts';
+import { Delivery } from './mailbox.ts';
 import { isWithin } from './registry.ts';
-import type { SendResult } from './system.ts';
+import type { Down, SendResult } from './system.ts';
 
 /** A mount of this thread: a subtree that lives in another thread or process. */
 export interface Mount {
@@ -116,13 +116,22 @@ export class Remotes {
     return this.#uplink;
   }
 
-  monitor(path: string, listener: (reason: string) => void): () => void {
+  monitor(path: string, listener: (down: Down) => void): () => void {
     const core = this.#core();
     const mount = core.registry.mountAbove(path);
     const link = mount === undefined ? this.route(path) : (this.#mounts.get(mount.path)?.link ?? null);
     if (link !== null) return link.watch(path, listener);
-    core.host.soon(() => listener('noproc'));
+    core.host.soon(() => listener({ address: path, path, reason: { kind: 'noproc' } }));
     return () => {};
+  }
+
+  linkedExit(path: string, down: Down): void {
+    const { address, path: from, reason } = down;
+    this.#core().deliver(new Delivery(path, { type: 'EXIT', address, path: from, reason }));
+  }
+
+  async stopActor(path: string, reason: string): Promise<void> {
+    await this.#core().system.command(path, 'stop', reason);
   }
 
   /** Called once when the system has stopped. */

@@ -1,17 +1,55 @@
 import type { AnyActorLogic } from 'xstate';
+import type { Ambient } from './ambient.ts';
 import type { Host } from './host.ts';
 import type { Log } from './log.ts';
 import type { ActorSystem, Ref } from './system.ts';
 
-/** What actors say to each other: an XState event. */
+/** What actors say to each other: an XState event. Plain data where it may cross a thread. */
 export interface Message {
   readonly type: string;
   readonly [field: string]: unknown;
 }
 
+/** Any type of message an actor can be declared with, interfaces included. */
+export interface AnyMessage {
+  readonly type: string;
+}
+
+/**
+ * A message that is answered: `reply` is there where it was asked, and not where it was only sent. It may be called
+ * later than in the step that handles the message; only the first call counts.
+ *
+ *     type Counter = { type: 'ADD'; by: number } | Question<{ type: 'READ' }, number>;
+ */
+export type Question<Event extends AnyMessage, Reply> = Event & { readonly reply?: (value: Reply) => void };
+
+/** What a question is answered with. */
+export type ReplyOf<Event> = Event extends { readonly reply?: (value: infer Reply) => void } ? Reply : never;
+
+/** A protocol that names its messages; otherwise anything may be asked, and the answer is unknown. */
+type IsNamed<M extends AnyMessage> = string extends M['type'] ? false : true;
+
+/** The types of a protocol's questions. */
+export type AskedType<M extends AnyMessage> =
+  IsNamed<M> extends false
+    ? string
+    : M extends { readonly reply?: (value: never) => void }
+      ? M['type']
+      : never;
+
+/** A question of a type, as it is asked: without its `reply`. */
+export type Asked<M extends AnyMessage, Type extends string> =
+  IsNamed<M> extends false ? Message : Omit<Extract<M, { readonly type: Type }>, 'reply'>;
+
+/** The answer to a question of a type. */
+export type ReplyTo<M extends AnyMessage, Type extends string> =
+  IsNamed<M> extends false ? unknown : ReplyOf<Extract<M, { readonly type: Type }>>;
+
 export type RestartType = 'permanent' | 'transient' | 'temporary';
 export type Shutdown = number | 'brutal' | 'infinity';
 export type Strategy = 'one_for_one' | 'one_for_all' | 'rest_for_one' | 'dynamic';
+/** Whether a supervisor ends by itself when significant children did (OTP's auto_shutdown). */
+export type AutoShutdown = 'never' | 'any_significant' | 'all_significant';
 export type Overflow = 'backpressure' | 'reject' | 'drop_oldest' | 'drop_newest';
 
 export interface MailboxOptions {
@@ -32,12 +70,31 @@ export interface Intensity {
   readonly within: number;
 }
 
+/** What a start returns that has nothing to do: no failure, and no actor (OTP's `ignore`). */
+export const IGNORE: unique symbol = Symbol('magmobo.ignore');
+
 /** A function over state on the kernel, without an XState actor of its own. */
-export interface LightLogic<State, Input = unknown> {
-  init(input: Input, context: ActorContext): State;
-  /** Returns the next state. What `context.reply` is given answers an ask. Throwing crashes the actor. */
-  receive(state: State, message: Message, context: ActorContext): State;
+export interface LightLogic<State, M extends AnyMessage = Message, Input = unknown> {
+  init(input: Input, context: ActorContext): State | typeof IGNORE;
+  /** In place of `init` where a state was carried over; absent: it is taken as it is. */
+  resume?(state: State, context: ActorContext): State;
+  /** Returns the next state. Throwing crashes the actor. */
+  receive(state: State, message: M, context: ActorContext): State;
   stop?(state: State): void;
+}
+
+/**
+ * What becomes of an actor's state when it is restarted, replaced or moved. `last` carries over the state that the last
+ * handled message left; `last_valid` the last one of which `valid` held.
+ */
+export interface StateOptions {
+  readonly keep: 'last' | 'last_valid';
+  /** Of the state's shape; a state of an older one goes through the migrations, one of a newer one is given up. */
+  readonly version: number;
+  /** From the version that is the key to the next one. */
+  readonly migrate?: Readonly<Record<number, (state: unknown) => unknown>>;
+  /** Asked after each message under `last_valid`, and of every state that is carried over. A throw means no. */
+  readonly valid?: (state: unknown) => boolean;
 }
 
 /** What an actor's code is handed. Ends with its incarnation. */
@@ -48,10 +105,12 @@ export interface ActorContext {
   readonly log: Log;
   /** Aborted when this incarnation ends. */
   readonly signal: AbortSignal;
-  /** Answers the message being handled, where it was an ask. */
-  reply(value: unknown): void;
+  /** What came with the message that is being handled; null where nothing did. */
+  readonly ambient: Ambient | null;
   /** Crashes this incarnation from outside a message: a resource it owns died. */
   fail(error: unknown): void;
+  /** Ends this incarnation orderly once what is in its mailbox is handled: a transient actor has done its work. */
+  finish(): void;
 }
 
 export interface ComponentContext extends ActorContext {
@@ -81,11 +140,14 @@ export type Behaviour =
       readonly kind: 'supervisor';
       readonly strategy: Strategy;
       readonly intensity?: Intensity;
+      readonly autoShutdown?: AutoShutdown;
       readonly children: readonly ChildSpec[];
     }
   | {
       readonly kind: 'component';
-      readonly start: (context: ComponentContext) => Promise<ComponentService> | ComponentService;
+      readonly start: (
+        context: ComponentContext,
+      ) => Promise<ComponentService | typeof IGNORE> | ComponentService | typeof IGNORE;
     }
   | { readonly kind: 'machine'; readonly logic: AnyActorLogic; readonly input?: unknown }
   | { readonly kind: 'light'; readonly logic: LightLogic<unknown>; readonly input?: unknown }
@@ -102,18 +164,39 @@ export type Behaviour =
       readonly spare?: boolean;
     };
 
-/** How a supervisor starts, restarts and stops one child. */
-export interface ChildSpec {
-  readonly id: string;
-  readonly behaviour: Behaviour;
+/** How a supervisor starts, restarts and stops one child; what every kind of child may set. */
+export interface ChildOptions {
   /** Default permanent. */
   readonly restart?: RestartType;
   /** Default LIMITS.shutdownMs; infinity for supervisors. */
   readonly shutdown?: Shutdown;
+  /** Its clean end counts for its supervisor's auto shutdown. */
   readonly significant?: boolean;
+  /** Default: fresh. */
+  readonly state?: 'fresh' | StateOptions;
+  /** A unique name, held by each incarnation in turn. */
+  readonly name?: string;
+  /** Groups that each incarnation joins. */
+  readonly groups?: readonly string[];
+  /** An abnormal end of a linked actor comes as the message `{type: 'EXIT', address, path, reason}`. */
+  readonly trapExit?: boolean;
   readonly mailbox?: MailboxOptions;
   /** Absent: an immediate restart within the intensity. */
   readonly backoff?: Backoff;
   /** How long a start may take until it is ready; default LIMITS.startTimeoutMs. */
   readonly startTimeout?: number;
+}
+
+/** The messages of a child, where it tells them; otherwise any. */
+export type ProtocolOf<M extends AnyMessage> = [M] extends [never] ? Message : M;
+
+declare const PROTOCOL: unique symbol;
+
+/** One child of a supervisor. `M`: the messages it takes; by default not told, so that a list holds any. */
+export interface ChildSpec<M extends AnyMessage = never> extends ChildOptions {
+  /** For the compiler only: never there. A method, so that a child of any protocol fits a list of children. */
+  [PROTOCOL]?(message: M): void;
+  /** Unique among its siblings; its path is its supervisor's, a slash and this. */
+  readonly id: string;
+  readonly behaviour: Behaviour;
 }

@@ -1,32 +1,37 @@
-import type { AnyActorLogic } from 'xstate';
+import type { AnyActorLogic, EventFromLogic, InputFrom } from 'xstate';
 import type {
+  AnyMessage,
+  AutoShutdown,
   Behaviour,
+  ChildOptions,
   ChildSpec,
   ComponentContext,
   ComponentService,
+  IGNORE,
   Intensity,
   LightLogic,
+  Message,
   Strategy,
 } from './spec.ts';
-
-/** What every kind of child may set; see ChildSpec. */
-export type ChildOptions = Omit<ChildSpec, 'id' | 'behaviour'>;
 
 export interface SupervisorOptions extends ChildOptions {
   /** Default one_for_one. */
   readonly strategy?: Strategy;
   /** Default LIMITS.restartIntensity within LIMITS.restartWithinMs. */
   readonly intensity?: Intensity;
+  /** Default never. */
+  readonly autoShutdown?: AutoShutdown;
   /** In start order. */
   readonly children: readonly ChildSpec[];
 }
 
 export function supervisor(id: string, options: SupervisorOptions): ChildSpec {
-  const { strategy = 'one_for_one', intensity, children, ...rest } = options;
+  const { strategy = 'one_for_one', intensity, autoShutdown, children, ...rest } = options;
   const behaviour: Behaviour = {
     kind: 'supervisor',
     strategy,
     children,
+    ...(autoShutdown === undefined ? {} : { autoShutdown }),
     ...(intensity === undefined ? {} : { intensity }),
   };
   return { id, behaviour, ...rest };
@@ -35,30 +40,35 @@ export function supervisor(id: string, options: SupervisorOptions): ChildSpec {
 /** A service with a life: started, health-checked, drained, freed. Its `api` is what `system.service(id)` gives. */
 export function component(
   id: string,
-  start: (context: ComponentContext) => Promise<ComponentService> | ComponentService,
+  start: (
+    context: ComponentContext,
+  ) => Promise<ComponentService | typeof IGNORE> | ComponentService | typeof IGNORE,
   options: ChildOptions = {},
 ): ChildSpec {
   return { id, behaviour: { kind: 'component', start }, ...options };
 }
 
-/** Any XState actor logic. */
-export function machine(
+/**
+ * Any XState actor logic. It takes the logic's own events; one of them that has a `reply` function can be asked:
+ * `{ type: 'READ'; reply?: (value: number) => void }`.
+ */
+export function machine<Logic extends AnyActorLogic>(
   id: string,
-  logic: AnyActorLogic,
-  options: ChildOptions & { readonly input?: unknown } = {},
-): ChildSpec {
+  logic: Logic,
+  options: ChildOptions & { readonly input?: InputFrom<Logic> } = {},
+): ChildSpec<NoInfer<EventFromLogic<Logic>>> {
   const { input, ...rest } = options;
   return { id, behaviour: { kind: 'machine', logic, input }, ...rest };
 }
 
-/** A function over state. */
-export function light<State, Input = unknown>(
+/** A function over state. Its messages are those that `receive` is declared to take. */
+export function light<State, M extends AnyMessage = Message, Input = undefined>(
   id: string,
-  logic: LightLogic<State, Input>,
+  logic: LightLogic<State, M, Input>,
   options: ChildOptions & { readonly input?: Input } = {},
-): ChildSpec {
+): ChildSpec<NoInfer<M>> {
   const { input, ...rest } = options;
-  // The runtime hands `logic` only the state it made itself and the input given here.
+  // The runtime hands `logic` only the state it made itself, the input given here and messages of its protocol.
   return { id, behaviour: { kind: 'light', logic: logic as unknown as LightLogic<unknown>, input }, ...rest };
 }
 
@@ -75,7 +85,10 @@ export interface RemoteOptions extends ChildOptions {
 }
 
 /** A subtree in a worker thread or a child process. */
-export function remote(id: string, options: RemoteOptions): ChildSpec {
+export function remote<M extends AnyMessage = Message>(
+  id: string,
+  options: RemoteOptions,
+): ChildSpec<NoInfer<M>> {
   const { where, module, input, pool = 'default', spare = false, ...rest } = options;
   return { id, behaviour: { kind: 'remote', where, module: String(module), input, pool, spare }, ...rest };
 }

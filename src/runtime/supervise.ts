@@ -1,15 +1,18 @@
 import type { AnyActorRef } from 'xstate';
 import { describeError, MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
+import { decide, type ExitKind, emptyWindow, type RestartWindow } from '../machines/restart.ts';
 import { type SupervisorEvent, supervisorMachine } from '../machines/supervisor.ts';
 import type { ActorNode } from '../protocol/actor-node.ts';
 import type { Actor } from './actor.ts';
 import type { Cell } from './cell.ts';
-import { Child } from './child.ts';
+import { Child, type Parent } from './child.ts';
 import type { Core } from './core.ts';
 import { describeCell } from './describe.ts';
+import { type Exit, exitKind } from './exit.ts';
 import { Restarts } from './restarts.ts';
 import type { Behaviour, ChildSpec, Intensity } from './spec.ts';
+import { failureOf } from './supervisor-failure.ts';
 import { stateText } from './xstate-root.ts';
 
 type SupervisorBehaviour = Extract<Behaviour, { kind: 'supervisor' }>;
@@ -20,14 +23,16 @@ const DEFAULT_INTENSITY: Intensity = { max: LIMITS.restartIntensity, within: LIM
  * The mechanics of a supervisor: starts, stops and restarts children as its statechart (machines/supervisor.ts) says.
  * The chart decides; nothing here judges a failure.
  */
-export class SupervisorActor implements Actor {
+export class SupervisorActor implements Actor, Parent {
   readonly #core: Core;
   readonly #cell: Cell;
   readonly #behaviour: SupervisorBehaviour;
   readonly #intensity: Intensity;
   /** In start order. */
   readonly #children = new Map<string, Child>();
+  readonly #budget: { window: RestartWindow };
   #machine: AnyActorRef | null = null;
+  #up = false;
   #halted = false;
   #markEnded: () => void = () => {};
   readonly #ended: Promise<void>;
@@ -38,6 +43,7 @@ export class SupervisorActor implements Actor {
     this.#cell = cell;
     this.#behaviour = behaviour;
     this.#intensity = behaviour.intensity ?? DEFAULT_INTENSITY;
+    this.#budget = { window: emptyWindow(this.#intensity) };
     this.#ended = new Promise((resolve) => {
       this.#markEnded = resolve;
     });
@@ -61,7 +67,7 @@ export class SupervisorActor implements Actor {
       restart: (id: string) => host.soon(() => void this.#restarts.run(id)),
       forget: (id: string) => host.soon(() => this.#forget(id)),
     };
-    const input = { effects, intensity: this.#intensity };
+    const input = { effects, budget: this.#budget };
     const machine = this.#core.xstate.create(supervisorMachine, this.#cell.address, input, {
       done: () => this.#reachedEnd(),
       failed: (error) => this.#cell.fail(error),
@@ -143,14 +149,14 @@ export class SupervisorActor implements Actor {
   }
 
   async removeChild(id: string): Promise<void> {
-    const child = this.#known(id);
+    const child = this.known(id);
     await this.holdChild(id);
     if (this.#children.get(id) === child) this.#children.delete(id);
   }
 
   /** Stops a child and keeps it listed: a planned restart brings it back. */
   async holdChild(id: string): Promise<void> {
-    const child = this.#known(id);
+    const child = this.known(id);
     this.#restarts.cancel(child);
     await this.#stopChild(child, 'stopped on request');
     child.phase = 'stopped';
@@ -159,7 +165,7 @@ export class SupervisorActor implements Actor {
 
   /** A planned stop and start: burns no budget. A child that waits for its next try is tried at once. */
   async restartChild(id: string): Promise<void> {
-    const child = this.#known(id);
+    const child = this.known(id);
     if (child.repair !== null) {
       child.repair.hurry();
       return;
@@ -178,7 +184,48 @@ export class SupervisorActor implements Actor {
     }
   }
 
-  #known(id: string): Child {
+  /** Its children in start order. */
+  list(): IterableIterator<Child> {
+    return this.#children.values();
+  }
+
+  /** Starts a child that is down. */
+  async resumeChild(id: string): Promise<Cell> {
+    const child = this.known(id);
+    if (child.cell !== null) throw new MagError('MAG_CHILD_RUNNING', { path: child.path });
+    if (child.repair !== null) throw new MagError('MAG_CHILD_RESTARTING', { path: child.path });
+    return this.#startChild(child);
+  }
+
+  /** Forgets a child that is down. */
+  forgetChild(id: string): void {
+    const child = this.known(id);
+    if (child.cell !== null) throw new MagError('MAG_CHILD_RUNNING', { path: child.path });
+    if (child.repair !== null) throw new MagError('MAG_CHILD_RESTARTING', { path: child.path });
+    this.#children.delete(id);
+    this.#core.registry.release(child.path);
+  }
+
+  /** Puts a child in the place of the one of its id; the old one comes back where the new one does not start. */
+  async replaceChild(spec: ChildSpec): Promise<Cell> {
+    const old = this.known(spec.id);
+    this.#core.registry.vacate(old.path);
+    this.#restarts.cancel(old);
+    await this.#stopChild(old, 'replaced');
+    const child = new Child(spec, old.path, this.#core.host.now(), this);
+    child.restarts = old.restarts + 1;
+    this.#children.set(spec.id, child);
+    try {
+      return await this.#startChild(child);
+    } catch (error) {
+      this.#children.set(spec.id, old);
+      this.#core.registry.vacate(old.path);
+      await this.#startChild(old);
+      throw error;
+    }
+  }
+
+  known(id: string): Child {
     const child = this.#children.get(id);
     if (child === undefined) throw new MagError('MAG_ACTOR_NOT_FOUND', { path: `${this.#cell.path}/${id}` });
     return child;
@@ -188,7 +235,7 @@ export class SupervisorActor implements Actor {
     const path = `${this.#cell.path}/${spec.id}`;
     if (this.#children.has(spec.id))
       throw new MagError('MAG_ACTOR_DUPLICATE', { id: spec.id, path: this.#cell.path });
-    const child = new Child(spec, path, new Date(this.#core.host.wallTime()).toISOString());
+    const child = new Child(spec, path, this.#core.host.now(), this);
     this.#children.set(spec.id, child);
     return child;
   }
@@ -199,6 +246,7 @@ export class SupervisorActor implements Actor {
         // Its children do not depend on each other: they start together, as they stop together.
         await Promise.all([...this.#children.values()].map((child) => this.#startChild(child)));
       else await this.#startInOrder();
+      this.#up = true;
       this.#send({ type: 'STARTED' });
     } catch (error) {
       if (!this.#halted) this.#send({ type: 'START_FAILED', error });
@@ -228,15 +276,9 @@ export class SupervisorActor implements Actor {
 
   /** Starts the child's next incarnation and waits until it is ready. */
   async #startChild(child: Child): Promise<Cell> {
-    child.managed = true;
-    const cell = this.#core.spawn(child.path, child.spec, {
-      restarts: child.restarts,
-      onEnd: (ended) => this.#childEnded(child, ended),
-    });
-    if (cell.exit === null) child.cell = cell;
-    child.remember(cell);
+    const cell = this.#begin(child);
     try {
-      await cell.ready;
+      if (cell.status !== 'running') await cell.ready;
     } catch {
       const exit = await cell.ended;
       child.remember(cell);
@@ -248,7 +290,15 @@ export class SupervisorActor implements Actor {
     child.repair = null;
     child.phase = 'up';
     // It may have ended again between readiness and now.
-    if (cell.exit !== null) this.#childEnded(child, cell);
+    if (cell.exit !== null) this.childEnded(child, cell);
+    return cell;
+  }
+
+  #begin(child: Child): Cell {
+    child.managed = true;
+    const cell = this.#core.spawn(child.path, child.spec, child.restarts, child);
+    if (cell.exit === null) child.cell = cell;
+    child.remember(cell);
     return cell;
   }
 
@@ -269,26 +319,52 @@ export class SupervisorActor implements Actor {
     child.phase = 'stopped';
   }
 
-  #childEnded(child: Child, cell: Cell): void {
+  childEnded(child: Child, cell: Cell): void {
     child.remember(cell);
-    child.ranFor = this.#core.host.now() - cell.startedAt;
     if (child.cell === cell) child.cell = null;
     if (child.managed || child.repair !== null || this.#halted) return;
+    const now = this.#core.host.now();
+    child.ranFor = now - cell.startedAt;
     const exit = cell.exit;
+    if (exit !== null && this.#restartAtOnce(child, exit, now)) return;
     child.phase = exit?.kind === 'error' ? 'failed' : 'stopped';
     // Until the chart has judged, messages for it wait.
     this.#core.registry.vacate(child.path);
-    this.#judge(child, exit?.kind ?? 'normal', exit?.kind === 'error' ? exit.error : null);
+    this.#judge(child, exitKind(exit), exit?.kind === 'error' ? exit.error : null);
+  }
+
+  /**
+   * The kernel's own restart: of one child alone, without a delay, of a behaviour that is ready when its start returns.
+   * The decision is the chart's own; the chart has no state for what is over before it could enter it.
+   */
+  #restartAtOnce(child: Child, exit: Exit, now: number): boolean {
+    const { spec } = child;
+    const { strategy } = this.#behaviour;
+    if (!this.#up || spec.backoff !== undefined) return false;
+    if (strategy !== 'one_for_one' && strategy !== 'dynamic') return false;
+    if (spec.behaviour.kind !== 'light' && spec.behaviour.kind !== 'machine') return false;
+    if (spec.restart === 'temporary') return false;
+    const { window } = this.#budget;
+    const decision = decide(spec.restart ?? 'permanent', window, exitKind(exit), now);
+    // Whatever else it is, the chart does it, and records it there.
+    if (decision.action !== 'restart') return false;
+    this.#budget.window = decision.window;
+    child.restarts += 1;
+    const cell = this.#begin(child);
+    child.managed = false;
+    child.phase = 'up';
+    if (cell.exit !== null) this.#core.host.soon(() => this.childEnded(child, cell));
+    return true;
   }
 
   #reportDown(child: Child, error: unknown): void {
     if (this.#halted) return;
     child.repair = null;
-    child.lastError = describeError(error);
+    child.error = error;
     this.#judge(child, 'error', error);
   }
 
-  #judge(child: Child, exit: 'normal' | 'shutdown' | 'error', error: unknown): void {
+  #judge(child: Child, exit: ExitKind, error: unknown): void {
     const rule = child.spec.restart ?? 'permanent';
     this.#send({ type: 'CHILD_DOWN', id: child.spec.id, rule, exit, error, at: this.#core.host.now() });
   }
@@ -319,14 +395,4 @@ export class SupervisorActor implements Actor {
     this.#core.emit({ type: 'escalated', path, reason: describeError(context.error), delay: null });
     return new MagError('MAG_RESTART_INTENSITY', { path, max, within }, { cause: context.error });
   }
-}
-
-/** What a supervisor's chart that ended in `failed` says of it. */
-function failureOf(snapshot: unknown): { readonly error: unknown; readonly gaveUp: boolean } | null {
-  if (typeof snapshot !== 'object' || snapshot === null || !('value' in snapshot) || !('context' in snapshot))
-    return null;
-  const { context, value } = snapshot;
-  if (value !== 'failed' || typeof context !== 'object' || context === null || !('error' in context))
-    return null;
-  return { error: context.error, gaveUp: 'gaveUp' in context && context.gaveUp === true };
 }

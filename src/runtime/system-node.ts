@@ -1,19 +1,24 @@
 import { describeError, MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { ActorCommand, ActorNode, LifecycleEvent } from '../protocol/actor-node.ts';
-import type { Cell } from './cell.ts';
+import type { Ambient } from './ambient.ts';
+import type { Cell, CellOwner } from './cell.ts';
+import { ChildManagement } from './child-management.ts';
 import type { Runtime, SystemOptions } from './create-system.ts';
+import type { DeadLetter } from './dead-letters.ts';
 import { describeCell } from './describe.ts';
+import { CellGroup } from './group.ts';
 import type { Host } from './host.ts';
 import type { Log } from './log.ts';
-import { LocalRef, PathSlot, RemoteRef } from './ref.ts';
+import { LocalRef, NameSlot, RemoteRef, slotSpeaking, speaking } from './ref.ts';
 import { RemoteActor } from './remote.ts';
-import type { ChildSpec } from './spec.ts';
+import type { AnyMessage, ChildSpec, Message, ProtocolOf } from './spec.ts';
 import { SupervisorActor } from './supervise.ts';
-import type { ActorSystem, Ref, Slot } from './system.ts';
+import type { SupervisorHandle } from './supervisor-handle.ts';
+import type { ActorSystem, Group, Ref, Slot } from './system.ts';
 
 /** The public face of one thread's runtime. */
-export class System implements ActorSystem {
+export class System implements ActorSystem, CellOwner {
   readonly node: string;
   readonly host: Host;
   readonly log: Log;
@@ -31,39 +36,79 @@ export class System implements ActorSystem {
     this.#options = options;
   }
 
-  async start(spec: ChildSpec): Promise<Ref> {
+  async start<M extends AnyMessage>(spec: ChildSpec<M>): Promise<Ref<ProtocolOf<M>>> {
     const path = this.#options.mount ?? spec.id;
     if (this.#runtime.registry.find(path) !== undefined)
       throw new MagError('MAG_ACTOR_DUPLICATE', { id: path, path: this.node });
-    const cell = this.#runtime.spawn(path, spec, { restarts: 0, onEnd: (ended) => this.#rootEnded(ended) });
+    const cell = this.#runtime.spawn(path, spec, 0, this);
     this.#roots.push(cell);
     await this.#ready(cell);
-    return new LocalRef(this.#runtime, cell);
+    return speaking(new LocalRef(cell));
   }
 
-  async startChild(path: string, spec: ChildSpec): Promise<Ref> {
-    return new LocalRef(this.#runtime, await this.#supervisor(path).addChild(spec));
+  async startChild<M extends AnyMessage>(path: string, spec: ChildSpec<M>): Promise<Ref<ProtocolOf<M>>> {
+    return speaking(new LocalRef(await this.#supervisor(path).addChild(spec)));
   }
 
   stopChild(path: string, id: string): Promise<void> {
     return this.#supervisor(path).removeChild(id);
   }
 
-  lookup(path: string): Ref | undefined {
+  lookup<M extends AnyMessage = Message>(path: string): Ref<M> | undefined {
     const { registry, remotes } = this.#runtime;
     const cell = registry.find(path);
-    if (cell !== undefined) return cell.live ? new LocalRef(this.#runtime, cell) : undefined;
+    if (cell !== undefined) return cell.live ? speaking(new LocalRef(cell)) : undefined;
     const mount = registry.mountAbove(path);
     if (mount !== undefined)
       return mount.live
-        ? new RemoteRef(this.#runtime, path, String(mount.incarnation), () => mount.live)
+        ? speaking(new RemoteRef(this.#runtime, path, String(mount.incarnation), () => mount.live))
         : undefined;
     const way = remotes.route(path);
-    return way === null ? undefined : new RemoteRef(this.#runtime, path, 'remote', () => way.open);
+    return way === null ? undefined : speaking(new RemoteRef(this.#runtime, path, 'remote', () => way.open));
   }
 
-  slot(path: string): Slot {
-    return new PathSlot(this.#runtime, path);
+  slot<M extends AnyMessage = Message>(path: string): Slot<M> {
+    const { registry } = this.#runtime;
+    return slotSpeaking(
+      new NameSlot(
+        this.#runtime,
+        path,
+        () => registry.find(path),
+        () => path,
+      ),
+    );
+  }
+
+  named<M extends AnyMessage = Message>(name: string): Slot<M> {
+    const { names } = this.#runtime;
+    return slotSpeaking(
+      new NameSlot(
+        this.#runtime,
+        name,
+        () => names.find(name),
+        () => names.pathOf(name) ?? name,
+      ),
+    );
+  }
+
+  group<M extends AnyMessage = Message>(name: string): Group<M> {
+    return new CellGroup(this.#runtime.names, name);
+  }
+
+  withAmbient<Result>(ambient: Ambient, run: () => Result): Result {
+    const { kernel } = this.#runtime;
+    const before = kernel.ambient;
+    kernel.ambient = { ...before, ...ambient };
+    try {
+      return run();
+    } finally {
+      kernel.ambient = before;
+    }
+  }
+
+  deadLetters(): { readonly count: number; readonly recent: readonly DeadLetter[] } {
+    const { deadLetters } = this.#runtime;
+    return { count: deadLetters.count, recent: deadLetters.recent() };
   }
 
   service<Api>(name: string): Api {
@@ -122,6 +167,7 @@ export class System implements ActorSystem {
       }
     }
     await this.#runtime.remotes.close();
+    this.#runtime.deadlines.close();
   }
 
   #act(path: string, cell: Cell | undefined, command: ActorCommand, reason: string): void {
@@ -148,6 +194,10 @@ export class System implements ActorSystem {
     });
   }
 
+  supervisor(path: string): SupervisorHandle {
+    return new ChildManagement(this.#supervisor(path));
+  }
+
   #supervisor(path: string): SupervisorActor {
     const actor = this.#runtime.registry.find(path)?.actor;
     if (actor instanceof SupervisorActor) return actor;
@@ -163,7 +213,7 @@ export class System implements ActorSystem {
     }
   }
 
-  #rootEnded(cell: Cell): void {
+  cellEnded(cell: Cell): void {
     const at = this.#roots.indexOf(cell);
     if (at !== -1) this.#roots.splice(at, 1);
     this.#runtime.registry.release(cell.path);

@@ -1,6 +1,7 @@
 import type { LifecycleEvent } from '../protocol/actor-node.ts';
 import type { Host, HostProcess, MessagePort, Transferable } from './host.ts';
 import type { Message } from './spec.ts';
+import type { ExitReason } from './system.ts';
 import type { WireError } from './wire-error.ts';
 
 /** What the two ends of a mount tell each other beside the actors' messages. */
@@ -25,6 +26,11 @@ export type Control =
       readonly message: string;
     };
 
+/** Why an incarnation ended, as it crosses. */
+export type WireReason =
+  | Exclude<ExitReason, { kind: 'error' }>
+  | { readonly kind: 'error'; readonly error: WireError };
+
 /** What crosses between threads and processes. Times are durations: clocks differ between them. */
 export type Frame =
   | { readonly kind: 'message'; readonly to: string; readonly message: Message }
@@ -41,7 +47,7 @@ export type Frame =
   /** So many messages and asks were taken since the last credit. */
   | { readonly kind: 'credit'; readonly count: number }
   | { readonly kind: 'watch'; readonly id: number; readonly to: string }
-  | { readonly kind: 'down'; readonly id: number; readonly reason: string }
+  | { readonly kind: 'down'; readonly id: number; readonly address: string; readonly reason: WireReason }
   | { readonly kind: 'control'; readonly control: Control };
 
 /** An ordered way to another thread or process. */

@@ -56,10 +56,14 @@ export class XStateRoot {
     this.#root = root;
   }
 
-  /** Creates a machine under the root, not started yet. `id` must be unique in the thread. */
-  create(logic: AnyActorLogic, id: string, input: unknown, end: MachineEnd): AnyActorRef {
+  /**
+   * Creates a machine under the root, not started yet. `id` must be unique in the thread; `snapshot` is one that the
+   * logic persisted.
+   */
+  create(logic: AnyActorLogic, id: string, input: unknown, end: MachineEnd, snapshot?: unknown): AnyActorRef {
     this.#ends.set(id, end);
-    return createActor(logic, { id, input, parent: this.#root });
+    if (snapshot === undefined) return createActor(logic, { id, input, parent: this.#root });
+    return createActor(logic, { id, input, parent: this.#root, snapshot: snapshot as Snapshot<unknown> });
   }
 
   /**

@@ -36,7 +36,7 @@ class World {
       log: silentLog,
       path: 'edge',
       hub: {
-        ask: (message) => this.#ask(message),
+        ask: (message: Message) => this.#ask(message),
         send: (message) => {
           this.#travel(() => void this.#handle(message));
           return 'sent';

@@ -29,7 +29,7 @@ export class HubThread {
       host: nodeHost(),
       log: silentLog,
       path: 'board/edges/edge-1/feed-client',
-      hub: { ask: (message) => this.#ask(message), send: (message) => this.#send(message) },
+      hub: { ask: (message: Message) => this.#ask(message), send: (message) => this.#send(message) },
     });
     this.start();
   }

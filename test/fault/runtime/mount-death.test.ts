@@ -110,7 +110,7 @@ describe('a mount that dies', () => {
     const down = new Promise((resolve) => system.lookup('board/worker/counter')?.monitor(resolve));
     const answer = system.slot('board/worker/mortal').ask({ type: 'EXIT' });
     await expect(answer).rejects.toMatchObject({ code: 'MAG_ACTOR_CRASHED' });
-    expect(await down).toBe('noconnection');
+    expect(await down).toMatchObject({ reason: { kind: 'noconnection' } });
   });
 
   it('on purpose: a crash command ends the thread, and the process', async () => {

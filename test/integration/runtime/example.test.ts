@@ -10,8 +10,8 @@ it('the supervised counter of examples/ counts, falls, and comes back', async ()
     'count: 1',
     'count: 2',
     'failed: app/counter (three is too many)',
-    'count: The actor app/counter crashed: three is too many',
     'restarted: app/counter',
+    'count: The actor app/counter crashed: three is too many',
     'count after the restart: 0',
   ]);
 });

@@ -1,5 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ActorSystem, createSystem, nodeHost, remote, supervisor } from '../../../src/index.ts';
+import {
+  type ActorSystem,
+  createSystem,
+  type ExitReason,
+  nodeHost,
+  remote,
+  supervisor,
+} from '../../../src/index.ts';
 import { find } from '../../support/runtime/probe.ts';
 
 const module = new URL('../../support/runtime/counter-module.ts', import.meta.url);
@@ -86,18 +93,18 @@ describe('subtrees in workers and in a process', () => {
   });
 
   it('tell a monitor once when an actor in them ends, also if it never was', async () => {
-    const reasons: string[] = [];
+    const reasons: ExitReason[] = [];
     const down = new Promise<void>((resolve) =>
-      system.lookup('board/two/counter')?.monitor((reason) => {
+      system.lookup('board/two/counter')?.monitor(({ reason }) => {
         reasons.push(reason);
         resolve();
       }),
     );
     await system.command('board/two/counter', 'crash', 'for the monitor');
     await down;
-    expect(reasons).toEqual(['Crashed on purpose: for the monitor']);
+    expect(reasons).toMatchObject([{ kind: 'error', error: { code: 'MAG_FAULT_INJECTED' } }]);
     const gone = new Promise((resolve) => system.lookup('board/two/nobody')?.monitor(resolve));
-    expect(await gone).toBe('noproc');
+    expect(await gone).toMatchObject({ reason: { kind: 'noproc' } });
   });
 
   it('pass commands on, and tell the life below them here', async () => {

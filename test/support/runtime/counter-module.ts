@@ -1,7 +1,11 @@
-import type { ChildSpec } from '../../../src/index.ts';
+import type { ChildSpec, Message } from '../../../src/index.ts';
 import { component, light, supervisor } from '../../../src/index.ts';
 
 const loadedAt = Date.now();
+
+function answer(message: Message, value: unknown): void {
+  if (typeof message.reply === 'function') message.reply(value);
+}
 
 /** A subtree for the tests of remote mounts: a counter, an echo, and ways to die. */
 export default function make(input: { readonly from?: number; readonly failToStart?: boolean }): ChildSpec {
@@ -10,9 +14,9 @@ export default function make(input: { readonly from?: number; readonly failToSta
     children: [
       light('counter', {
         init: () => input.from ?? 0,
-        receive: (count, message, context) => {
+        receive: (count, message: Message) => {
           if (message.type === 'ADD') return count + 1;
-          if (message.type === 'GET') context.reply(count);
+          if (message.type === 'GET') answer(message, count);
           if (message.type === 'BOOM') throw new Error('boom in the counter');
           return count;
         },
@@ -38,8 +42,8 @@ export default function make(input: { readonly from?: number; readonly failToSta
       }),
       light('order', {
         init: () => ({ last: -1, seen: 0, inversions: 0 }),
-        receive: (state, message, context) => {
-          if (message.type === 'REPORT') context.reply(state);
+        receive: (state, message: Message) => {
+          if (message.type === 'REPORT') answer(message, state);
           if (message.type !== 'N') return state;
           const n = Number(message.n);
           return { last: n, seen: state.seen + 1, inversions: state.inversions + (n < state.last ? 1 : 0) };

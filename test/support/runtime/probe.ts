@@ -1,4 +1,10 @@
-import { type ActorNode, type ChildSpec, type LifecycleEvent, light } from '../../../src/index.ts';
+import {
+  type ActorNode,
+  type ChildSpec,
+  type LifecycleEvent,
+  light,
+  type Question,
+} from '../../../src/index.ts';
 import { createRuntime, type Runtime } from '../../../src/runtime/create-system.ts';
 import { type VirtualHost, virtualHost } from '../../../src/testing/virtual-host.ts';
 
@@ -41,6 +47,8 @@ export function bench(seed = 1): Bench {
   };
 }
 
+type ProbeMessage = { type: 'BOOM' | 'ADD' } | Question<{ type: 'GET' }, number>;
+
 /** A light actor that counts, answers and can be made to throw; `log` gets `+id` and `-id` as it comes and goes. */
 export function probe(id: string, log: string[] = [], options: Partial<ChildSpec> = {}): ChildSpec {
   const made = light(id, {
@@ -48,9 +56,9 @@ export function probe(id: string, log: string[] = [], options: Partial<ChildSpec
       log.push(`+${id}`);
       return 0;
     },
-    receive: (count, message, context) => {
+    receive: (count, message: ProbeMessage) => {
       if (message.type === 'BOOM') throw new Error(`${id} broke`);
-      if (message.type === 'GET') context.reply(count);
+      if (message.type === 'GET') message.reply?.(count);
       return message.type === 'ADD' ? count + 1 : count;
     },
     stop: () => void log.push(`-${id}`),

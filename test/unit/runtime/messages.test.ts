@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { component, light, type MailboxOptions, supervisor } from '../../../src/index.ts';
+import { component, type Down, light, type MailboxOptions, supervisor } from '../../../src/index.ts';
 import { bench, probe } from '../../support/runtime/probe.ts';
 
 const board = (children: Parameters<typeof supervisor>[1]['children']) => supervisor('board', { children });
@@ -23,11 +23,12 @@ describe('a ref', () => {
     await b.start(board([probe('a')]));
     const ref = b.system.lookup('board/a')!;
     const reasons: string[] = [];
-    ref.monitor((reason) => reasons.push(reason));
+    const text = ({ reason }: Down) => (reason.kind === 'error' ? reason.error.message : reason.kind);
+    ref.monitor((down) => reasons.push(text(down)));
     ref.monitor(() => reasons.push('not watching any more'))();
     ref.send({ type: 'BOOM' });
     await b.host.runUntilIdle();
-    ref.monitor((reason) => reasons.push(`late: ${reason}`));
+    ref.monitor((down) => reasons.push(`late: ${text(down)}`));
     await b.host.runUntilIdle();
     expect(reasons).toEqual(['a broke', 'late: a broke']);
   });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createActor } from 'xstate';
 import { type ComponentEvent, componentMachine } from '../../../src/machines/component.ts';
+import { emptyWindow } from '../../../src/machines/restart.ts';
 import { type SupervisorEvent, supervisorMachine } from '../../../src/machines/supervisor.ts';
 import { stateText } from '../../../src/runtime/xstate-root.ts';
 
@@ -97,7 +98,7 @@ describe('the supervisor chart', () => {
 
   it.each(cells)('in %s on %s goes where the table says', (state, event) => {
     const effects = { startAll: () => {}, stopAll: () => {}, restart: () => {}, forget: () => {} };
-    const input = { effects, intensity: { max: 3, within: 1_000 } };
+    const input = { effects, budget: { window: emptyWindow({ max: 3, within: 1_000 }) } };
     const actor = createActor(supervisorMachine, { input }).start();
     for (const step of SUPERVISOR_PATHS[state]) actor.send(SUPERVISOR_EVENTS[step]);
     expect(stateText(actor.getSnapshot().value)).toBe(state);

@@ -1,0 +1,108 @@
+import { describeError } from '../errors.ts';
+import type { Ask } from './ask.ts';
+import type { Exit } from './exit.ts';
+import type { Host, Timer } from './host.ts';
+import type { Log } from './log.ts';
+import type { Entry } from './mailbox.ts';
+import type { Down, SendResult } from './system.ts';
+
+/** A sender that waits for room in a mailbox. */
+export interface Waiter {
+  readonly entry: Entry;
+  settle(result: SendResult): void;
+}
+
+/** A promise and its two ends. */
+class Settlement<T> {
+  resolve: (value: T) => void = () => {};
+  reject: (error: unknown) => void = () => {};
+  readonly promise: Promise<T>;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+}
+
+/** What only some incarnations need: kept apart, so that an idle actor costs a few hundred bytes. */
+export class Attachments {
+  /** Asks that it took and has not answered. */
+  readonly asks = new Set<Ask>();
+  readonly watchers = new Set<(down: Down) => void>();
+  /** In their order; a Set, so that one that gives up leaves at once. */
+  readonly waiters = new Set<Waiter>();
+  abort: AbortController | null = null;
+  startTimer: Timer | null = null;
+  drained: (() => void) | null = null;
+  #ready: Settlement<void> | null = null;
+  #ended: Settlement<Exit> | null = null;
+
+  get ready(): Settlement<void> {
+    if (this.#ready === null) {
+      this.#ready = new Settlement();
+      // Who does not wait for readiness learns of the failure from the end of the incarnation.
+      this.#ready.promise.catch(() => {});
+    }
+    return this.#ready;
+  }
+
+  get ended(): Settlement<Exit> {
+    this.#ended ??= new Settlement();
+    return this.#ended;
+  }
+
+  /** A sender waits for room; beyond `most` it is refused, so that what waits is bounded too. */
+  wait(entry: Entry, ask: Ask, most: number): Promise<SendResult> {
+    const result = ask.promise.catch(() => 'rejected') as Promise<SendResult>; // resolved with nothing else
+    if (this.waiters.size >= most) {
+      ask.resolve('rejected');
+      return result;
+    }
+    const waiter: Waiter = { entry, settle: (given) => ask.resolve(given) };
+    this.waiters.add(waiter);
+    ask.onSettled(() => this.waiters.delete(waiter));
+    return result;
+  }
+
+  nextWaiter(): Waiter | undefined {
+    const [waiter] = this.waiters;
+    if (waiter !== undefined) this.waiters.delete(waiter);
+    return waiter;
+  }
+
+  markReady(): void {
+    this.#ready?.resolve();
+  }
+
+  clearStartTimer(host: Host): void {
+    if (this.startTimer !== null) host.clearTimer(this.startTimer);
+    this.startTimer = null;
+  }
+
+  /** Its actor is gone: who waits for an answer or for room is told. */
+  dismiss(gone: () => unknown, lose: (entry: Entry) => void): void {
+    this.abort?.abort();
+    this.#ready?.reject(gone());
+    for (const ask of [...this.asks]) ask.reject(gone());
+    for (const waiter of [...this.waiters]) {
+      lose(waiter.entry);
+      waiter.settle('dead');
+    }
+  }
+
+  tellEnd(exit: Exit, down: Down, log: Log): void {
+    this.#ended?.resolve(exit);
+    const watchers = [...this.watchers];
+    this.watchers.clear();
+    for (const watcher of watchers) {
+      try {
+        watcher(down);
+      } catch (error) {
+        // It must not keep the others, or the supervisor, from being told.
+        log.error({ path: down.path, error: describeError(error) }, 'a monitor threw');
+      }
+    }
+  }
+}
