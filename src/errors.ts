@@ -80,8 +80,50 @@ export const ERRORS = {
     'It restarts by itself; try again.',
   ),
   MAG_WORKER_EXITED: entry(503, 'The worker {name} exited: {cause}'),
+  MAG_WORKER_OUT_OF_MEMORY: entry(
+    503,
+    'The worker {name} exited: it ran out of memory ({limit} MB of heap)',
+    'Give it less at once, or spread it over more workers.',
+  ),
   MAG_WORKER_HUNG: entry(503, 'The worker {name} did not answer for {ms} ms and was stopped'),
   MAG_PROCESS_EXITED: entry(503, 'The process {name} exited with {cause}'),
+
+  // ── calls to what may fail
+  MAG_CIRCUIT_OPEN: entry(
+    503,
+    'The circuit {name} is {state}: calls are not tried',
+    'Try again after the time in retry-after.',
+  ),
+  MAG_BULKHEAD_FULL: entry(503, 'No place for another call to {name}: {running} run, {waiting} wait'),
+  MAG_BULKHEAD_TIMEOUT: entry(503, 'No place for a call to {name} became free within {ms} ms'),
+  MAG_CALL_TIMEOUT: entry(504, 'The call was not answered within {ms} ms'),
+
+  // ── flows and links
+  MAG_FLOW_OVERFLOW: entry(503, 'More than {capacity} items wait for their consumer'),
+  MAG_FLOW_SUBSCRIBED: entry(
+    409,
+    'This flow has its one subscriber already',
+    'Give it several with the operator share.',
+  ),
+  MAG_FLOW_REFUSED: entry(503, 'The actor that a flow goes to did not take an item: {result}'),
+  MAG_LINK_CLOSED: entry(503, 'The link closed before its flow had ended: {reason}'),
+  MAG_LINK_FRAME_INVALID: entry(400, 'A frame of the link is not valid: {problem}'),
+  MAG_LINK_ITEM_INVALID: entry(500, 'An item cannot cross the link: {problem}'),
+
+  // ── log and bus
+  MAG_LOG_CORRUPT: entry(
+    500,
+    'The log {log} is damaged at offset {offset}: {problem}',
+    'Records behind the damage were acknowledged: restore the folder from a backup, or move it away to begin anew.',
+  ),
+  MAG_LOG_LOCKED: entry(500, 'The log {folder} is written by another process or thread'),
+  MAG_LOG_FULL: entry(
+    503,
+    'The log {folder} has no room on the disk: {cause}',
+    'Free space, then try again.',
+  ),
+  MAG_LOG_FAILED: entry(503, 'The log {folder} has ended: {cause}'),
+  MAG_RECORD_TOO_LARGE: entry(413, 'An append of {bytes} bytes is larger than {limit}'),
 
   // ── requests
   MAG_BAD_JSON: entry(400, 'The body is not valid JSON: {problem}'),
@@ -192,7 +234,13 @@ export class MagError extends Error {
   constructor(
     code: ErrorCode,
     params: Params = {},
-    options: { cause?: unknown; details?: string | null; hint?: string | null } = {},
+    options: {
+      cause?: unknown;
+      details?: string | null;
+      hint?: string | null;
+      /** Seconds; absent: one for a status that invites a retry. */
+      retryAfter?: number;
+    } = {},
   ) {
     const found: ErrorEntry = ERRORS[code];
     super(fill(found.message, params), options.cause === undefined ? undefined : { cause: options.cause });
@@ -200,7 +248,7 @@ export class MagError extends Error {
     this.status = found.status;
     this.details = options.details ?? null;
     this.hint = options.hint ?? (found.hint === null ? null : fill(found.hint, params));
-    this.retryAfter = found.status === 503 || found.status === 429 ? 1 : null;
+    this.retryAfter = options.retryAfter ?? (found.status === 503 || found.status === 429 ? 1 : null);
   }
 }
 
@@ -260,7 +308,9 @@ export function describeError(error: unknown): string {
   const parts: string[] = [];
   let current: unknown = error;
   for (let depth = 0; depth < 8 && current !== undefined && current !== null; depth += 1) {
-    parts.push(current instanceof Error ? current.message : String(current));
+    const text = current instanceof Error ? current.message : String(current);
+    // A message that ends in its cause's own has said it.
+    if (parts.at(-1)?.endsWith(`: ${text}`) !== true) parts.push(text);
     current = current instanceof Error ? current.cause : undefined;
   }
   return parts.join(' ← ');

@@ -1,5 +1,6 @@
 /** The public actor API. */
 export { DatabaseError, describeError, type ErrorCode, MagError } from './errors.ts';
+export type { BreakerState, OpenRange } from './machines/breaker.ts';
 export type { ActorCommand, ActorNode, LifecycleEvent } from './protocol/actor-node.ts';
 export type { Ambient } from './runtime/ambient.ts';
 export type { AskOptions } from './runtime/ask.ts';
@@ -8,6 +9,41 @@ export { createSystem, type SystemOptions } from './runtime/create-system.ts';
 export { type Host, sleep } from './runtime/host.ts';
 export { nodeHost } from './runtime/host-node.ts';
 export { type Log, silentLog } from './runtime/log.ts';
+export {
+  type AdaptiveLimit,
+  type AdaptiveLimitOptions,
+  createAdaptiveLimit,
+} from './runtime/resilience/adaptive-limit.ts';
+export { type Breaker, type BreakerTicket, createBreaker } from './runtime/resilience/breaker.ts';
+export type {
+  BreakerChange,
+  BreakerOptions,
+  BreakerSnapshot,
+  BreakerStats,
+} from './runtime/resilience/breaker-options.ts';
+export { type BreakerChildOptions, breaker } from './runtime/resilience/breaker-spec.ts';
+export {
+  type Bulkhead,
+  type BulkheadOptions,
+  type BulkheadStats,
+  createBulkhead,
+  type WaitOptions,
+} from './runtime/resilience/bulkhead.ts';
+export {
+  type Attempt,
+  type CallOptions,
+  type Policy,
+  type PolicyOptions,
+  policy,
+} from './runtime/resilience/policy.ts';
+export { createRetry, type Retry, type RetryOptions, type RetryStats } from './runtime/resilience/retry.ts';
+export {
+  createShedder,
+  type Shedder,
+  type ShedderOptions,
+  type ShedderStats,
+} from './runtime/resilience/shedder.ts';
+export { withTimeout } from './runtime/resilience/timeout.ts';
 export type {
   ActorContext,
   AnyMessage,

@@ -1,10 +1,10 @@
-import { threadId } from 'node:worker_threads';
 import { LIMITS } from '../src/limits.ts';
 import { nodeHost } from '../src/runtime/host-node.ts';
 import { useModuleCache } from '../src/runtime/module-cache.ts';
-import { Subtree } from '../src/runtime/remote-host.ts';
+import { rehearse } from '../src/runtime/rehearsal.ts';
+import { load, Subtree } from '../src/runtime/remote-host.ts';
 import { PortTransport } from '../src/runtime/transport.ts';
-import type { HostTask } from '../src/runtime/worker-pool.ts';
+import type { HostTask } from '../src/runtime/worker-vessel.ts';
 
 /** The long-lived task of a worker thread. It never ends by itself: the thread above ends the thread. */
 export default function actorHost(task: HostTask): Promise<never> {
@@ -14,14 +14,24 @@ export default function actorHost(task: HostTask): Promise<never> {
     Atomics.add(task.pulse, 0, 1);
     host.setTimer(LIMITS.heartbeatMs / 2, beat);
   };
-  Atomics.store(task.pulse, 1, threadId);
-  new Subtree({
+  const make = load(task.module);
+  const subtree = new Subtree({
     host,
     pid: process.pid,
     transport: new PortTransport(host, task.port),
-    module: task.module,
+    make,
     ready: beat,
     leave: () => {},
   });
+  let uncaught: unknown = null;
+  process.on('uncaughtExceptionMonitor', (error) => {
+    uncaught = error;
+    // A handler of the module may catch it after all; then the thread ends, if it does, for another reason.
+    host.defer(() => {
+      uncaught = null;
+    });
+  });
+  process.on('exit', (code) => subtree.ending(code, uncaught));
+  if (task.spare) make.then(() => rehearse(host)).catch(() => {}); // it is ready without, only slower
   return new Promise<never>(() => {});
 }

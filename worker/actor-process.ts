@@ -1,5 +1,5 @@
 import { nodeHost } from '../src/runtime/host-node.ts';
-import { Subtree } from '../src/runtime/remote-host.ts';
+import { load, Subtree } from '../src/runtime/remote-host.ts';
 import { type IpcEnd, IpcTransport } from '../src/runtime/transport.ts';
 
 const ipc: IpcEnd = {
@@ -22,7 +22,7 @@ new Subtree({
   host,
   pid: process.pid,
   transport: new IpcTransport(host, ipc),
-  module,
+  make: load(module),
   ready: () => {},
   // Without its parent it serves nobody, and would hold what the next board needs.
   leave: () => process.exit(0),

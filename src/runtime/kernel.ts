@@ -77,7 +77,7 @@ export class Kernel {
   #turn(): void {
     let left: number = LIMITS.runQueueQuantum;
     while (left > 0) {
-      const done = this.#run(left < BURST ? left : BURST);
+      const done = this.#run(Math.min(left, BURST));
       if (done === 0) {
         if (this.#afterTurn.length === 0) {
           this.#planned = false;

@@ -24,6 +24,8 @@ export function startProcess(host: Host, options: VesselOptions): Vessel {
     transport: new IpcTransport(host, parentIpc(child)),
     takesPorts: false,
     died,
+    settled: () => {},
+    ending: () => {}, // its exit tells the signal, and its last output
     kill: () => child.kill('SIGKILL'),
   };
 }

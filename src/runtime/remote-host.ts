@@ -14,17 +14,18 @@ export interface SubtreeOptions {
   readonly pid: number;
   /** The way to the thread that started this one. */
   readonly transport: Transport;
-  /** file: URL of the module to load. */
-  readonly module: string;
+  /** What makes the child, once its module is loaded; see `load`. */
+  readonly make: Promise<Make>;
   /** The subtree is up: from here on the thread must keep beating. Until then its start has a deadline. */
   readonly ready: () => void;
   /** The way to the thread above is lost, or the subtree has ended. */
   readonly leave: () => void;
 }
 
-type Make = (input: unknown) => ChildSpec | Promise<ChildSpec>;
+export type Make = (input: unknown) => ChildSpec | Promise<ChildSpec>;
 
-async function load(module: string): Promise<Make> {
+/** @param module file: URL */
+export async function load(module: string): Promise<Make> {
   const loaded: unknown = await import(module);
   const made: unknown =
     typeof loaded === 'object' && loaded !== null && 'default' in loaded ? loaded.default : undefined;
@@ -32,10 +33,9 @@ async function load(module: string): Promise<Make> {
   return made as Make; // the contract of a remote child's module
 }
 
-/** The far end of a mount: loads the module, waits for its START, and runs the subtree that it returns. */
+/** The far end of a mount: waits for its START, and runs the subtree that its module makes. */
 export class Subtree {
   readonly #options: SubtreeOptions;
-  readonly #make: Promise<Make>;
   #runtime: Runtime | null = null;
   #failed = false;
   #link: Link | null = null;
@@ -43,8 +43,7 @@ export class Subtree {
 
   constructor(options: SubtreeOptions) {
     this.#options = options;
-    this.#make = load(options.module);
-    this.#make.catch(() => {}); // told to the other end at START
+    options.make.catch(() => {}); // told to the other end at START
     // Until START says where it is mounted there is no system yet; a bare listener waits for it.
     options.transport.listen({
       frame: (frame) => {
@@ -60,6 +59,14 @@ export class Subtree {
     });
   }
 
+  /** The thread ends by itself: the other end need not wait until it has. */
+  ending(code: number, error: unknown): void {
+    const { transport } = this.#options;
+    const words = { code, error: error === null ? null : toWire(error) };
+    transport.send({ kind: 'control', control: { type: 'DYING', words } });
+    transport.flush();
+  }
+
   #start(start: Extract<Control, { type: 'START' }>): void {
     const { host, pid, transport } = this.#options;
     const relay: Transport = {
@@ -67,6 +74,7 @@ export class Subtree {
       listen: (listener) => {
         this.#listener = listener;
       },
+      flush: () => transport.flush(),
       close: () => transport.close(),
     };
     const runtime = createRuntime({
@@ -91,7 +99,7 @@ export class Subtree {
 
   async #run(runtime: Runtime, start: Extract<Control, { type: 'START' }>): Promise<void> {
     try {
-      const make = await this.#make;
+      const make = await this.#options.make;
       const spec = await make(start.input);
       await runtime.system.start({ ...spec, id: start.mount.slice(start.mount.lastIndexOf('/') + 1) });
       const root = runtime.registry.find(start.mount);

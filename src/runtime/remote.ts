@@ -15,7 +15,11 @@ import { fromWire } from './wire-error.ts';
 
 type RemoteBehaviour = Extract<Behaviour, { kind: 'remote' }>;
 
+type Pools = typeof import('./worker-pool.ts');
+
 /** Loaded when the first one is needed: a thread that starts no others does not pay for Piscina. */
+let pools: Pools | null = null;
+
 async function acquire(core: Core, cell: Cell, behaviour: RemoteBehaviour): Promise<Vessel> {
   const options = {
     name: cell.spec.id,
@@ -27,8 +31,9 @@ async function acquire(core: Core, cell: Cell, behaviour: RemoteBehaviour): Prom
     const { startProcess } = await import('./process.ts');
     return startProcess(core.host, options);
   }
-  const { workersOf } = await import('./worker-pool.ts');
-  return workersOf(core).acquire(options);
+  // Asking the loader again would cost a restart milliseconds.
+  pools ??= await import('./worker-pool.ts');
+  return pools.workersOf(core).acquire(options);
 }
 
 /** A mount: a subtree in a worker thread or a child process. The death of either is this actor's failure. */
@@ -159,7 +164,7 @@ export class RemoteActor implements Actor {
       control: (control) => this.#control(control),
       closed: () => {},
     });
-    vessel.died.then((error) => {
+    void vessel.died.then((error) => {
       if (!this.#closing) this.#cell.fail(error);
       this.#markEnded();
     });
@@ -186,6 +191,9 @@ export class RemoteActor implements Actor {
         this.#markEnded();
         if (this.#cell.status === 'running') this.#cell.finish();
         return;
+      case 'DYING':
+        this.#vessel?.ending(control.words);
+        return;
       case 'LIFECYCLE':
         // The mount's own life is told here already.
         if (control.event.path !== this.#cell.path) this.#core.emit(control.event);
@@ -202,6 +210,7 @@ export class RemoteActor implements Actor {
       link: this.#link,
       takesPorts: this.#vessel.takesPorts,
     });
+    this.#vessel.settled();
     this.#markReady();
   }
 }

@@ -2,6 +2,7 @@ import type { LifecycleEvent } from '../protocol/actor-node.ts';
 import type { Host, HostProcess, MessagePort, Transferable } from './host.ts';
 import type { Message } from './spec.ts';
 import type { ExitReason } from './system.ts';
+import type { LastWords } from './vessel.ts';
 import type { WireError } from './wire-error.ts';
 
 /** What the two ends of a mount tell each other beside the actors' messages. */
@@ -18,6 +19,8 @@ export type Control =
   | { readonly type: 'READY' }
   | { readonly type: 'FAILED'; readonly error: WireError }
   | { readonly type: 'ENDED' }
+  /** The thread is about to end by itself. */
+  | { readonly type: 'DYING'; readonly words: LastWords }
   | { readonly type: 'LIFECYCLE'; readonly event: LifecycleEvent }
   | {
       readonly type: 'LOG';
@@ -54,6 +57,8 @@ export type Frame =
 export interface Transport {
   /** Frames of one turn leave together. A frame with transferables takes what waits with it. */
   send(frame: Frame, transfer?: readonly Transferable[]): void;
+  /** Sends what waits for the end of the turn: there may be none. */
+  flush(): void;
   listen(listener: TransportListener): void;
   close(): void;
 }
@@ -123,6 +128,10 @@ export class PortTransport implements Transport {
     this.#batch.add(frame, transfer);
   }
 
+  flush(): void {
+    this.#batch.flush([]);
+  }
+
   listen(listener: TransportListener): void {
     this.#batch.refused = (frame, error) => listener.refused(frame, error);
     this.#port.on('message', (frames: readonly Frame[]) => {
@@ -157,6 +166,10 @@ export class IpcTransport implements Transport {
 
   send(frame: Frame): void {
     this.#batch.add(frame, []);
+  }
+
+  flush(): void {
+    this.#batch.flush([]);
   }
 
   listen(listener: TransportListener): void {

@@ -2,29 +2,11 @@ import { Piscina } from 'piscina';
 import { describeError, MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { Core } from './core.ts';
-import { type MessagePort, sleep, type Timer } from './host.ts';
-import { moduleCacheFolder } from './module-cache.ts';
+import { sleep, type Timer } from './host.ts';
 import { sibling } from './sibling.ts';
-import { PortTransport } from './transport.ts';
 import type { Vessel, VesselOptions } from './vessel.ts';
 import { Watchdog } from './watchdog.ts';
-
-/** What worker/actor-host is handed: its way to us, what to load, and where to beat. */
-export interface HostTask {
-  readonly port: MessagePort;
-  readonly module: string;
-  readonly name: string;
-  /** `[beats, thread id]`, shared. */
-  readonly pulse: Int32Array;
-  /** Folder of compiled modules, or null. */
-  readonly cache: string | null;
-}
-
-/** A thread that may have been loaded before it is known what for. */
-interface WorkerVessel extends Vessel {
-  /** Its errors name it so from here on. */
-  assign(name: string): void;
-}
+import { type HostTask, WorkerVessel } from './worker-vessel.ts';
 
 /** One trust class: its threads, and one loaded spare for each module that wants one. */
 class WorkerPool {
@@ -32,8 +14,12 @@ class WorkerPool {
   readonly #watchdog: Watchdog;
   readonly #piscina: Piscina<HostTask, void>;
   readonly #spares = new Map<string, WorkerVessel>();
-  readonly #live = new Set<Vessel>();
-  readonly #timers = new Set<Timer>();
+  readonly #live = new Set<WorkerVessel>();
+  /** Threads in which something is being started: nothing else is loaded meanwhile. */
+  readonly #starting = new Set<WorkerVessel>();
+  /** Spares that are to be loaded, by module. */
+  readonly #wanted = new Map<string, VesselOptions>();
+  #timer: Timer | null = null;
   #closed = false;
 
   constructor(core: Core, watchdog: Watchdog) {
@@ -58,16 +44,16 @@ class WorkerPool {
   acquire(options: VesselOptions): Vessel {
     const spare = this.#spares.get(options.module);
     this.#spares.delete(options.module);
-    if (options.spare)
-      this.#planSpare(options, spare === undefined ? LIMITS.spareDelayMs : LIMITS.spareRefillMs);
-    if (spare === undefined) return this.#launch(options);
-    spare.assign(options.name);
-    return spare;
+    if (options.spare) this.#wanted.set(options.module, options);
+    const vessel = spare ?? this.#launch(options, false);
+    vessel.assign(options.name);
+    this.#starting.add(vessel);
+    return vessel;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const timer of this.#timers) this.#core.host.clearTimer(timer);
+    if (this.#timer !== null) this.#core.host.clearTimer(this.#timer);
     for (const vessel of this.#live) vessel.kill();
     // A thread that is blocked in native code does not end; the stop of the rest must not wait for it.
     const done = new AbortController();
@@ -76,74 +62,41 @@ class WorkerPool {
     done.abort();
   }
 
-  /** The next spare is loaded a little later, so that it does not slow down what is starting now. */
-  #planSpare(options: VesselOptions, delay: number): void {
-    const timer = this.#core.host.setTimer(delay, () => {
-      this.#timers.delete(timer);
-      if (this.#closed || this.#spares.has(options.module) || this.#live.size >= LIMITS.poolThreads) return;
-      const spare = this.#launch({ ...options, name: `${options.name} (spare)` });
-      this.#spares.set(options.module, spare);
-      void spare.died.then((error) => {
-        if (this.#spares.get(options.module) !== spare) return;
-        this.#spares.delete(options.module);
-        if (!this.#closed) this.#core.log.warn({ error: describeError(error) }, 'a spare worker ended');
-      });
+  /** What starts has the processor for itself: the next spares are loaded a little after all of it is up. */
+  #settled(vessel: WorkerVessel): void {
+    this.#starting.delete(vessel);
+    if (this.#closed || this.#wanted.size === 0) return;
+    if (this.#timer !== null) this.#core.host.clearTimer(this.#timer);
+    this.#timer = this.#core.host.setTimer(LIMITS.spareDelayMs, () => {
+      this.#timer = null;
+      if (this.#starting.size > 0) return;
+      for (const options of this.#wanted.values()) this.#loadSpare(options);
+      this.#wanted.clear();
     });
-    this.#timers.add(timer);
   }
 
-  #launch(options: VesselOptions): WorkerVessel {
+  #loadSpare(options: VesselOptions): void {
+    if (this.#closed || this.#spares.has(options.module) || this.#live.size >= LIMITS.poolThreads) return;
+    const spare = this.#launch({ ...options, name: `${options.name} (spare)` }, true);
+    this.#spares.set(options.module, spare);
+    void spare.died.then((error) => {
+      if (this.#spares.get(options.module) !== spare) return;
+      this.#spares.delete(options.module);
+      if (!this.#closed) this.#core.log.warn({ error: describeError(error) }, 'a spare worker ended');
+    });
+  }
+
+  #launch(options: VesselOptions, spare: boolean): WorkerVessel {
     // Beyond maxThreads Piscina would queue the task silently, for ever.
     if (this.#live.size >= LIMITS.poolThreads)
       throw new MagError('MAG_OVERLOADED', { what: `the worker pool ${options.pool} is full` });
-    const { port1, port2 } = this.#core.host.channel();
-    const pulse = new Int32Array(new SharedArrayBuffer(8));
-    const abort = new AbortController();
-    let hung: MagError | null = null;
-    let name = options.name;
-    const task: HostTask = {
-      port: port2,
-      module: options.module,
-      name: options.name,
-      pulse,
-      cache: moduleCacheFolder(),
-    };
-    // Piscina types its transfer list by the browser's overload of postMessage; Node's takes ports.
-    const run = { transferList: [port2], signal: abort.signal } as object;
-    const running = this.#piscina.run(task, run);
-    const died = running.then(
-      () => exited(name, 'its task ended'),
-      (error: unknown) => hung ?? exited(name, describeError(error)),
-    );
-    const unwatch = this.#watchdog.watch({
-      pulse,
-      thread: () => this.#piscina.threads.find((thread) => thread.threadId === pulse[1]),
-      hung: (ms) => {
-        hung = new MagError('MAG_WORKER_HUNG', { name, ms });
-        abort.abort();
-      },
-    });
-    const vessel: WorkerVessel = {
-      pid: this.#core.pid,
-      transport: new PortTransport(this.#core.host, port1),
-      takesPorts: true,
-      died,
-      kill: () => abort.abort(),
-      assign: (given) => {
-        name = given;
-      },
-    };
+    const ground = { core: this.#core, watchdog: this.#watchdog, piscina: this.#piscina };
+    const vessel: WorkerVessel = new WorkerVessel(ground, options, spare, () => this.#settled(vessel));
     this.#live.add(vessel);
-    void died.then(() => {
-      unwatch();
-      port1.close();
-      this.#live.delete(vessel);
-    });
+    void vessel.gone.then(() => this.#live.delete(vessel));
     return vessel;
   }
 }
-
-const exited = (name: string, cause: string): MagError => new MagError('MAG_WORKER_EXITED', { name, cause });
 
 /** The worker threads of one actor system, by trust class. */
 export class Workers {
