@@ -95,8 +95,42 @@ export {
   type FlowOperator,
   type FlowProducer,
   type FlowSubscription,
+  type FlowTimers,
+  type SubscribeOptions,
 } from './streams/flow.ts';
-export { type BatchOptions, batch, filter, map } from './streams/flow-operators.ts';
-export { fromObservable, toObservable } from './streams/flow-rx.ts';
-export { fromArray, fromPush, LATEST, type OverflowPolicy, type PushFlow } from './streams/flow-sources.ts';
-export { type ReceiveOptions, receiveFlow, sendFlow } from './streams/link-port.ts';
+export { type Delivered, type FlowTarget, type ToActorOptions, toActor } from './streams/flow-actor.ts';
+export { type BatchOptions, batch } from './streams/flow-batch.ts';
+export {
+  type FlowInput,
+  fromAsyncIterable,
+  fromIterable,
+  fromPromise,
+  toFlow,
+} from './streams/flow-iterables.ts';
+export { concatMap, type MergeOptions, mergeMap } from './streams/flow-merge.ts';
+export {
+  fromReadable,
+  type PipeOptions,
+  pipeTo,
+  type ToReadableOptions,
+  toReadable,
+} from './streams/flow-node.ts';
+export { filter, map, scan, take, takeUntil, tap } from './streams/flow-operators.ts';
+export { catchError, retry } from './streams/flow-resume.ts';
+export { type Delivery, fromObservable, toObservable } from './streams/flow-rx.ts';
+export { type ShareOptions, share } from './streams/flow-share.ts';
+export {
+  buffer,
+  fromArray,
+  fromPush,
+  LATEST,
+  type Overflowing,
+  type OverflowPolicy,
+  type PushFlow,
+} from './streams/flow-sources.ts';
+export { window } from './streams/flow-window.ts';
+export type { FlowLink, Grant, LinkEnd, Parcel, SendOptions } from './streams/link.ts';
+export { portLink, receiveFlow, receiveRecords, sendFlow } from './streams/link-port.ts';
+export type { ReceiveOptions } from './streams/link-receiver.ts';
+export type { RecordBatch } from './streams/link-records.ts';
+export { type LinkSocket, type WebSocketLinkOptions, webSocketLink } from './streams/link-websocket.ts';

@@ -309,10 +309,8 @@ export const LIMITS = {
   // ── log
   /** A segment is the unit of removal, and is read whole when its log is opened. */
   logSegmentBytes: 16 * 1024 * 1024,
-  /** Zeros that a new segment begins with; a log that is hardly used takes no more. */
-  logFirstBytes: 64 * 1024,
-  /** Zeros written at once; more would hold up the records that are written meanwhile. */
-  logGrowBytes: 1024 * 1024,
+  /** Zeros written behind the last frame, for the next ones: none, and each fsync would write metadata too. */
+  logZeroBytes: 128 * 1024,
   /** One append, and so one frame, which is held in memory whole when it is read. */
   logAppendBytes: 4 * 1024 * 1024,
   /** Appends that share an fsync; without it those of a burst would all wait for its last byte. */

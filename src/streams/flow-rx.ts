@@ -1,32 +1,116 @@
-import { Observable } from 'rxjs';
-import { createFlow, type Flow, lacking } from './flow.ts';
-import { fromPush, type OverflowPolicy } from './flow-sources.ts';
+import { Observable, Subject, takeUntil } from 'rxjs';
+import { createFlow, type Flow, type FlowSubscription, lacking } from './flow.ts';
+import { fromPush, type Overflowing, overflowPolicy } from './flow-sources.ts';
+import { NO_SUBSCRIPTION } from './flow-stage.ts';
+
+/** For a consumer that is fed at its own times and not whenever the source has something. */
+export interface Delivery {
+  /** Calls back when the consumer should get its next item, such as a host's `soon`, or requestAnimationFrame. */
+  readonly deliver: (next: () => void) => void;
+}
 
 /**
  * A flow as an RxJS Observable. RxJS has no way to ask; what it has is that a synchronous chain has consumed an item
- * when `next` returns, so the next one is asked for then.
+ * when `next` returns.
+ *
+ * Without a policy the flow is asked for one item then, so that a synchronous chain slows its source. With
+ * `buffer(n)`, or any policy that ends in an error, it is asked for n ahead, and again as they are consumed. With a
+ * policy that drops, the source is never slowed: what comes before the consumer's next delivery overflows.
  */
-export function toObservable<T>(flow: Flow<T>): Observable<T> {
+export function toObservable<T>(flow: Flow<T>, policy?: Overflowing, delivery?: Delivery): Observable<T> {
   return new Observable<T>((subscriber) => {
-    const subscription = flow.subscribe({
+    const { capacity, overflow } = overflowPolicy(policy ?? { capacity: 1, overflow: 'error' });
+    let subscription: FlowSubscription = NO_SUBSCRIPTION;
+    const isPaced = overflow !== 'error' || delivery !== undefined;
+    const source = isPaced ? paced(flow, { capacity, overflow }, delivery) : flow;
+    const upstream = source.subscribe({
+      start: (given) => {
+        subscription = given;
+      },
       next: (value) => {
         subscriber.next(value);
-        if (!subscriber.closed) subscription.request(1);
+        if (subscriber.closed) subscription.cancel();
+        else subscription.request(1);
       },
       error: (error) => subscriber.error(error),
       complete: () => subscriber.complete(),
     });
-    subscription.request(1);
-    return () => subscription.cancel();
+    upstream.request(isPaced ? 1 : Math.max(capacity, 1));
+    return () => upstream.cancel();
   });
 }
 
-/** An Observable as a flow: it pushes whether asked or not, so the policy says what becomes of the surplus. */
-export function fromObservable<T>(source: Observable<T>, policy: OverflowPolicy): Flow<T> {
+/** The flow as one that is asked for all it has: what was not delivered yet waits under the policy. */
+function paced<T>(
+  flow: Flow<T>,
+  policy: Exclude<Overflowing, string>,
+  delivery: Delivery | undefined,
+): Flow<T> {
   return createFlow<T>((emitter) => {
-    let asked = 0;
     const push = fromPush<T>(policy);
-    const inner = push.flow.subscribe({
+    let isDue = delivery === undefined;
+    let isScheduled = false;
+    let inner: FlowSubscription = NO_SUBSCRIPTION;
+    let isAsked = false;
+    const upstream = flow.subscribe({
+      next: (value) => void push.push(value),
+      error: (error) => push.error(error),
+      complete: () => push.complete(),
+    });
+    push.flow.subscribe({
+      start: (given) => {
+        inner = given;
+      },
+      next: (value) => {
+        isAsked = false;
+        isDue = delivery === undefined;
+        emitter.next(value);
+      },
+      error: (error) => emitter.error(error),
+      complete: () => emitter.complete(),
+    });
+    let isStarted = false;
+    return {
+      pull: () => {
+        if (!isStarted) {
+          isStarted = true;
+          upstream.request(Number.POSITIVE_INFINITY);
+        }
+        if (emitter.demand === 0 || isAsked) return;
+        if (isDue) {
+          isAsked = true;
+          inner.request(1);
+        } else if (!isScheduled) {
+          isScheduled = true;
+          delivery?.deliver(() => {
+            isScheduled = false;
+            isDue = true;
+            emitter.wake();
+          });
+        }
+      },
+      cancel: () => {
+        upstream.cancel();
+        inner.cancel();
+      },
+    };
+  });
+}
+
+/**
+ * An Observable as a flow: it pushes whether asked or not, so the policy says what becomes of the surplus; an overflow
+ * that is an error is MAG_FLOW_OVERFLOW, and ends the subscription to the Observable.
+ */
+export function fromObservable<T>(source: Observable<T>, policy: Overflowing): Flow<T> {
+  return createFlow<T>((emitter) => {
+    const { capacity, overflow } = overflowPolicy(policy);
+    const push = fromPush<T>({ capacity, overflow });
+    let asked = 0;
+    let inner: FlowSubscription = NO_SUBSCRIPTION;
+    push.flow.subscribe({
+      start: (given) => {
+        inner = given;
+      },
       next: (value) => {
         asked -= 1;
         emitter.next(value);
@@ -34,8 +118,12 @@ export function fromObservable<T>(source: Observable<T>, policy: OverflowPolicy)
       error: (error) => emitter.error(error),
       complete: () => emitter.complete(),
     });
-    const subscription = source.subscribe({
-      next: (value) => void push.push(value),
+    // A synchronous Observable can be stopped from inside only: its `subscribe` has not returned yet.
+    const halt = new Subject<void>();
+    source.pipe(takeUntil(halt)).subscribe({
+      next: (value) => {
+        if (!push.push(value) && overflow === 'error') halt.next();
+      },
       error: (error) => push.error(error),
       complete: () => push.complete(),
     });
@@ -46,8 +134,8 @@ export function fromObservable<T>(source: Observable<T>, policy: OverflowPolicy)
         if (more > 0) inner.request(more);
       },
       cancel: () => {
-        subscription.unsubscribe();
         inner.cancel();
+        halt.next();
       },
     };
   });

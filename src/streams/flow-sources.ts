@@ -1,14 +1,30 @@
+import { MagError } from '../errors.ts';
+import { LIMITS } from '../limits.ts';
 import { createFlow, type Flow, type FlowEmitter } from './flow.ts';
+import { Ring } from './flow-ring.ts';
 
 /** What happens to an item that comes while nobody asks and the buffer is full. */
 export interface OverflowPolicy {
-  /** Items held at most; at least 1. */
+  /** Items held at most; with 0 each item must have been asked for. */
   readonly capacity: number;
   readonly overflow: 'error' | 'drop_oldest' | 'drop_newest';
 }
 
+/** An overflow policy, or the name of one with the default capacity of LIMITS.flowBuffer items. */
+export type Overflowing = OverflowPolicy | 'latest' | 'drop_oldest' | 'drop_newest' | 'error';
+
 /** Only the newest item is kept. */
 export const LATEST: OverflowPolicy = { capacity: 1, overflow: 'drop_oldest' };
+
+/** So many items are kept, and one more is an error. */
+export const buffer = (capacity: number): OverflowPolicy => ({ capacity, overflow: 'error' });
+
+/** `error` by name holds nothing: an item that nobody asked for is the error. */
+export function overflowPolicy(policy: Overflowing): OverflowPolicy {
+  if (policy === 'latest') return LATEST;
+  if (policy === 'error') return buffer(0);
+  return typeof policy === 'string' ? { capacity: LIMITS.flowBuffer, overflow: policy } : policy;
+}
 
 /** The items of an array, to each subscriber from the first on. */
 export function fromArray<T>(items: readonly T[]): Flow<T> {
@@ -38,9 +54,12 @@ export interface PushFlow<T> {
   readonly buffered: number;
 }
 
-/** One subscriber; what is pushed before it comes is buffered under the same policy. */
-export function fromPush<T>(policy: OverflowPolicy): PushFlow<T> {
-  return new Push<T>(policy);
+/**
+ * One subscriber; what is pushed before it comes is buffered under the same policy. A buffer that overflows with
+ * `error` ends the flow with MAG_FLOW_OVERFLOW, after what it holds; a second subscriber gets MAG_FLOW_SUBSCRIBED.
+ */
+export function fromPush<T>(policy: Overflowing): PushFlow<T> {
+  return new Push<T>(overflowPolicy(policy));
 }
 
 type Ending = { readonly kind: 'complete' } | { readonly kind: 'error'; readonly error: unknown };
@@ -48,7 +67,7 @@ type Ending = { readonly kind: 'complete' } | { readonly kind: 'error'; readonly
 class Push<T> implements PushFlow<T> {
   readonly #policy: OverflowPolicy;
   readonly flow: Flow<T>;
-  #buffer: T[] = [];
+  readonly #buffer = new Ring<T>();
   #ending: Ending | null = null;
   #emitter: FlowEmitter<T> | null = null;
   #subscribed = false;
@@ -58,10 +77,7 @@ class Push<T> implements PushFlow<T> {
   constructor(policy: OverflowPolicy) {
     this.#policy = policy;
     this.flow = createFlow<T>((emitter) => {
-      if (this.#subscribed) {
-        emitter.error(new Error('this flow has its one subscriber already'));
-        return { pull: () => {} };
-      }
+      if (this.#subscribed) throw new MagError('MAG_FLOW_SUBSCRIBED');
       this.#subscribed = true;
       this.#emitter = emitter;
       return { pull: () => this.#pull(emitter), cancel: () => this.#cancel() };
@@ -74,12 +90,13 @@ class Push<T> implements PushFlow<T> {
 
   push(value: T): boolean {
     if (this.#ending !== null || this.#gone) return false;
-    const full = this.#buffer.length >= this.#policy.capacity && (this.#emitter?.demand ?? 0) === 0;
-    if (full && this.#policy.overflow !== 'drop_oldest') {
+    // What can go out at once never waits here, so what waits had no demand, or came inside another item's `next`.
+    const { capacity, overflow } = this.#policy;
+    const waiting = this.#buffer.length;
+    const full = capacity === 0 ? waiting > 0 || (this.#emitter?.demand ?? 0) === 0 : waiting >= capacity;
+    if (full && (overflow !== 'drop_oldest' || waiting === 0)) {
       this.dropped += 1;
-      if (this.#policy.overflow === 'error') {
-        this.error(new RangeError(`more than ${this.#policy.capacity} items wait for their consumer`));
-      }
+      if (overflow === 'error') this.error(new MagError('MAG_FLOW_OVERFLOW', { capacity }));
       return false;
     }
     if (full) {
@@ -103,7 +120,7 @@ class Push<T> implements PushFlow<T> {
 
   /** What is buffered comes before the end. */
   #pull(emitter: FlowEmitter<T>): void {
-    while (emitter.demand > 0 && this.#buffer.length > 0) emitter.next(this.#buffer.shift() as T); // not empty
+    while (emitter.demand > 0 && this.#buffer.length > 0) emitter.next(this.#buffer.shift());
     if (this.#buffer.length > 0 || this.#ending === null) return;
     if (this.#ending.kind === 'error') emitter.error(this.#ending.error);
     else emitter.complete();
@@ -111,6 +128,6 @@ class Push<T> implements PushFlow<T> {
 
   #cancel(): void {
     this.#gone = true;
-    this.#buffer = [];
+    this.#buffer.clear();
   }
 }
