@@ -1,0 +1,2 @@
+/** The task that task-piscina.ts runs. */
+export default (n: number): number => n;

@@ -1,0 +1,229 @@
+/**
+ * What a Node engineer would write by hand to send to a worker thread: one by one, or in batches. The receiver counts
+ * and adds up; under `batch` it first puts each message into a bounded ring, as a mailbox is one. `free`: batches
+ * without a ring, and without waiting for anybody.
+ */
+import { fileURLToPath } from 'node:url';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { expectEqual, measure, rate } from '../../program.ts';
+import {
+  BURST,
+  checksum,
+  keepInFlight,
+  makeRecords,
+  Pace,
+  RING,
+  recordId,
+  type Tick,
+  tick,
+} from '../../traffic.ts';
+
+type Kind = 'objects' | 'binary';
+type How = 'single' | 'batch' | 'free';
+
+interface Plan {
+  readonly kind: Kind;
+  readonly how: How;
+}
+
+/** Messages in one post. */
+const BATCH = 256;
+const LENGTH_BYTES = 4;
+
+type ToWorker = Tick | readonly Tick[] | Uint8Array | { readonly read: true } | { readonly echo: number };
+type FromWorker = { readonly ack: true } | { readonly sum: number } | { readonly echo: number };
+
+/** A record where it lies in its batch. */
+class Slice {
+  readonly data: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+
+  constructor(data: Uint8Array, start: number, end: number) {
+    this.data = data;
+    this.start = start;
+    this.end = end;
+  }
+}
+
+/** Bounded: what finds it full is refused. */
+class Ring<T> {
+  readonly #slots: (T | undefined)[] = new Array(RING);
+  #head = 0;
+  #size = 0;
+
+  put(item: T): boolean {
+    if (this.#size === RING) return false;
+    this.#slots[(this.#head + this.#size) & (RING - 1)] = item;
+    this.#size += 1;
+    return true;
+  }
+
+  take(): T | undefined {
+    if (this.#size === 0) return undefined;
+    const item = this.#slots[this.#head];
+    this.#slots[this.#head] = undefined;
+    this.#head = (this.#head + 1) & (RING - 1);
+    this.#size -= 1;
+    return item;
+  }
+}
+
+// ── the worker
+
+function receive(plan: Plan): void {
+  const port = parentPort;
+  if (port === null) throw new Error('not in a worker');
+  const post = (message: FromWorker): void => port.postMessage(message);
+  const ring = new Ring<Tick | Slice>();
+  let count = 0;
+  let sum = 0;
+  const consume = (id: number): void => {
+    sum += id;
+    count += 1;
+    if (count % BURST === 0 && plan.how !== 'free') post({ ack: true });
+  };
+  const idOf = (item: Tick | Slice): number => ('type' in item ? item.id : recordId(item.data, item.start));
+  const take = (item: Tick | Slice): void => {
+    if (plan.how === 'free') consume(idOf(item));
+    else if (!ring.put(item)) throw new Error('the ring is full');
+  };
+  const drain = (): void => {
+    for (let item = ring.take(); item !== undefined; item = ring.take()) consume(idOf(item));
+  };
+  port.on('message', (message: ToWorker) => {
+    if (Array.isArray(message)) {
+      for (const item of message as readonly Tick[]) take(item);
+      drain();
+    } else if (message instanceof Uint8Array) {
+      if (plan.how === 'single') consume(recordId(message, 0));
+      else unpack(message, take);
+      drain();
+    } else if ('type' in message) consume(message.id);
+    else if ('echo' in message) post(message);
+    else if ('read' in message) post({ sum });
+  });
+}
+
+function pack(records: readonly Uint8Array[], from: number, to: number): Uint8Array {
+  let length = 0;
+  for (let n = from; n < to; n += 1) length += LENGTH_BYTES + (records[n % RING]?.length ?? 0);
+  const data = new Uint8Array(length);
+  let at = 0;
+  for (let n = from; n < to; n += 1) {
+    const record = records[n % RING] as Uint8Array; // the pool holds RING of them
+    data[at] = record.length & 255;
+    data[at + 1] = (record.length >> 8) & 255;
+    data[at + 2] = (record.length >> 16) & 255;
+    data[at + 3] = record.length >> 24;
+    data.set(record, at + LENGTH_BYTES);
+    at += LENGTH_BYTES + record.length;
+  }
+  return data;
+}
+
+function unpack(data: Uint8Array, take: (item: Slice) => void): void {
+  for (let at = 0; at < data.length; ) {
+    const start = at + LENGTH_BYTES;
+    at = start + recordId(data, at);
+    take(new Slice(data, start, at));
+  }
+}
+
+// ── the sender
+
+class Sender {
+  readonly #plan: Plan;
+  readonly #worker: Worker;
+  readonly #pace = new Pace();
+  readonly #records = makeRecords();
+  readonly #calls = new Map<number, (n: number) => void>();
+  #onSum: (sum: number) => void = () => {};
+  #sent = 0;
+
+  constructor(plan: Plan) {
+    this.#plan = plan;
+    this.#worker = new Worker(fileURLToPath(import.meta.url), { workerData: plan });
+    this.#worker.on('message', (message: FromWorker) => {
+      if ('ack' in message) this.#pace.acknowledged();
+      else if ('echo' in message) this.#answer(message.echo);
+      else this.#onSum(message.sum);
+    });
+    this.#worker.on('error', (error) => {
+      throw error;
+    });
+  }
+
+  async send(count: number): Promise<void> {
+    const from = this.#sent;
+    this.#sent += count;
+    if (this.#plan.how === 'free') await this.#sendFreely(from, count);
+    else await this.#pace.send(count, (at) => this.#burst(at), from);
+    const sum = await new Promise<number>((resolve) => {
+      this.#onSum = resolve;
+      this.#worker.postMessage({ read: true });
+    });
+    expectEqual('sum', sum, checksum(this.#plan.kind, 0, this.#sent));
+  }
+
+  call(n: number): Promise<number> {
+    return new Promise((resolve) => {
+      this.#calls.set(n, resolve);
+      this.#worker.postMessage({ echo: n });
+    });
+  }
+
+  #answer(n: number): void {
+    this.#calls.get(n)?.(n);
+    this.#calls.delete(n);
+  }
+
+  async #sendFreely(from: number, count: number): Promise<void> {
+    for (let at = from; at < from + count; at += BURST) {
+      this.#burst(at);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  #burst(from: number): void {
+    const { kind, how } = this.#plan;
+    if (how === 'single') {
+      for (let n = from; n < from + BURST; n += 1)
+        this.#worker.postMessage(kind === 'objects' ? tick(n) : this.#records[n % RING]);
+      return;
+    }
+    for (let at = from; at < from + BURST; at += BATCH) {
+      if (kind === 'objects') {
+        this.#worker.postMessage(Array.from({ length: BATCH }, (_, n) => tick(at + n)));
+      } else {
+        const data = pack(this.#records, at, at + BATCH);
+        this.#worker.postMessage(data, [data.buffer as ArrayBuffer]);
+      }
+    }
+  }
+}
+
+const oneway = (kind: Kind, how: How, bursts: number) => () => {
+  const sender = new Sender({ kind, how });
+  return rate(bursts * BURST, (count) => sender.send(count), Math.ceil(bursts / 4) * BURST);
+};
+
+const roundTrips = (inFlight: number, count: number) => () => {
+  const sender = new Sender({ kind: 'objects', how: 'single' });
+  return rate(count, (calls) => keepInFlight(calls, inFlight, (n) => sender.call(n)));
+};
+
+if (isMainThread) {
+  await measure({
+    'objects.single': oneway('objects', 'single', 1_000),
+    'objects.batch': oneway('objects', 'batch', 3_000),
+    'objects.free': oneway('objects', 'free', 2_000),
+    'binary.single': oneway('binary', 'single', 800),
+    'binary.batch': oneway('binary', 'batch', 20_000),
+    'binary.free': oneway('binary', 'free', 20_000),
+    'roundtrip.1': roundTrips(1, 15_000),
+    'roundtrip.64': roundTrips(64, 200_000),
+  });
+} else {
+  receive(workerData as Plan); // only Sender starts it
+}

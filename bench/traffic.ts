@@ -1,0 +1,87 @@
+/** What is sent between threads by both sides of a comparison, and at what pace. */
+
+/** Sent in one turn. */
+export const BURST = 512;
+/** Sent and not acknowledged yet, at most; the far end acknowledges each burst. */
+export const WINDOW = 8 * BURST;
+export const RECORD_BYTES = 32;
+/** Of the bounded ring that a receiver handles its messages from: as many as a default mailbox holds. */
+export const RING = 1_024;
+
+export interface Tick {
+  readonly type: 'TICK';
+  readonly id: number;
+  readonly sensor: string;
+  readonly value: number;
+}
+
+export const tick = (id: number): Tick => ({ type: 'TICK', id, sensor: 'boiler-17', value: id / 2 });
+
+/** A pool of records, each in a buffer of its own; the first four bytes of each say which one it is. */
+export function makeRecords(): readonly Uint8Array[] {
+  return Array.from({ length: RING }, (_, id) => {
+    const record = new Uint8Array(RECORD_BYTES).fill(7);
+    new DataView(record.buffer).setUint32(0, id, true);
+    return record;
+  });
+}
+
+/** What a receiver of `count` of them has added up: ids of ticks from 0 on, or those of the pool in turn. */
+export function checksum(kind: 'objects' | 'binary', from: number, count: number): number {
+  let sum = 0;
+  for (let id = from; id < from + count; id += 1) sum += kind === 'objects' ? id : id % RING;
+  return sum;
+}
+
+/** The number of a record that begins at `start`. */
+export const recordId = (data: Uint8Array, start: number): number =>
+  (data[start] ?? 0) |
+  ((data[start + 1] ?? 0) << 8) |
+  ((data[start + 2] ?? 0) << 16) |
+  ((data[start + 3] ?? 0) << 24);
+
+/** Sends bursts, a turn each, and waits where the window is full. */
+export class Pace {
+  #due = 0;
+  #wake: () => void = () => {};
+
+  /** The far end has had one more burst. */
+  acknowledged(): void {
+    this.#due -= BURST;
+    this.#wake();
+  }
+
+  /** Resolves when all of `count` (a multiple of BURST) are acknowledged. */
+  async send(count: number, burst: (from: number) => void, from = 0): Promise<void> {
+    for (let sent = 0; sent < count; sent += BURST) {
+      while (this.#due + BURST > WINDOW) await this.#acknowledgement();
+      this.#due += BURST;
+      burst(from + sent);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    while (this.#due > 0) await this.#acknowledgement();
+  }
+
+  #acknowledgement(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+}
+
+/** Keeps so many calls under way until `count` have been answered. */
+export async function keepInFlight(
+  count: number,
+  inFlight: number,
+  call: (n: number) => Promise<unknown>,
+): Promise<void> {
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < count) {
+      const n = next;
+      next += 1;
+      if ((await call(n)) !== n) throw new Error(`call ${n} had another's answer`);
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, lane));
+}
