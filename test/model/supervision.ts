@@ -1,0 +1,368 @@
+/**
+ * What supervision means, as plainly as it can be said: no mailboxes, no promises, no statecharts. A fault happens, all
+ * that follows from it happens at once, in order, and is in the log. The runtime is held to this; where the two differ,
+ * one of them is wrong, and this one is the specification (OTP's supervisor, with a delay before a restart added).
+ */
+export type Strategy = 'one_for_one' | 'one_for_all' | 'rest_for_one' | 'dynamic';
+export type AutoShutdown = 'never' | 'any_significant' | 'all_significant';
+
+export interface SupervisorPlan {
+  readonly strategy: Strategy;
+  /** More than `max` restarts within `within` milliseconds and it gives up. */
+  readonly max: number;
+  readonly within: number;
+  readonly autoShutdown: AutoShutdown;
+  readonly children: readonly Plan[];
+}
+
+export interface Plan {
+  readonly id: string;
+  readonly restart: 'permanent' | 'transient' | 'temporary';
+  readonly significant: boolean;
+  /** Milliseconds before each restart of it; 0: at once. */
+  readonly delay: number;
+  /** It is killed when its supervisor stops it, and so says nothing. */
+  readonly brutal: boolean;
+  /** Null for a worker. */
+  readonly supervisor: SupervisorPlan | null;
+}
+
+/** Why something ended: who gave up, and because of what, down to the first fault. */
+export interface Cause {
+  readonly gaveUp: string | null;
+  readonly because: Cause | null;
+}
+
+export type Exit =
+  | { readonly kind: 'normal' | 'shutdown' }
+  | { readonly kind: 'error'; readonly cause: Cause };
+export type Outcome = 'ok' | 'duplicate' | 'not_found' | 'running' | 'restarting' | 'start_failed';
+export type Life = 'up' | 'restarting' | 'down';
+
+export const FAULT: Cause = { gaveUp: null, because: null };
+const SHUTDOWN: Exit = { kind: 'shutdown' };
+
+/** Children that wait for a restart together. */
+interface Retry {
+  readonly above: Child;
+  readonly at: number;
+}
+
+/** One child over all its incarnations; what is below it belongs to the incarnation. */
+class Child {
+  readonly plan: Plan;
+  readonly path: string;
+  readonly above: Child | null;
+  life: Life = 'down';
+  restarts = 0;
+  retry: Retry | null = null;
+  /** In start order. */
+  children: Child[] = [];
+  /** When it restarted something: all times, looked through each time. */
+  burns: number[] = [];
+
+  constructor(plan: Plan, above: Child | null) {
+    this.plan = plan;
+    this.above = above;
+    this.path = above === null ? plan.id : `${above.path}/${plan.id}`;
+  }
+}
+
+export class Model {
+  readonly root: Child;
+  /** `+path` started, `!path` did not start, `-path` stopped or crashed, in order. */
+  readonly log: string[] = [];
+  /** Supervisors that gave up, in order. */
+  readonly escalated: string[] = [];
+  fate: 'up' | 'ended' | 'failed' = 'up';
+  failure: Cause | null = null;
+  now = 0;
+  /** In the order in which they were set. */
+  #retries: Retry[] = [];
+  /** How many of a worker's next starts fail. */
+  readonly #failing = new Map<string, number>();
+
+  constructor(plan: Plan) {
+    this.root = new Child(plan, null);
+  }
+
+  // ── what happens to it
+
+  start(): Outcome {
+    const cause = this.#start(this.root);
+    if (cause === null) return 'ok';
+    this.fate = 'failed';
+    return 'start_failed';
+  }
+
+  /** The next starts of a worker fail. */
+  breakStarts(path: string, times: number): void {
+    this.#failing.set(path, times);
+  }
+
+  /** An actor that runs ends by itself, as if for this reason; a supervisor takes its children with it. */
+  end(path: string, exit: Exit): void {
+    const child = this.find(path);
+    if (child?.life !== 'up') return;
+    this.#takeDown(child, false);
+    this.#ended(child, exit);
+  }
+
+  advance(ms: number): void {
+    const end = this.now + ms;
+    for (let next = this.#nextRetry(end); next !== null; next = this.#nextRetry(end)) {
+      this.now = Math.max(this.now, next.at);
+      this.#fire(next);
+    }
+    this.now = end;
+  }
+
+  stop(): void {
+    if (this.fate !== 'up') return;
+    this.#takeDown(this.root, this.root.plan.brutal);
+    this.fate = 'ended';
+  }
+
+  // ── what its interface is asked for
+
+  startChild(supervisor: string, plan: Plan): Outcome {
+    const above = this.#supervisor(supervisor);
+    if (above === null) return 'not_found';
+    if (above.children.some((child) => child.plan.id === plan.id)) return 'duplicate';
+    const child = new Child(plan, above);
+    if (this.#start(child) !== null) return 'start_failed';
+    above.children.push(child);
+    return 'ok';
+  }
+
+  /** Stops a child, which stays listed unless it is temporary; it is not auto shutdown's business. */
+  terminateChild(supervisor: string, id: string): Outcome {
+    const child = this.#child(supervisor, id);
+    if (child === null) return 'not_found';
+    this.#takeDown(child, child.plan.brutal);
+    child.retry = null;
+    this.#forget(child);
+    return 'ok';
+  }
+
+  /** Starts a child that is down. A failure is the caller's, and burns nothing. */
+  restartChild(supervisor: string, id: string): Outcome {
+    const child = this.#child(supervisor, id);
+    if (child === null) return 'not_found';
+    if (child.life === 'up') return 'running';
+    if (child.life === 'restarting') return 'restarting';
+    if (this.#start(child) !== null) return 'start_failed';
+    child.restarts += 1;
+    return 'ok';
+  }
+
+  /** A planned stop and start, which burns nothing; who waits for its restart is tried at once. */
+  replan(supervisor: string, id: string): Outcome {
+    const child = this.#child(supervisor, id);
+    if (child === null) return 'not_found';
+    if (child.retry !== null) {
+      this.#fire(child.retry);
+      return 'ok';
+    }
+    this.#takeDown(child, child.plan.brutal);
+    child.restarts += 1;
+    const cause = this.#start(child);
+    if (cause === null) return 'ok';
+    this.#ended(child, { kind: 'error', cause });
+    return 'start_failed';
+  }
+
+  deleteChild(supervisor: string, id: string): Outcome {
+    const child = this.#child(supervisor, id);
+    if (child === null) return 'not_found';
+    if (child.life === 'up') return 'running';
+    if (child.life === 'restarting') return 'restarting';
+    this.#remove(child);
+    return 'ok';
+  }
+
+  find(path: string): Child | null {
+    const walk = (child: Child): Child | null => {
+      if (child.path === path) return child;
+      for (const below of child.children) {
+        const found = walk(below);
+        if (found !== null) return found;
+      }
+      return null;
+    };
+    return walk(this.root);
+  }
+
+  /** Every child below supervisors that run, parents first, in start order. */
+  listing(): readonly { readonly path: string; readonly life: Life; readonly restarts: number }[] {
+    const walk = (child: Child): Child[] => child.children.flatMap((below) => [below, ...walk(below)]);
+    if (this.fate !== 'up') return [];
+    return walk(this.root).map(({ path, life, restarts }) => ({ path, life, restarts }));
+  }
+
+  // ── starting and stopping
+
+  /** Null, or why it did not start; then nothing of it is left. */
+  #start(child: Child): Cause | null {
+    const { supervisor } = child.plan;
+    if (supervisor === null) {
+      const left = this.#failing.get(child.path) ?? 0;
+      if (left > 0) this.#failing.set(child.path, left - 1);
+      this.log.push(`${left > 0 ? '!' : '+'}${child.path}`);
+      if (left > 0) return FAULT;
+    } else {
+      child.burns = [];
+      child.children = supervisor.children.map((plan) => new Child(plan, child));
+      const cause = this.#startAll(child, supervisor.strategy);
+      if (cause !== null) {
+        this.#stopAll(child, false);
+        return cause;
+      }
+    }
+    child.life = 'up';
+    return null;
+  }
+
+  /** In order, up to the first that fails; children of a dynamic supervisor start independently of each other. */
+  #startAll(above: Child, strategy: Strategy): Cause | null {
+    let first: Cause | null = null;
+    for (const child of above.children) {
+      const cause = this.#start(child);
+      first ??= cause;
+      if (cause !== null && strategy !== 'dynamic') break;
+    }
+    return first;
+  }
+
+  /** In reverse order; restarts that are under way are given up. */
+  #stopAll(above: Child, silently: boolean): void {
+    for (const child of [...above.children].reverse()) this.#takeDown(child, silently || child.plan.brutal);
+    above.children = [];
+  }
+
+  #takeDown(child: Child, silently: boolean): void {
+    if (child.life === 'up') {
+      if (child.plan.supervisor !== null) this.#stopAll(child, silently);
+      else if (!silently) this.log.push(`-${child.path}`);
+    }
+    child.life = 'down';
+    child.retry = null;
+  }
+
+  // ── what a supervisor decides
+
+  /** A child ended, or could not be restarted: the one place where it is judged. */
+  #ended(child: Child, exit: Exit): void {
+    const { above, plan } = child;
+    if (above === null) {
+      this.fate = exit.kind === 'error' ? 'failed' : 'ended';
+      this.failure = exit.kind === 'error' ? exit.cause : null;
+      return;
+    }
+    const stays = plan.restart === 'temporary' || (plan.restart === 'transient' && exit.kind !== 'error');
+    if (stays) {
+      this.#forget(child);
+      if (this.#shutsDown(above, child)) this.end(above.path, SHUTDOWN);
+    } else if (this.#burn(above)) this.#restart(above, child);
+    else {
+      this.#takeDown(above, false);
+      this.escalated.push(above.path);
+      this.#ended(above, {
+        kind: 'error',
+        cause: { gaveUp: above.path, because: exit.kind === 'error' ? exit.cause : null },
+      });
+    }
+  }
+
+  /** Whether the supervisor may restart once more. */
+  #burn(above: Child): boolean {
+    above.burns.push(this.now);
+    const { max = 0, within = 0 } = above.plan.supervisor ?? {};
+    return above.burns.filter((time) => this.now - time <= within).length <= max;
+  }
+
+  /** What a temporary or a dynamic child was is not known any more; another one can be started again by hand. */
+  #forget(child: Child): void {
+    if (child.plan.restart === 'temporary' || child.above?.plan.supervisor?.strategy === 'dynamic')
+      this.#remove(child);
+  }
+
+  #remove(child: Child): void {
+    if (child.above === null) return;
+    child.above.children = child.above.children.filter((other) => other !== child);
+  }
+
+  #shutsDown(above: Child, ended: Child): boolean {
+    const rule = above.plan.supervisor?.autoShutdown ?? 'never';
+    if (rule === 'never' || !ended.plan.significant) return false;
+    return rule === 'any_significant' || !above.children.some((c) => c.plan.significant && c.life !== 'down');
+  }
+
+  /** Those that go down and come back with a child, in start order. */
+  #group(above: Child, first: Child): readonly Child[] {
+    const strategy = above.plan.supervisor?.strategy;
+    if (strategy === 'one_for_all') return above.children;
+    if (strategy === 'rest_for_one') return above.children.slice(above.children.indexOf(first));
+    return [first];
+  }
+
+  /** Takes the child's group down at once, and brings it back after the child's delay. */
+  #restart(above: Child, failed: Child): void {
+    const retry = { above, at: this.now + failed.plan.delay };
+    this.#gather(retry, this.#group(above, failed));
+    if (failed.plan.delay === 0) this.#fire(retry);
+    else this.#retries.push(retry);
+  }
+
+  /** A temporary child does not come back with its group; one that had ended, or was stopped by hand, does. */
+  #gather(retry: Retry, members: readonly Child[]): void {
+    for (const member of [...members].reverse()) {
+      this.#takeDown(member, member.plan.brutal);
+      if (member.plan.restart === 'temporary') this.#remove(member);
+      else {
+        member.life = 'restarting';
+        member.retry = retry;
+      }
+    }
+  }
+
+  #fire(retry: Retry): void {
+    const { above } = retry;
+    const first = above.children.find((child) => child.retry === retry);
+    if (first === undefined) return;
+    // Who was added while the group was down had started without those before it.
+    this.#gather(
+      retry,
+      this.#group(above, first).filter((child) => child.life === 'up'),
+    );
+    for (const member of above.children.filter((child) => child.retry === retry)) {
+      member.restarts += 1;
+      const cause = this.#start(member);
+      if (cause !== null) {
+        this.#ended(member, { kind: 'error', cause });
+        return;
+      }
+      member.retry = null;
+    }
+  }
+
+  #nextRetry(until: number): Retry | null {
+    this.#retries = this.#retries.filter((retry) =>
+      retry.above.children.some((child) => child.retry === retry),
+    );
+    let next: Retry | null = null;
+    for (const retry of this.#retries)
+      if (retry.at <= until && (next === null || retry.at < next.at)) next = retry;
+    this.#retries = this.#retries.filter((retry) => retry !== next);
+    return next;
+  }
+
+  #supervisor(path: string): Child | null {
+    const found = this.fate === 'up' ? this.find(path) : null;
+    return found?.life === 'up' && found.plan.supervisor !== null ? found : null;
+  }
+
+  #child(supervisor: string, id: string): Child | null {
+    return this.#supervisor(supervisor)?.children.find((child) => child.plan.id === id) ?? null;
+  }
+}
