@@ -1,4 +1,4 @@
-import { close, constants, fdatasync, fstat, ftruncate, open, read, write } from 'node:fs';
+import { close, constants, fdatasync, fstat, ftruncate, open, read, writev } from 'node:fs';
 import { mkdir, open as openHandle, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -19,6 +19,18 @@ const syncFd = promisify(fdatasync);
 const statFd = promisify(fstat);
 const truncateFd = promisify(ftruncate);
 
+const sizeOf = (parts: readonly Uint8Array[]): number => parts.reduce((sum, part) => sum + part.length, 0);
+
+/** What is left where a write took less than it was given. */
+const without = (parts: readonly Uint8Array[], count: number): readonly Uint8Array[] => {
+  let skip = count;
+  return parts.flatMap((part) => {
+    const cut = Math.min(skip, part.length);
+    skip -= cut;
+    return cut === part.length ? [] : [part.subarray(cut)];
+  });
+};
+
 class NodeFile implements LogFile {
   readonly #fd: number;
 
@@ -27,17 +39,17 @@ class NodeFile implements LogFile {
   }
 
   /** Callbacks, not promises of promises: this is the path of every append. */
-  write(bytes: Uint8Array, position: number): Promise<void> {
+  write(bytes: Uint8Array, position: number, behind?: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
-      const step = (done: number): void => {
-        write(this.#fd, bytes, done, bytes.length - done, position + done, (error, count) => {
+      const step = (parts: readonly Uint8Array[], at: number): void => {
+        writev(this.#fd, parts, at, (error, count) => {
           if (error !== null) reject(error);
-          else if (done + count < bytes.length) step(done + count);
+          else if (count < sizeOf(parts)) step(without(parts, count), at + count);
           else if (WRITES_THROUGH) resolve();
           else fdatasync(this.#fd, (problem) => (problem === null ? resolve() : reject(problem)));
         });
       };
-      step(0);
+      step(behind === undefined ? [bytes] : [bytes, behind], position);
     });
   }
 

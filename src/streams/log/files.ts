@@ -1,7 +1,7 @@
 /** A file that a log writes. Positions and sizes are bytes. */
 export interface LogFile {
-  /** Resolves when all bytes are durable at their place. */
-  write(bytes: Uint8Array, position: number): Promise<void>;
+  /** Resolves when all bytes are durable at their place, and `behind` behind them, where it is given. */
+  write(bytes: Uint8Array, position: number, behind?: Uint8Array): Promise<void>;
   /** Fills the buffer as far as the file goes; gives the number of bytes read. */
   read(into: Uint8Array, position: number): Promise<number>;
   size(): Promise<number>;

@@ -1,13 +1,12 @@
-import { join } from 'node:path';
 import { describeError, MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
-import { isFull, type LogFile, type LogFiles } from './files.ts';
+import { isFull, type LogFiles } from './files.ts';
 import { nodeFiles } from './files-node.ts';
 import { encodeFrame, FRAME_HEAD, frameSize } from './frame.ts';
 import { type Group, GroupCommit } from './group-commit.ts';
 import type { Log, LogCounters, LogHost, LogOptions, LogRecord, LogRetention } from './log.ts';
 import { type Recovered, recoverSegments } from './recovery.ts';
-import { makeSpare, placeSegment, type Segment, SPARE } from './segment.ts';
+import { createSegment, type Segment, ZEROS } from './segment.ts';
 import { SegmentList } from './segment-list.ts';
 
 export interface FileLogOptions extends LogOptions {
@@ -28,9 +27,11 @@ export async function openFileLog(options: FileLogOptions): Promise<Log> {
   await files.makeFolder(options.folder);
   const lock = files.lock(options.folder);
   try {
-    const recovered = await recoverSegments(files, options.folder);
-    const log = new FileLog(options, files, lock, recovered);
-    await log.start();
+    const log = new FileLog(options, files, lock, await recoverSegments(files, options.folder));
+    await log.start().catch(async (error: unknown) => {
+      await log.close();
+      throw error;
+    });
     return log;
   } catch (error) {
     lock.release();
@@ -49,8 +50,7 @@ class FileLog implements Log {
   readonly #segments: SegmentList;
   readonly #tornBytes: number;
   /** Reused for each group: written out whole before the next one is encoded. */
-  #buffer = Buffer.allocUnsafe(LIMITS.logGrowBytes);
-  #spare: Promise<LogFile> | null = null;
+  #buffer = Buffer.allocUnsafe(LIMITS.logZeroBytes);
   #sealTimer: { readonly id: unknown } | null = null;
   /** Writes to the newest segment, one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -90,13 +90,8 @@ class FileLog implements Log {
 
   /** Makes the first segment, and seals what was recovered while it is known to be whole. */
   async start(): Promise<void> {
-    await this.#removeSpare();
     if (this.#segments.newest === undefined) await this.#roll(0);
     if (this.#unsealed) await this.#seal();
-  }
-
-  #removeSpare(): Promise<void> {
-    return this.#files.remove(join(this.#folder, SPARE));
   }
 
   append(records: readonly Uint8Array[]): Promise<number> {
@@ -145,10 +140,7 @@ class FileLog implements Log {
     try {
       // A log that failed cannot say that all is well with its end.
       if (this.#unsealed && this.#commit.failure === null) await this.#inTurn(() => this.#seal());
-      const spare = await this.#spare?.catch(() => null); // there is none then
-      await spare?.close();
       await this.#segments.close();
-      await this.#removeSpare();
     } finally {
       this.#lock.release();
     }
@@ -174,7 +166,6 @@ class FileLog implements Log {
       segment.wrote(size, group.count, time);
       this.#unsealed = true;
       this.#planSeal();
-      this.#growAhead(segment);
       return first;
     } catch (error) {
       if (!isFull(error)) throw error;
@@ -186,65 +177,37 @@ class FileLog implements Log {
     }
   }
 
-  /** Where a full disk stops a write half-way, no part of it may come back as a record. */
+  /** Writes behind the last frame. Where a full disk stops it half-way, no part of it may come back as a record. */
   async #put(segment: Segment, bytes: Uint8Array): Promise<void> {
+    const end = segment.end + bytes.length;
+    const behind = end > segment.allocated ? ZEROS : undefined;
     try {
-      await segment.file.write(bytes, segment.end);
+      await segment.file.write(bytes, segment.end, behind);
+      if (behind !== undefined) segment.allocated = end + behind.length;
     } catch (error) {
       if (!isFull(error)) throw error;
-      // Its place exists already, so this needs no room; where it fails as well, the log ends.
-      await segment.file.write(Buffer.alloc(FRAME_HEAD), segment.end).catch((cause: unknown) => {
-        throw new Error(`a write that failed could not be taken back (${describeError(cause)})`, {
-          cause: error,
-        });
+      segment.allocated = segment.end;
+      await segment.file.truncate(segment.end).catch((cause: unknown) => {
+        throw new Error(`a write could not be taken back (${describeError(cause)})`, { cause: error });
       });
       throw error;
     }
   }
 
-  /** The newest segment, or a new one, with zeros where the frame goes. */
+  /** The newest segment, or a new one where that is full or old. */
   async #room(size: number): Promise<Segment> {
-    let segment = this.#segments.newest;
-    const isOld = (held: Segment): boolean =>
+    const segment = this.#segments.newest;
+    const isDue = (held: Segment): boolean =>
       this.#host.wallTime() - held.firstTime > this.#segmentMs || held.end + size > this.#segmentBytes;
-    if (segment === undefined || (!segment.isEmpty && isOld(segment))) segment = await this.#roll(this.next);
-    if (segment.end + size <= segment.allocated) return segment;
-    // What was begun ahead may be enough, or may have met a full disk that has room again by now.
-    await segment.growing?.catch(() => {});
-    if (segment.end + size > segment.allocated) await segment.grow(segment.end + size);
-    return segment;
+    if (segment !== undefined && (segment.isEmpty || !isDue(segment))) return segment;
+    return this.#roll(this.next);
   }
 
   async #roll(base: number): Promise<Segment> {
-    const making = this.#spare ?? makeSpare(this.#files, this.#folder, LIMITS.logFirstBytes);
-    this.#spare = null;
-    const spare = await making;
-    try {
-      const salt = Buffer.from(this.#host.randomBytes(4)).readUInt32LE(0);
-      const segment = await placeSegment(this.#files, this.#folder, spare, base, salt);
-      this.#segments.add(segment);
-      return segment;
-    } catch (error) {
-      await spare.close();
-      throw error;
-    }
-  }
-
-  /** Zeros for the writes to come, and the next segment in time. What fails here is tried again when it is needed. */
-  #growAhead(segment: Segment): void {
-    const { end, allocated } = segment;
-    if (this.#spare === null && end > this.#segmentBytes / 2) {
-      this.#spare = makeSpare(this.#files, this.#folder, this.#segmentBytes);
-      this.#spare.catch(() => {
-        this.#spare = null;
-      });
-    }
-    if (segment.growing !== null || allocated >= this.#segmentBytes || allocated - end > end) return;
-    const size = Math.min(this.#segmentBytes, Math.max(allocated * 2, end + LIMITS.logFirstBytes));
-    segment.growing = segment.grow(size).finally(() => {
-      segment.growing = null;
-    });
-    segment.growing.catch(() => {});
+    const salt = Buffer.from(this.#host.randomBytes(4)).readUInt32LE(0);
+    const segment = await createSegment(this.#files, this.#folder, base, salt);
+    this.#segments.add(segment);
+    return segment;
   }
 
   #planSeal(): void {
@@ -263,11 +226,16 @@ class FileLog implements Log {
   /** An empty frame: who finds it knows that what stands before it was acknowledged, so that damage there is damage. */
   async #seal(): Promise<void> {
     const segment = this.#segments.newest;
-    // Without room for it there is none: the next group says the same.
-    if (segment === undefined || !this.#unsealed || segment.end + FRAME_HEAD > segment.allocated) return;
+    if (segment === undefined || !this.#unsealed) return;
     const seal = Buffer.alloc(FRAME_HEAD);
     encodeFrame(seal, segment.salt, segment.next, this.#segments.lastTime, []);
-    await segment.file.write(seal, segment.end);
+    try {
+      await this.#put(segment, seal);
+    } catch (error) {
+      // No room for it is no harm: the next one comes with the next group.
+      if (!isFull(error)) throw error;
+      return;
+    }
     segment.wrote(FRAME_HEAD, 0, this.#segments.lastTime);
     this.#unsealed = false;
   }

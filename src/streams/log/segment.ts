@@ -8,7 +8,7 @@ export const SEGMENT_HEAD = 32;
 const MAGIC = 0x7367_616d;
 const VERSION = 1;
 const SUFFIX = '.log';
-export const SPARE = 'spare';
+const NEW = 'new';
 
 interface Place {
   readonly offset: number;
@@ -57,7 +57,6 @@ export class Segment {
   lastTime = 0;
   /** Bytes that exist in the file. */
   allocated: number;
-  growing: Promise<void> | null = null;
   /** A frame about every LIMITS.logIndexBytes. */
   readonly #places: Place[] = [];
   /** Where readers stopped, by the offset they go on with: a reader in sequence need not search again. */
@@ -109,15 +108,6 @@ export class Segment {
     return this.#last((place) => place.time < time)?.offset ?? this.base;
   }
 
-  /** Zeros up to this size; may be asked for while it writes. */
-  async grow(size: number): Promise<void> {
-    while (this.allocated < size) {
-      const zeros = Buffer.alloc(Math.min(LIMITS.logGrowBytes, size - this.allocated));
-      await this.file.write(zeros, this.allocated);
-      this.allocated += zeros.length;
-    }
-  }
-
   /** Reads, keeping the file open meanwhile. */
   async read(into: Buffer, position: number): Promise<number> {
     this.#readers += 1;
@@ -131,8 +121,6 @@ export class Segment {
 
   /** Closes the file once nobody reads it any more. */
   async close(): Promise<void> {
-    // Best effort: nobody waits for the zeros of a segment that is left.
-    await this.growing?.catch(() => {});
     this.#closing = true;
     if (this.#readers === 0) await this.file.close();
   }
@@ -151,30 +139,24 @@ export class Segment {
   }
 }
 
-/** A file of zeros that waits to become a segment. Replaces the spare that is there. */
-export async function makeSpare(files: LogFiles, folder: string, size: number): Promise<LogFile> {
-  const file = await files.open(join(folder, SPARE), true);
-  try {
-    for (let at = 0; at < size; at += LIMITS.logGrowBytes)
-      await file.write(Buffer.alloc(Math.min(LIMITS.logGrowBytes, size - at)), at);
-    return file;
-  } catch (error) {
-    await file.close();
-    await files.remove(join(folder, SPARE));
-    throw error;
-  }
-}
+/** What is written behind a frame where the file ends, for the frames to come. */
+export const ZEROS = Buffer.alloc(LIMITS.logZeroBytes);
 
-/** Gives the spare its head, then its name: a segment's file has a whole head from its first moment on. */
-export async function placeSegment(
+/** Makes a segment. Its file gets its name when its head is durable: no segment without a whole head is ever seen. */
+export async function createSegment(
   files: LogFiles,
   folder: string,
-  spare: LogFile,
   base: number,
   salt: number,
 ): Promise<Segment> {
   const path = join(folder, segmentName(base));
-  await spare.write(encodeHead(base, salt), 0);
-  await files.rename(join(folder, SPARE), path);
-  return new Segment(path, spare, base, salt, await spare.size());
+  const file = await files.open(join(folder, NEW), true);
+  try {
+    await file.write(encodeHead(base, salt), 0, ZEROS);
+    await files.rename(join(folder, NEW), path);
+    return new Segment(path, file, base, salt, SEGMENT_HEAD + ZEROS.length);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }
