@@ -50,7 +50,9 @@ export class Circuit {
     return this.#probes.size;
   }
 
+  /** A call beyond it is slow now. */
   get slowMs(): number {
+    this.#median.advance(this.#host.now());
     return Math.max(this.#settings.slowMs, this.#settings.slowFactor * this.#median.value);
   }
 
@@ -109,7 +111,6 @@ export class Circuit {
     const slow = latency > this.slowMs;
     if (passed) {
       // A dependency that is slower for good is told from a slow phase in the end: what probes take counts too.
-      this.#median.advance(now);
       this.#median.add(latency);
     }
     if (!passed || slow) this.apply({ type: 'PROBE_FAILED', at: now, random: this.#host.random() });

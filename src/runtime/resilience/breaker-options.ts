@@ -65,6 +65,8 @@ export interface BreakerStats {
   readonly refused: number;
   readonly ignored: number;
   readonly cancelled: number;
+  /** Calls let through that have no outcome yet, those of earlier states included. */
+  readonly inFlight: number;
   readonly probesInFlight: number;
   readonly openings: number;
 }

@@ -103,6 +103,7 @@ class CircuitBreaker implements Breaker {
   readonly #now: () => number;
   readonly #spare: Flight[] = [];
   #admitted = 0;
+  #ended = 0;
   #refused = 0;
   #ignored = 0;
   #cancelled = 0;
@@ -217,6 +218,7 @@ class CircuitBreaker implements Breaker {
       refused: this.#refused,
       ignored: this.#ignored,
       cancelled: this.#cancelled,
+      inFlight: this.#admitted - this.#ended,
       probesInFlight: circuit.probesInFlight,
       openings: circuit.phase.openings,
     };
@@ -291,6 +293,7 @@ class CircuitBreaker implements Breaker {
 
   #record(generation: number, startedAt: number, passed: boolean | null): void {
     const circuit = this.#circuit;
+    this.#ended += 1;
     if (passed === null) {
       this.#cancelled += 1;
       return;
@@ -313,6 +316,7 @@ class CircuitBreaker implements Breaker {
       this.#record(ticket.generation, ticket.startedAt, judged);
       return;
     }
+    this.#ended += 1;
     if (judged === null) this.#cancelled += 1;
     this.#circuit.endProbe(probe, judged);
   };
