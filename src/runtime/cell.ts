@@ -1,9 +1,10 @@
-import { describeError, type ErrorCode, MagError } from '../errors.ts';
+import { describeError, MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
+import { absence } from './absence.ts';
 import type { Actor } from './actor.ts';
 import type { Ask } from './ask.ts';
 import { Attachments } from './attachments.ts';
-import type { Core, Parameters } from './core.ts';
+import type { Core } from './core.ts';
 import { type Exit, exitReason, KILLED, NORMAL } from './exit.ts';
 import type { Runnable } from './kernel.ts';
 import { startLimit } from './kind.ts';
@@ -26,7 +27,6 @@ export class Cell implements Runnable {
   readonly path: string;
   readonly incarnation: number;
   readonly spec: ChildSpec;
-  readonly mailbox: Mailbox;
   readonly restarts: number;
   readonly startedAt: number;
   queued = false;
@@ -41,7 +41,10 @@ export class Cell implements Runnable {
   /** Its start returned IGNORE. */
   ignored = false;
   actor: Actor | null = null;
-  #owner: CellOwner;
+  /** Lives elsewhere: what is for it goes on as a whole delivery. */
+  #passes = false;
+  #mailbox: Mailbox | null = null;
+  readonly #owner: CellOwner;
   #status: CellStatus = 'starting';
   #attached: Attachments | null = null;
 
@@ -57,10 +60,15 @@ export class Cell implements Runnable {
     this.path = path;
     this.incarnation = incarnation;
     this.spec = spec;
-    this.mailbox = new Mailbox(spec.mailbox ?? MAILBOX);
     this.restarts = restarts;
     this.#owner = owner;
     this.startedAt = core.host.now();
+  }
+
+  /** Made when it is first looked at: most actors of a large tree are idle. */
+  get mailbox(): Mailbox {
+    this.#mailbox ??= new Mailbox(this.spec.mailbox ?? MAILBOX);
+    return this.#mailbox;
   }
 
   get address(): string {
@@ -112,6 +120,7 @@ export class Cell implements Runnable {
     try {
       this.core.names.claim(this);
       this.actor = create(this);
+      this.#passes = this.actor.forward !== undefined;
       const starting = this.actor.start();
       if (this.exit !== null) return;
       if (starting === undefined) this.#becomeReady();
@@ -122,22 +131,20 @@ export class Cell implements Runnable {
   }
 
   send(message: Message): SendResult {
-    const { ambient } = this.core.kernel;
-    if (ambient === null && this.actor?.forward === undefined) return this.accept(message);
-    return this.accept(new Delivery(this.path, message, null, ambient));
+    const { kernel } = this.core;
+    if (kernel.ambient !== null || this.#passes)
+      return this.accept(new Delivery(this.path, message, null, kernel.ambient));
+    return this.live ? this.#enqueue(message) : this.#bury(message);
   }
 
   /** Takes a message into its mailbox, or hands it straight on where it lives elsewhere. */
   accept(entry: Entry): SendResult {
-    if (this.#status !== 'running' && this.#status !== 'starting') return this.#bury(entry);
-    if (entry instanceof Delivery) {
+    if (!this.live) return this.#bury(entry);
+    if (this.#passes && entry instanceof Delivery) {
       const forwarded = this.actor?.forward?.(entry) ?? null;
       if (forwarded !== null) return forwarded;
     }
-    const left = this.mailbox.offer(entry);
-    if (left !== null) return this.#overflowed(entry, left);
-    if (!this.queued) this.core.kernel.wake(this);
-    return 'sent';
+    return this.#enqueue(entry);
   }
 
   /** Takes a message now or as soon as there is room, where its overflow is backpressure. */
@@ -151,13 +158,14 @@ export class Cell implements Runnable {
 
   handle(entry: Entry): void {
     this.handled += 1;
+    const isDelivery = entry instanceof Delivery;
     try {
-      if (entry instanceof Delivery) this.#handleDelivery(entry);
+      if (isDelivery) this.#handleDelivery(entry);
       else this.actor?.receive(entry, null);
     } catch (error) {
       this.fail(error);
     }
-    if (entry instanceof Delivery && entry.ask !== null) this.#keepAsk(entry.ask);
+    if (isDelivery && entry.ask !== null) this.#keepAsk(entry.ask);
     if (this.#attached !== null) this.#makeRoom(this.#attached);
   }
 
@@ -245,6 +253,13 @@ export class Cell implements Runnable {
     }
   }
 
+  #enqueue(entry: Entry): SendResult {
+    const left = this.mailbox.offer(entry);
+    if (left !== null) return this.#overflowed(entry, left);
+    if (!this.queued) this.core.kernel.wake(this);
+    return 'sent';
+  }
+
   /** A question may be answered later than in its own step; where its actor ended in that step, never. */
   #keepAsk(ask: Ask): void {
     if (ask.settled) return;
@@ -326,7 +341,7 @@ export class Cell implements Runnable {
     this.#status = status;
     this.runnable = false;
     this.#clearStartTimer();
-    if (this.mailbox.depth > 0) for (const left of this.mailbox.clear()) this.#lose(left);
+    if (this.#mailbox !== null) for (const left of this.#mailbox.clear()) this.#lose(left);
     this.#attached?.dismiss(
       () => this.#gone(),
       (entry) => this.#lose(entry),
@@ -372,24 +387,14 @@ export class Cell implements Runnable {
     this.#owner.cellEnded(this);
   }
 
-  /** For who still waits when it has ended. After an orderly end it may come back, and asking again may help. */
   #gone(): MagError {
-    const { code, params } = this.#absence();
+    const { code, params } = absence(this);
     return new MagError(code, params);
   }
 
   #lose(entry: Entry): void {
-    const { code, params } = this.#absence();
+    const { code, params } = absence(this);
     this.core.bury(this.path, entry, code, params);
-  }
-
-  #absence(): { readonly code: ErrorCode; readonly params: Parameters } {
-    if (this.#status === 'failed')
-      return {
-        code: 'MAG_ACTOR_CRASHED',
-        params: { path: this.path, cause: this.lastError ?? 'unknown' },
-      };
-    return { code: 'MAG_COMPONENT_UNAVAILABLE', params: { name: this.path } };
   }
 
   #emit(type: 'started' | 'ready' | 'restarted' | 'failed' | 'stopped', reason: string | null): void {

@@ -8,45 +8,45 @@ import type { ActorSystem, Ref } from './system.ts';
 
 /** What an actor's code is handed: the system, itself, and how to end or to fail. */
 export class CellContext implements ActorContext {
-  readonly #cell: Cell;
+  protected readonly cell: Cell;
   #self: Ref | null = null;
   #log: Log | null = null;
 
   constructor(cell: Cell) {
-    this.#cell = cell;
+    this.cell = cell;
   }
 
   get system(): ActorSystem {
-    return this.#cell.core.system;
+    return this.cell.core.system;
   }
 
   get host(): Host {
-    return this.#cell.core.host;
+    return this.cell.core.host;
   }
 
   get self(): Ref {
-    this.#self ??= new LocalRef(this.#cell);
+    this.#self ??= new LocalRef(this.cell);
     return this.#self;
   }
 
   get log(): Log {
-    this.#log ??= this.#cell.core.log.child({ actor: this.#cell.path });
+    this.#log ??= this.cell.core.log.child({ actor: this.cell.path });
     return this.#log;
   }
 
   get signal(): AbortSignal {
-    return this.#cell.signal;
+    return this.cell.signal;
   }
 
   get ambient(): Ambient | null {
-    return this.#cell.core.kernel.ambient;
+    return this.cell.core.kernel.ambient;
   }
 
   fail(error: unknown): void {
-    this.#cell.fail(error);
+    this.cell.fail(error);
   }
 
   finish(): void {
-    void this.#cell.stop('normal', { kind: 'normal' });
+    void this.cell.stop('normal', { kind: 'normal' });
   }
 }
