@@ -98,10 +98,7 @@ export const producer = (targets: Targets) =>
     context: { left: 0, report: () => {} },
     on: {
       START: {
-        actions: [
-          assign({ left: ({ event }) => event.count, report: ({ event }) => event.report }),
-          'askForTwo',
-        ],
+        actions: [assign(({ event }) => ({ left: event.count, report: event.report })), 'askForTwo'],
       },
       MORE: [
         {

@@ -14,6 +14,7 @@ const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   rest: () => import('./suites/rest.ts'),
   fanout: () => import('./suites/fanout.ts'),
   board: () => import('./suites/board.ts'),
+  runtime: () => import('./suites/runtime.ts'),
 };
 
 const { values, positionals } = parseArgs({

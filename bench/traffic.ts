@@ -4,9 +4,11 @@
 export const BURST = 512;
 /** Sent and not acknowledged yet, at most; the far end acknowledges each burst. */
 export const WINDOW = 8 * BURST;
-export const RECORD_BYTES = 32;
-/** Of the bounded ring that a receiver handles its messages from: as many as a default mailbox holds. */
-export const RING = 1_024;
+const RECORD_BYTES = 32;
+/** Of the bounded ring or mailbox that a receiver handles its messages from: a window and what asks for its end. */
+export const RING = 2 * WINDOW;
+/** Records that are sent in turn. */
+const POOL = 1_024;
 
 export interface Tick {
   readonly type: 'TICK';
@@ -17,19 +19,19 @@ export interface Tick {
 
 export const tick = (id: number): Tick => ({ type: 'TICK', id, sensor: 'boiler-17', value: id / 2 });
 
-/** A pool of records, each in a buffer of its own; the first four bytes of each say which one it is. */
-export function makeRecords(): readonly Uint8Array[] {
-  return Array.from({ length: RING }, (_, id) => {
-    const record = new Uint8Array(RECORD_BYTES).fill(7);
-    new DataView(record.buffer).setUint32(0, id, true);
-    return record;
-  });
-}
+const pool: readonly Uint8Array[] = Array.from({ length: POOL }, (_, id) => {
+  const record = new Uint8Array(RECORD_BYTES).fill(7);
+  new DataView(record.buffer).setUint32(0, id, true);
+  return record;
+});
+
+/** Each record has a buffer of its own; its first four bytes say which one it is. */
+export const record = (n: number): Uint8Array => pool[n % POOL] as Uint8Array; // inside the pool
 
 /** What a receiver of `count` of them has added up: ids of ticks from 0 on, or those of the pool in turn. */
 export function checksum(kind: 'objects' | 'binary', from: number, count: number): number {
   let sum = 0;
-  for (let id = from; id < from + count; id += 1) sum += kind === 'objects' ? id : id % RING;
+  for (let id = from; id < from + count; id += 1) sum += kind === 'objects' ? id : id % POOL;
   return sum;
 }
 

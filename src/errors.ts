@@ -124,6 +124,15 @@ export const ERRORS = {
   ),
   MAG_LOG_FAILED: entry(503, 'The log {folder} has ended: {cause}'),
   MAG_RECORD_TOO_LARGE: entry(413, 'An append of {bytes} bytes is larger than {limit}'),
+  MAG_TOPIC_UNKNOWN: entry(404, 'The bus has no topic {topic}'),
+  MAG_TOPIC_FULL: entry(
+    503,
+    'The topic {topic} holds {bytes} bytes that a consumer still needs',
+    'Let its consumers catch up, or forget the one that is gone.',
+  ),
+  MAG_EVENT_INVALID: entry(400, 'The event does not fit the topic {topic}: {problem}'),
+  MAG_CONSUMER_BUSY: entry(409, 'The consumer {consumer} of {topic} has its one subscriber already'),
+  MAG_OFFSET_NOT_HELD: entry(410, 'The topic {topic} does not hold offset {offset}, but {first} to {next}'),
 
   // ── requests
   MAG_BAD_JSON: entry(400, 'The body is not valid JSON: {problem}'),

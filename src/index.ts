@@ -80,6 +80,7 @@ export type { ChildCount, ChildInfo, SupervisorHandle } from './runtime/supervis
 export type {
   ActorSystem,
   Addressee,
+  AnyRef,
   Down,
   ExitReason,
   Group,

@@ -4,8 +4,8 @@
  * Delay", RFC 8289).
  *
  * A burst makes a queue that empties again: some of its waits are short. A standing queue has only long ones: the
- * shortest wait of an interval is the sign. Each interval in which some lane's shortest wait was over the target lets
- * one more lane be shed, the lowest first; each without gives one back.
+ * shortest wait of an interval is the sign. Each interval in which a lane that is not shed yet stood, its shortest wait
+ * over the target, lets one more lane be shed, the lowest first; each in which none stood gives one back.
  */
 export class Shedding {
   readonly #targetMs: number;
@@ -50,8 +50,7 @@ export class Shedding {
     this.#end = begun ? this.#end + intervals * this.#intervalMs : now + this.#intervalMs;
     if (intervals === 0) return;
     // In all intervals but the first nothing was seen: nothing waited long.
-    const first = this.#isStanding() ? this.#level + 1 : this.#level - 1;
-    this.#level = Math.max(0, Math.min(this.#shortest.length, first) - (intervals - 1));
+    this.#level = Math.max(0, this.#level + this.#step() - (intervals - 1));
     this.#shortest.fill(Number.POSITIVE_INFINITY);
   }
 
@@ -65,9 +64,15 @@ export class Shedding {
     return waitMs > this.#targetMs && this.sheds(lane);
   }
 
-  #isStanding(): boolean {
-    for (const wait of this.#shortest)
-      if (wait > this.#targetMs && wait !== Number.POSITIVE_INFINITY) return true;
-    return false;
+  /** Where the interval that ends moves the level. Lanes that stand although they are shed hold it where it is. */
+  #step(): -1 | 0 | 1 {
+    let step: -1 | 0 = -1;
+    for (let lane = 0; lane < this.#shortest.length; lane += 1) {
+      const wait = this.#shortest[lane] ?? Number.POSITIVE_INFINITY;
+      if (wait <= this.#targetMs || wait === Number.POSITIVE_INFINITY) continue;
+      if (!this.sheds(lane)) return 1;
+      step = 0;
+    }
+    return step;
   }
 }

@@ -8,6 +8,7 @@ import type { Core, Parameters } from './core.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Host } from './host.ts';
+import { nodeHost } from './host-node.ts';
 import { Kernel } from './kernel.ts';
 import { type Log, silentLog } from './log.ts';
 import { Delivery, type Entry } from './mailbox.ts';
@@ -168,9 +169,9 @@ export class Runtime implements Core {
   }
 }
 
-/** The actor system of this thread. It needs nothing of the board. */
-export function createSystem(options: SystemOptions): ActorSystem {
-  return createRuntime(options).system;
+/** The actor system of this thread. It needs nothing of the board. By default its node is `main`, on the real host. */
+export function createSystem(options: Partial<SystemOptions> = {}): ActorSystem {
+  return createRuntime({ node: 'main', ...options, host: options.host ?? nodeHost() }).system;
 }
 
 /** The same with its parts, for what builds on the runtime: counters, dead letters, `kernel.step()`. */

@@ -75,11 +75,11 @@ export const IGNORE: unique symbol = Symbol('magmobo.ignore');
 
 /** A function over state on the kernel, without an XState actor of its own. */
 export interface LightLogic<State, M extends AnyMessage = Message, Input = unknown> {
-  init(input: Input, context: ActorContext): State | typeof IGNORE;
+  init(input: Input, context: ActorContext<M>): State | typeof IGNORE;
   /** In place of `init` where a state was carried over; absent: it is taken as it is. */
-  resume?(state: State, context: ActorContext): State;
+  resume?(state: State, context: ActorContext<M>): State;
   /** Returns the next state. Throwing crashes the actor. */
-  receive(state: State, message: M, context: ActorContext): State;
+  receive(state: State, message: M, context: ActorContext<M>): State;
   stop?(state: State): void;
 }
 
@@ -97,10 +97,10 @@ export interface StateOptions {
   readonly valid?: (state: unknown) => boolean;
 }
 
-/** What an actor's code is handed. Ends with its incarnation. */
-export interface ActorContext {
+/** What an actor's code is handed. Ends with its incarnation. `M`: the messages that the actor takes. */
+export interface ActorContext<M extends AnyMessage = Message> {
   readonly system: ActorSystem;
-  readonly self: Ref;
+  readonly self: Ref<M>;
   readonly host: Host;
   readonly log: Log;
   /** Aborted when this incarnation ends. */
@@ -186,6 +186,17 @@ export interface ChildOptions {
   /** How long a start may take until it is ready; default LIMITS.startTimeoutMs. */
   readonly startTimeout?: number;
 }
+
+/**
+ * `M`, but nothing to infer it from: a list of children, which takes any protocol, must not decide it. TypeScript's own
+ * NoInfer would stay around a union, whose members could then not be told apart.
+ */
+export type Settled<M> = [M][M extends unknown ? 0 : never];
+
+/** Options, which may be left out unless they have to give the input. */
+export type WithInput<Options, Input> = undefined extends Input
+  ? [options?: Options & { readonly input?: Input }]
+  : [options: Options & { readonly input: Input }];
 
 /** The messages of a child, where it tells them; otherwise any. */
 export type ProtocolOf<M extends AnyMessage> = [M] extends [never] ? Message : M;

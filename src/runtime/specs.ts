@@ -11,7 +11,9 @@ import type {
   Intensity,
   LightLogic,
   Message,
+  Settled,
   Strategy,
+  WithInput,
 } from './spec.ts';
 
 export interface SupervisorOptions extends ChildOptions {
@@ -55,9 +57,9 @@ export function component(
 export function machine<Logic extends AnyActorLogic>(
   id: string,
   logic: Logic,
-  options: ChildOptions & { readonly input?: InputFrom<Logic> } = {},
-): ChildSpec<NoInfer<EventFromLogic<Logic>>> {
-  const { input, ...rest } = options;
+  ...[options]: WithInput<ChildOptions, InputFrom<Logic>>
+): ChildSpec<Settled<EventFromLogic<Logic>>> {
+  const { input, ...rest } = options ?? {};
   return { id, behaviour: { kind: 'machine', logic, input }, ...rest };
 }
 
@@ -65,9 +67,9 @@ export function machine<Logic extends AnyActorLogic>(
 export function light<State, M extends AnyMessage = Message, Input = undefined>(
   id: string,
   logic: LightLogic<State, M, Input>,
-  options: ChildOptions & { readonly input?: Input } = {},
-): ChildSpec<NoInfer<M>> {
-  const { input, ...rest } = options;
+  ...[options]: WithInput<ChildOptions, Input>
+): ChildSpec<Settled<M>> {
+  const { input, ...rest } = options ?? {};
   // The runtime hands `logic` only the state it made itself, the input given here and messages of its protocol.
   return { id, behaviour: { kind: 'light', logic: logic as unknown as LightLogic<unknown>, input }, ...rest };
 }
@@ -88,7 +90,7 @@ export interface RemoteOptions extends ChildOptions {
 export function remote<M extends AnyMessage = Message>(
   id: string,
   options: RemoteOptions,
-): ChildSpec<NoInfer<M>> {
+): ChildSpec<Settled<M>> {
   const { where, module, input, pool = 'default', spare = false, ...rest } = options;
   return { id, behaviour: { kind: 'remote', where, module: String(module), input, pool, spare }, ...rest };
 }

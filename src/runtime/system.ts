@@ -51,8 +51,9 @@ export interface Addressee<M extends AnyMessage = Message> {
   ): Promise<ReplyTo<M, Type>>;
 }
 
-/** One incarnation of an actor, wherever it lives. A restart ends it: later sends go to dead letters. A move does not. */
-export interface Ref<M extends AnyMessage = Message> extends Addressee<M> {
+/** An actor of any protocol: it can be watched, tied and stopped, not spoken to. Every Ref is one. */
+export interface AnyRef {
+  readonly path: string;
   /** `path#incarnation`. */
   readonly address: string;
   /** One DOWN when this incarnation ends, also if it ended already. Returns how to stop watching. */
@@ -61,10 +62,13 @@ export interface Ref<M extends AnyMessage = Message> extends Addressee<M> {
    * Ties two actors: when one ends other than normally, the other fails with MAG_LINKED_EXIT, or is told by an EXIT
    * message if it traps exits. Returns how to untie them.
    */
-  link(other: Ref): () => void;
+  link(other: AnyRef): () => void;
   /** Ends it orderly after what is in its mailbox; its supervisor then does what its restart type says. */
   stop(reason?: string): Promise<void>;
 }
+
+/** One incarnation of an actor, wherever it lives. A restart ends it: later sends go to dead letters. A move does not. */
+export interface Ref<M extends AnyMessage = Message> extends Addressee<M>, AnyRef {}
 
 /**
  * A late-bound name: each message goes to whoever holds the path (or the registered name) at that moment, in any

@@ -1,31 +1,29 @@
 /** What one would write by hand for a durable log: 64 appends per transaction, synchronous FULL, in the folder it runs in. */
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { event, MS, WARM_UP_MS, WRITERS } from '../../events.ts';
 import { measure } from '../../program.ts';
 
-const GROUP = 64;
-const PAYLOAD_BYTES = 100;
-const WARM_UP_MS = 300;
-const MS = 1_500;
-
-function appends(folder: string): number {
+function append(folder: string): number {
   const db = new DatabaseSync(join(folder, 'baseline.sqlite'));
-  db.exec('pragma journal_mode = wal; pragma synchronous = full');
-  db.exec(
-    'create table log (seq integer primary key, type text not null, at integer not null, payload blob not null)',
-  );
-  const insert = db.prepare('insert into log (type, at, payload) values (?, ?, ?)');
-  const payload = new Uint8Array(PAYLOAD_BYTES).fill(7);
+  db.exec(`
+    pragma journal_mode = wal;
+    pragma synchronous = full;
+    create table log (seq integer primary key, at integer not null, event text not null)`);
+  const insert = db.prepare('insert into log (at, event) values (?, ?)');
+  let next = 0;
   const run = (ms: number): number => {
+    const from = next;
     const started = performance.now();
-    let done = 0;
     while (performance.now() - started < ms) {
       db.exec('begin immediate');
-      for (let n = 0; n < GROUP; n += 1) insert.run('tick', Date.now(), payload);
+      for (let n = 0; n < WRITERS; n += 1) {
+        insert.run(Date.now(), JSON.stringify(event(next)));
+        next += 1;
+      }
       db.exec('commit');
-      done += GROUP;
     }
-    return done / ((performance.now() - started) / 1_000);
+    return (next - from) / ((performance.now() - started) / 1_000);
   };
   run(WARM_UP_MS);
   const perSecond = run(MS);
@@ -33,4 +31,4 @@ function appends(folder: string): number {
   return perSecond;
 }
 
-await measure({ append: () => appends('.') });
+await measure({ append: () => append('.') });

@@ -10,9 +10,9 @@ import {
   BURST,
   checksum,
   keepInFlight,
-  makeRecords,
   Pace,
   RING,
+  record,
   recordId,
   type Tick,
   tick,
@@ -97,7 +97,8 @@ function receive(plan: Plan): void {
       drain();
     } else if (message instanceof Uint8Array) {
       if (plan.how === 'single') consume(recordId(message, 0));
-      else unpack(message, take);
+      else if (plan.how === 'free') unpack(message, (data, start) => consume(recordId(data, start)));
+      else unpack(message, (data, start, end) => take(new Slice(data, start, end)));
       drain();
     } else if ('type' in message) consume(message.id);
     else if ('echo' in message) post(message);
@@ -105,28 +106,28 @@ function receive(plan: Plan): void {
   });
 }
 
-function pack(records: readonly Uint8Array[], from: number, to: number): Uint8Array {
+function pack(from: number, to: number): Uint8Array<ArrayBuffer> {
   let length = 0;
-  for (let n = from; n < to; n += 1) length += LENGTH_BYTES + (records[n % RING]?.length ?? 0);
+  for (let n = from; n < to; n += 1) length += LENGTH_BYTES + record(n).length;
   const data = new Uint8Array(length);
   let at = 0;
   for (let n = from; n < to; n += 1) {
-    const record = records[n % RING] as Uint8Array; // the pool holds RING of them
-    data[at] = record.length & 255;
-    data[at + 1] = (record.length >> 8) & 255;
-    data[at + 2] = (record.length >> 16) & 255;
-    data[at + 3] = record.length >> 24;
-    data.set(record, at + LENGTH_BYTES);
-    at += LENGTH_BYTES + record.length;
+    const next = record(n);
+    data[at] = next.length & 255;
+    data[at + 1] = (next.length >> 8) & 255;
+    data[at + 2] = (next.length >> 16) & 255;
+    data[at + 3] = next.length >> 24;
+    data.set(next, at + LENGTH_BYTES);
+    at += LENGTH_BYTES + next.length;
   }
   return data;
 }
 
-function unpack(data: Uint8Array, take: (item: Slice) => void): void {
+function unpack(data: Uint8Array, take: (data: Uint8Array, start: number, end: number) => void): void {
   for (let at = 0; at < data.length; ) {
     const start = at + LENGTH_BYTES;
     at = start + recordId(data, at);
-    take(new Slice(data, start, at));
+    take(data, start, at);
   }
 }
 
@@ -136,7 +137,6 @@ class Sender {
   readonly #plan: Plan;
   readonly #worker: Worker;
   readonly #pace = new Pace();
-  readonly #records = makeRecords();
   readonly #calls = new Map<number, (n: number) => void>();
   #onSum: (sum: number) => void = () => {};
   #sent = 0;
@@ -189,15 +189,15 @@ class Sender {
     const { kind, how } = this.#plan;
     if (how === 'single') {
       for (let n = from; n < from + BURST; n += 1)
-        this.#worker.postMessage(kind === 'objects' ? tick(n) : this.#records[n % RING]);
+        this.#worker.postMessage(kind === 'objects' ? tick(n) : record(n));
       return;
     }
     for (let at = from; at < from + BURST; at += BATCH) {
       if (kind === 'objects') {
         this.#worker.postMessage(Array.from({ length: BATCH }, (_, n) => tick(at + n)));
       } else {
-        const data = pack(this.#records, at, at + BATCH);
-        this.#worker.postMessage(data, [data.buffer as ArrayBuffer]);
+        const data = pack(at, at + BATCH);
+        this.#worker.postMessage(data, [data.buffer]);
       }
     }
   }

@@ -3,7 +3,7 @@ import type { AdaptiveLimit } from './adaptive-limit.ts';
 import type { Breaker } from './breaker.ts';
 import type { Bulkhead } from './bulkhead.ts';
 import type { Retry } from './retry.ts';
-import { withTimeout } from './timeout.ts';
+import { untilAborted, withTimeout } from './timeout.ts';
 
 /** The parts a call goes through; each is optional, and may be shared with other policies. Milliseconds. */
 export interface PolicyOptions {
@@ -55,11 +55,13 @@ export interface Policy {
 export function policy(options: PolicyOptions): Policy {
   const { host, deadlineMs, retry, bulkhead, breaker, timeoutMs } = options;
 
-  const timed = <T>(fn: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> =>
-    timeoutMs === undefined
-      ? // Not one for all calls: it would collect the listeners of every one of them.
-        fn(signal ?? new AbortController().signal)
-      : withTimeout(host, timeoutMs, fn, signal);
+  const timed = <T>(fn: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> => {
+    if (timeoutMs !== undefined) return withTimeout(host, timeoutMs, fn, signal);
+    // A function that does not listen to its signal would hold its place in the bulkhead for ever.
+    if (signal !== undefined) return untilAborted(fn, () => () => {}, signal);
+    // Not one for all calls: it would collect the listeners of every one of them.
+    return fn(new AbortController().signal);
+  };
   const guarded = <T>(fn: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> =>
     breaker === undefined ? timed(fn, signal) : breaker.run(() => timed(fn, signal), signal);
   const placed = async <T>(

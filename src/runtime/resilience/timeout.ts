@@ -13,6 +13,26 @@ export function withTimeout<T>(
   fn: (signal: AbortSignal) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
+  return untilAborted(
+    fn,
+    (giveUp) => {
+      const timer = host.setTimer(ms, () => giveUp(new MagError('MAG_CALL_TIMEOUT', { ms })));
+      return () => host.clearTimer(timer);
+    },
+    signal,
+  );
+}
+
+/**
+ * The same without a time of its own.
+ *
+ * @param arm given how to end the call early; returns how to free what it armed
+ */
+export function untilAborted<T>(
+  fn: (signal: AbortSignal) => Promise<T>,
+  arm: (giveUp: (reason: unknown) => void) => () => void,
+  signal?: AbortSignal,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
       reject(signal.reason);
@@ -25,9 +45,9 @@ export function withTimeout<T>(
       reject(reason);
     };
     const onAbort = (): void => giveUp(signal?.reason);
-    const timer = host.setTimer(ms, () => giveUp(new MagError('MAG_CALL_TIMEOUT', { ms })));
+    const disarm = arm(giveUp);
     const finish = (): void => {
-      host.clearTimer(timer);
+      disarm();
       signal?.removeEventListener('abort', onAbort);
     };
     signal?.addEventListener('abort', onAbort, { once: true });

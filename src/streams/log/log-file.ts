@@ -84,6 +84,10 @@ class FileLog implements Log {
     return this.#segments.next;
   }
 
+  get lastTime(): number {
+    return this.#segments.lastTime;
+  }
+
   get bytes(): number {
     return this.#segments.bytes;
   }

@@ -16,6 +16,7 @@ class MemoryLog implements Log {
   #base = 0;
   #bytes = 0;
   #removed = 0;
+  #lastTime = 0;
 
   constructor(options: LogOptions) {
     this.#host = options.host;
@@ -33,6 +34,10 @@ class MemoryLog implements Log {
 
   get next(): number {
     return this.#base + this.#records.length - this.#start;
+  }
+
+  get lastTime(): number {
+    return this.#lastTime;
   }
 
   get bytes(): number {
@@ -112,7 +117,8 @@ class MemoryLog implements Log {
   #write(appends: readonly (readonly Uint8Array[])[]): Promise<number> {
     const first = this.next;
     let offset = first;
-    const time = Math.max(this.#host.wallTime(), this.#records.at(-1)?.time ?? 0);
+    const time = Math.max(this.#host.wallTime(), this.#lastTime);
+    this.#lastTime = time;
     for (const records of appends) {
       for (const data of records) {
         this.#records.push({ offset, time, data });

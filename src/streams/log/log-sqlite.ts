@@ -126,6 +126,10 @@ class SqliteLog implements Log {
     return this.#extent.next;
   }
 
+  get lastTime(): number {
+    return this.#extent.lastTime;
+  }
+
   get bytes(): number {
     return this.#extent.bytes;
   }

@@ -40,6 +40,8 @@ export interface Log {
   readonly first: number;
   /** Offset that the next record gets; all records below are durable. */
   readonly next: number;
+  /** Time of the newest record; 0 where there never was one. */
+  readonly lastTime: number;
   /** Bytes that its records take, framing included. */
   readonly bytes: number;
   /**

@@ -22,11 +22,12 @@ function naiveLevel(
   let level = 0;
   for (let from = begin; from + 100 <= now; from += 100) {
     const inside = seen.filter(({ at }) => at >= from && at < from + 100);
-    const standing = [0, 1, 2].some((lane) => {
+    const standing = [0, 1, 2].filter((lane) => {
       const own = inside.filter((entry) => entry.lane === lane).map(({ wait }) => wait);
       return own.length > 0 && Math.min(...own) > 5;
     });
-    level = Math.max(0, Math.min(LANES, level + (standing ? 1 : -1)));
+    if (standing.some((lane) => lane < LANES - level)) level += 1;
+    else if (standing.length === 0) level = Math.max(0, level - 1);
   }
   return level;
 }
@@ -61,7 +62,7 @@ describe('shedding by queue time', () => {
     const seen: boolean[][] = [];
     for (let interval = 0; interval < 4; interval += 1) {
       seen.push(shed());
-      shedding.observe(1, 80, interval * 100 + 50);
+      shedding.observe(interval === 2 ? 0 : 1, 80, interval * 100 + 50);
       shedding.advance((interval + 1) * 100);
     }
     expect(seen).toEqual([

@@ -1,0 +1,86 @@
+/** A supervised, bounded, counted actor in a worker thread, reached from the main thread by its ref. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ActorSystem, type Ref, remote } from '../../../src/index.ts';
+import { expectEqual, measure, percentile, rate } from '../../program.ts';
+import { BURST, checksum, keepInFlight, Pace, record, tick } from '../../traffic.ts';
+import { expectDelivered, plant } from './tree.ts';
+import { type CounterMessage, MAILBOX } from './worker-counter.ts';
+
+const PATH = 'bench/counter';
+
+const mount = (spare: boolean) =>
+  remote('counter', {
+    where: 'worker',
+    module: new URL('./worker-counter.ts', import.meta.url),
+    spare,
+    mailbox: MAILBOX,
+  });
+
+function find(system: ActorSystem): Ref<CounterMessage> {
+  const found = system.lookup<CounterMessage>(PATH);
+  if (found === undefined) throw new Error('the worker did not start');
+  return found;
+}
+
+/** Messages per second, in the bursts of the other side, until the far end has added all of them up. */
+const oneway = (kind: 'objects' | 'binary', bursts: number) => async (): Promise<number> => {
+  const system = await plant([mount(false)]);
+  const target = find(system);
+  const pace = new Pace();
+  const burst = (from: number): void => {
+    for (let n = from; n < from + BURST; n += 1) {
+      const sent = kind === 'objects' ? target.send(tick(n)) : target.sendBytes(record(n));
+      if (sent !== 'sent') throw new Error(`message ${n} was ${sent}`);
+    }
+    // Its answer is the acknowledgement: whatever came before it is handled by then. A failure ends the process.
+    void target.ask({ type: 'SUM' }).then(() => pace.acknowledged());
+  };
+  let total = 0;
+  const perSecond = await rate(
+    bursts * BURST,
+    async (count) => {
+      await pace.send(count, burst, total);
+      total += count;
+      expectEqual('sum', await target.ask({ type: 'SUM' }), checksum(kind, 0, total));
+    },
+    Math.ceil(bursts / 4) * BURST,
+  );
+  expectDelivered(system);
+  return perSecond;
+};
+
+const roundTrips = (inFlight: number, count: number) => async (): Promise<number> => {
+  const target = find(await plant([mount(false)]));
+  return rate(count, (calls) => keepInFlight(calls, inFlight, (n) => target.ask({ type: 'ECHO', n })));
+};
+
+const CRASHES = 15;
+/** The spare that a crash used up has been replaced by then. */
+const REFILL_MS = 350;
+
+/** Milliseconds, p50: from the message that makes the thread exit to the replacement's answer. */
+async function restart(): Promise<number> {
+  const system = await plant([mount(true)]);
+  await sleep(2_000);
+  const times: number[] = [];
+  for (let n = 0; n < CRASHES; n += 1) {
+    const doomed = find(system);
+    const slot = system.slot<CounterMessage>(PATH);
+    const down = new Promise((resolve) => doomed.monitor(resolve));
+    const sentAt = performance.now();
+    slot.send({ type: 'CRASH' });
+    await down;
+    expectEqual('answer', await slot.ask({ type: 'ECHO', n }), n);
+    times.push(performance.now() - sentAt);
+    await sleep(REFILL_MS);
+  }
+  return percentile(times, 0.5);
+}
+
+await measure({
+  objects: oneway('objects', 3_000),
+  binary: oneway('binary', 12_000),
+  'roundtrip.1': roundTrips(1, 15_000),
+  'roundtrip.64': roundTrips(64, 100_000),
+  restart,
+});

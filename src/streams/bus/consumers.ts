@@ -1,0 +1,158 @@
+import { MagError } from '../../errors.ts';
+import { LIMITS } from '../../limits.ts';
+import { createFlow, type Flow, type FlowEmitter } from '../flow.ts';
+import type { ConsumerCounters, ConsumerOptions, StartFrom } from './bus.ts';
+import type { Checkpoints } from './checkpoints.ts';
+import { ConsumerState } from './consumer-state.ts';
+import type { Delivery } from './delivery.ts';
+import { Session, type SessionOwner, type SessionTopic } from './session.ts';
+
+interface ConsumersTopic extends SessionTopic {
+  offsetOf(from: StartFrom): Promise<number>;
+}
+
+/** The consumers of a topic, and the one session that each may have. */
+export class Consumers implements SessionOwner {
+  readonly #topic: ConsumersTopic;
+  readonly #checkpoints: Checkpoints;
+  /** Null while it is being attached. */
+  readonly #sessions = new Map<string, Session | null>();
+  /** The last one that began, also when it has ended. */
+  readonly #latest = new Map<string, Session>();
+  #closed = false;
+
+  constructor(topic: ConsumersTopic, checkpoints: Checkpoints) {
+    this.#topic = topic;
+    this.#checkpoints = checkpoints;
+  }
+
+  subscribe(options: ConsumerOptions): Flow<Delivery> {
+    return createFlow<Delivery>((emitter) => {
+      let session: Session | null = null;
+      let isCancelled = false;
+      this.#attach(options, emitter, (made) => {
+        session = made;
+        if (isCancelled) made.cancel();
+        else void made.start();
+      }).catch((error: unknown) => emitter.error(error));
+      return {
+        pull: () => session?.pull(),
+        cancel: () => {
+          isCancelled = true;
+          session?.cancel();
+        },
+      };
+    });
+  }
+
+  async seek(name: string, from: StartFrom): Promise<void> {
+    this.#checkIdle(name);
+    const offset = await this.#topic.offsetOf(from);
+    this.#checkIdle(name);
+    await this.#checkpoints.put(ConsumerState.at(name, this.#topic.lanes.length, offset));
+  }
+
+  async forget(name: string): Promise<void> {
+    this.#checkIdle(name);
+    this.#latest.delete(name);
+    await this.#checkpoints.remove(name);
+  }
+
+  changed(state: ConsumerState): void {
+    if (this.#checkpoints.get(state.name) === state) this.#checkpoints.changed(state.name);
+  }
+
+  ended(session: Session): void {
+    if (this.#sessions.get(session.state.name) !== session) return;
+    this.#sessions.delete(session.state.name);
+    this.changed(session.state);
+  }
+
+  isLatest(session: Session): boolean {
+    const { state } = session;
+    return this.#latest.get(state.name) === session && this.#checkpoints.get(state.name) === state;
+  }
+
+  wake(): void {
+    for (const session of this.#sessions.values()) session?.wake();
+  }
+
+  /** The oldest event that a consumer needs, or `next`. */
+  floor(next: number): number {
+    let floor = next;
+    for (const state of this.#checkpoints.all()) floor = Math.min(floor, state.floor());
+    return floor;
+  }
+
+  counters(next: number, first: number): Readonly<Record<string, ConsumerCounters>> {
+    const counters = [...this.#checkpoints.all()].map((state) => {
+      const { delivered, acked, redelivered, dead, expired, missed } = state;
+      const lag = Math.max(0, next - Math.max(state.floor(), first));
+      const pending = state.pending();
+      return [state.name, { delivered, acked, redelivered, dead, expired, missed, pending, lag }];
+    });
+    return Object.fromEntries(counters);
+  }
+
+  finish(error: Error | null): void {
+    for (const session of [...this.#sessions.values()]) session?.finish(error);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#checkpoints.close();
+  }
+
+  async #attach(
+    options: ConsumerOptions,
+    emitter: FlowEmitter<Delivery>,
+    begin: (session: Session) => void,
+  ): Promise<void> {
+    checkOptions(options);
+    const name = options.consumer;
+    this.#checkIdle(name);
+    this.#sessions.set(name, null);
+    try {
+      const state = this.#checkpoints.get(name) ?? (await this.#introduce(name, options.from));
+      if (this.#closed) throw this.#isClosed();
+      const session = new Session(this.#topic, state, options, emitter, this);
+      this.#sessions.set(name, session);
+      this.#latest.set(name, session);
+      begin(session);
+    } catch (error) {
+      this.#sessions.delete(name);
+      throw error;
+    }
+  }
+
+  /** Durable before the first delivery: a crash must not let it begin at another place. */
+  async #introduce(name: string, from: StartFrom = 'earliest'): Promise<ConsumerState> {
+    if (this.#checkpoints.count >= LIMITS.busConsumers)
+      throw new MagError('MAG_OVERLOADED', { what: `more than ${LIMITS.busConsumers} consumers` });
+    const offset = await this.#topic.offsetOf(from);
+    const state = ConsumerState.at(name, this.#topic.lanes.length, offset);
+    await this.#checkpoints.put(state);
+    return state;
+  }
+
+  #checkIdle(name: string): void {
+    if (this.#closed) throw this.#isClosed();
+    if (this.#sessions.has(name))
+      throw new MagError('MAG_CONSUMER_BUSY', { topic: this.#topic.name, consumer: name });
+  }
+
+  #isClosed(): MagError {
+    return new MagError('MAG_LOG_FAILED', { folder: this.#topic.name, cause: 'it is closed' });
+  }
+}
+
+function checkOptions({ consumer, maxInFlight = 1, ackWait = 1, maxAttempts = 1 }: ConsumerOptions): void {
+  const isCount = (value: number): boolean =>
+    value >= 1 && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY);
+  let problem: string | null = null;
+  if (consumer === '' || consumer.length > LIMITS.busIdBytes) problem = 'a consumer needs a name';
+  else if (!isCount(maxInFlight)) problem = `maxInFlight ${maxInFlight}`;
+  else if (!isCount(maxAttempts)) problem = `maxAttempts ${maxAttempts}`;
+  else if (!(ackWait > 0)) problem = `ackWait ${ackWait}`;
+  if (problem !== null) throw new MagError('MAG_BAD_REQUEST', { problem });
+}
