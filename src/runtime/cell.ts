@@ -217,7 +217,7 @@ export class Cell implements Runnable {
     const drains = this.#status === 'running' && !this.paused && this.mailbox.depth > 0;
     this.#status = 'stopping';
     this.#setRunnable();
-    this.#clearStartTimer();
+    this.#attached?.clearStartTimer(this.core.host);
     const stop = (): Promise<void> | void | undefined => {
       this.#attached?.abort?.abort();
       this.#carry();
@@ -318,7 +318,7 @@ export class Cell implements Runnable {
     this.#status = 'running';
     this.wasReady = true;
     this.#setRunnable();
-    this.#clearStartTimer();
+    this.#attached?.clearStartTimer(this.core.host);
     this.core.names.join(this);
     this.#emit('ready', null);
     if (this.restarts > 0) this.#emit('restarted', null);
@@ -331,16 +331,12 @@ export class Cell implements Runnable {
     this.runnable = (this.#status === 'running' && !this.paused) || this.#status === 'stopping';
   }
 
-  #clearStartTimer(): void {
-    this.#attached?.clearStartTimer(this.core.host);
-  }
-
   /** Leaves the living: nothing is handled any more, and who waits for an answer is told. */
   #leave(status: 'failed' | 'stopped'): void {
     if (this.live) this.#carry();
     this.#status = status;
     this.runnable = false;
-    this.#clearStartTimer();
+    this.#attached?.clearStartTimer(this.core.host);
     if (this.#mailbox !== null) for (const left of this.#mailbox.clear()) this.#lose(left);
     this.#attached?.dismiss(
       () => this.#gone(),
