@@ -151,9 +151,7 @@ export class Model {
     if (child === null) return 'not_found';
     if (child.life === 'up') return 'running';
     if (child.life === 'restarting') return 'restarting';
-    if (this.#start(child) !== null) return 'start_failed';
-    child.restarts += 1;
-    return 'ok';
+    return this.#start(child) === null ? 'ok' : 'start_failed';
   }
 
   /** A planned stop and start, which burns nothing; who waits for its restart is tried at once. */

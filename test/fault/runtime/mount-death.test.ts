@@ -41,35 +41,6 @@ describe('a mount that dies', () => {
       });
     });
 
-  const kill = async (mount: string, type: string): Promise<string> => {
-    const back = revived(mount);
-    system.slot(`${mount}/mortal`).send({ type });
-    const reason = await back;
-    expect(await system.slot(`${mount}/counter`).ask({ type: 'GET' })).toBe(mount === 'board/worker' ? 1 : 2);
-    expect(find(await system.tree(), mount)).toMatchObject({
-      restarts: 1,
-      status: 'running',
-      lastError: reason,
-    });
-    return reason;
-  };
-
-  it('by process.exit in a worker thread comes back', async () => {
-    expect(await kill('board/worker', 'EXIT')).toBe('The worker worker exited: worker exited with code: 7');
-  });
-
-  it('by an uncaught exception in a worker thread comes back', async () => {
-    expect(await kill('board/worker', 'THROW')).toBe('The worker worker exited: nobody catches this');
-  });
-
-  it('by an unhandled rejection in a worker thread comes back', async () => {
-    expect(await kill('board/worker', 'REJECT')).toBe('The worker worker exited: nobody awaits this');
-  });
-
-  it('by running out of memory in a worker thread comes back', async () => {
-    expect(await kill('board/worker', 'OOM')).toMatch(/^The worker worker exited: .*memory/);
-  });
-
   it('by a loop that starves its thread is found and comes back, while others answer', async () => {
     const back = revived('board/worker');
     system.slot('board/worker/mortal').send({ type: 'SPIN' });
@@ -88,14 +59,6 @@ describe('a mount that dies', () => {
     expect(results.at(-1)).toBe('rejected');
     await back;
     expect(slot.send({ type: 'MORE' })).toBe('sent');
-  });
-
-  it('by process.exit in a child process comes back', async () => {
-    expect(await kill('board/proc', 'EXIT')).toBe('The process proc exited with code 7');
-  });
-
-  it('by an exception in a child process comes back, with its last words', async () => {
-    expect(await kill('board/proc', 'THROW')).toMatch(/code 1[\s\S]*nobody catches this/);
   });
 
   it('by kill -9 of the child process comes back', async () => {

@@ -1,0 +1,13 @@
+import { describe, expect, it } from 'vitest';
+import { ORDEALS, restartInPlenty } from '../../soak/restarts.ts';
+
+const RESTARTS = 20_000;
+/** Fifty bytes that stay of each restart of a light actor show; what the engine keeps for itself does not. */
+const SLACK_BYTES = 50 * RESTARTS;
+
+describe('the heap does not grow', () => {
+  it.each(Object.entries(ORDEALS))('by restarting %s thousands of times', async (_, ordeal) => {
+    const { before, after } = await restartInPlenty(ordeal, RESTARTS * ordeal.share);
+    expect(after - before).toBeLessThan(SLACK_BYTES);
+  });
+});
