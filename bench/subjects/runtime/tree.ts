@@ -5,7 +5,7 @@ import { expectEqual } from '../../program.ts';
 /** Supervisor `bench` with these children, bounded by the defaults. Restarts at once, as often as it takes. */
 export async function plant(children: readonly ChildSpec[]): Promise<ActorSystem> {
   const system = createSystem({ node: 'bench', host: nodeHost() });
-  await system.start(supervisor('bench', { intensity: { max: 1_000_000, within: 1_000 }, children }));
+  await system.start(supervisor('bench', { intensity: { max: 100_000, within: 1_000 }, children }));
   return system;
 }
 
