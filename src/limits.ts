@@ -223,6 +223,10 @@ export const LIMITS = {
   /** After so long without a beat a thread is given up whatever it does: it is blocked. */
   blockedMs: 20_000,
   deadLetters: 1_000,
+  /** Sets of active states of one machine whose transitions are remembered: parallel states multiply them. */
+  memoConfigurations: 1_024,
+  /** Event types remembered for each of them: they may come from outside. */
+  memoEventTypes: 256,
   restartIntensity: 5,
   restartWithinMs: 60_000,
   backoffBaseMs: 50,

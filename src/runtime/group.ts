@@ -7,7 +7,6 @@ import type { Group, Ref } from './system.ts';
 export class CellGroup<M extends AnyMessage> implements Group<M> {
   readonly #names: Names;
   readonly #name: string;
-  #turn = 0;
 
   constructor(names: Names, name: string) {
     this.#names = names;
@@ -27,9 +26,7 @@ export class CellGroup<M extends AnyMessage> implements Group<M> {
   }
 
   pick(): Ref<M> | undefined {
-    const members = this.#names.members(this.#name);
-    const cell = members[this.#turn % Math.max(1, members.length)];
-    this.#turn = (this.#turn + 1) % Math.max(1, members.length);
+    const cell = this.#names.pick(this.#name);
     return cell === undefined ? undefined : speaking(new LocalRef(cell));
   }
 }

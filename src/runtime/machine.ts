@@ -3,6 +3,7 @@ import type { Actor } from './actor.ts';
 import { isValid } from './carried.ts';
 import type { Cell } from './cell.ts';
 import type { Delivery } from './mailbox.ts';
+import { memoised } from './memo-transitions.ts';
 import { resumed } from './resumed.ts';
 import type { Message } from './spec.ts';
 import { type MachineEnd, stateText } from './xstate-root.ts';
@@ -17,7 +18,7 @@ export class MachineActor implements Actor, MachineEnd {
 
   constructor(cell: Cell, logic: AnyActorLogic) {
     this.#cell = cell;
-    this.#logic = logic;
+    this.#logic = memoised(logic);
   }
 
   start(): void {

@@ -7,12 +7,18 @@ interface Holder {
   cell: Cell | null;
 }
 
+interface Membership {
+  readonly cells: Set<Cell>;
+  /** How often one was picked. */
+  turn: number;
+}
+
 /** The names and groups of a thread's actors. Each incarnation takes them over from the one before it. */
 export class Names {
   readonly #holders = new Map<string, Holder>();
   /** The name that belongs to a path, so that it is free again when the path is. */
   readonly #byPath = new Map<string, string>();
-  readonly #groups = new Map<string, Set<Cell>>();
+  readonly #groups = new Map<string, Membership>();
 
   /** Throws MAG_NAME_TAKEN where another actor has the name, or is to have it again. */
   claim(cell: Cell): void {
@@ -31,8 +37,8 @@ export class Names {
     if (groups === undefined) return;
     for (const key of groups) {
       const group = this.#groups.get(key);
-      if (group === undefined) this.#groups.set(key, new Set([cell]));
-      else group.add(cell);
+      if (group === undefined) this.#groups.set(key, { cells: new Set([cell]), turn: 0 });
+      else group.cells.add(cell);
     }
   }
 
@@ -45,8 +51,8 @@ export class Names {
     if (groups === undefined) return;
     for (const key of groups) {
       const group = this.#groups.get(key);
-      group?.delete(cell);
-      if (group?.size === 0) this.#groups.delete(key);
+      group?.cells.delete(cell);
+      if (group?.cells.size === 0) this.#groups.delete(key);
     }
   }
 
@@ -69,6 +75,15 @@ export class Names {
   }
 
   members(group: string): readonly Cell[] {
-    return [...(this.#groups.get(group) ?? [])];
+    return [...(this.#groups.get(group)?.cells ?? [])];
+  }
+
+  /** The members in turn, whoever asks. */
+  pick(group: string): Cell | undefined {
+    const membership = this.#groups.get(group);
+    if (membership === undefined) return undefined;
+    const cells = [...membership.cells];
+    membership.turn = (membership.turn + 1) % cells.length;
+    return cells[(membership.turn + cells.length - 1) % cells.length];
   }
 }
