@@ -67,7 +67,7 @@ export function machine<Logic extends AnyActorLogic>(
 export function light<State, M extends AnyMessage = Message, Input = undefined>(
   id: string,
   logic: LightLogic<State, M, Input>,
-  ...[options]: WithInput<ChildOptions, Input>
+  ...[options]: WithInput<ChildOptions<NoInfer<State>>, Input>
 ): ChildSpec<Settled<M>> {
   const { input, ...rest } = options ?? {};
   // The runtime hands `logic` only the state it made itself, the input given here and messages of its protocol.
