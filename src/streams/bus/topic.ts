@@ -1,5 +1,5 @@
 import { describeError, MagError } from '../../errors.ts';
-import { LIMITS } from '../../limits.ts';
+import { BUS_LIMITS } from '../../limits-bus.ts';
 import { createFlow, type Flow } from '../flow.ts';
 import type { Log, LogRetention } from '../log/log.ts';
 import type {
@@ -32,7 +32,7 @@ export class Topic implements SessionTopic {
   readonly #log: Log;
   readonly consumers: Consumers;
   readonly #dead: Topic | null;
-  readonly #ids = new IdWindow<Published>(LIMITS.busIds);
+  readonly #ids = new IdWindow<Published>(BUS_LIMITS.busIds);
   readonly #tail: Tail;
   readonly #replays = new Set<Replay>();
   #waking = false;
@@ -54,7 +54,7 @@ export class Topic implements SessionTopic {
     this.host = host;
     this.#options = options;
     this.lanes = options.lanes ?? ['normal'];
-    this.ageing = options.ageing ?? LIMITS.busAgeing;
+    this.ageing = options.ageing ?? BUS_LIMITS.busAgeing;
     this.#retention = retentionOf(options);
     this.#log = log;
     this.consumers = new Consumers(this, checkpoints);
@@ -128,7 +128,7 @@ export class Topic implements SessionTopic {
 
   async load(from: number): Promise<readonly BusRecord[]> {
     // Those beyond the tail are durable, but their publishers have not been told: they come in their turn.
-    const records = await this.#log.read(from, LIMITS.busReadBytes);
+    const records = await this.#log.read(from, BUS_LIMITS.busReadBytes);
     return records.filter((record) => record.offset < this.next).map(decodeRecord);
   }
 
@@ -225,8 +225,8 @@ export class Topic implements SessionTopic {
     const invalid = (problem: string, cause?: unknown): MagError =>
       new MagError('MAG_EVENT_INVALID', { topic: this.name, problem }, { cause });
     if (lane === -1) throw invalid(`no lane ${options.lane}`);
-    if (id !== null && (id === '' || Buffer.byteLength(id) > LIMITS.busIdBytes))
-      throw invalid(`an id has 1 to ${LIMITS.busIdBytes} bytes`);
+    if (id !== null && (id === '' || Buffer.byteLength(id) > BUS_LIMITS.busIdBytes))
+      throw invalid(`an id has 1 to ${BUS_LIMITS.busIdBytes} bytes`);
     if (deadline !== null && !(deadline > this.host.wallTime())) throw invalid('its deadline has passed');
     let json: string | undefined;
     try {
@@ -250,6 +250,11 @@ export class Topic implements SessionTopic {
       this.#ids.end(id);
       this.#ids.add(id, offset);
     }
+    if (this.#replays.size === 0 && !this.consumers.isRead) {
+      // Held for nobody, it would only be work for the garbage collector.
+      this.#tail.skip(offset);
+      return;
+    }
     // No other group can have been written since: the time is this one's.
     this.#tail.push({ offset, time: this.#log.lastTime, lane, id, deadline, json });
     if (this.#waking) return;
@@ -272,7 +277,7 @@ export class Topic implements SessionTopic {
     this.#planRetention(0);
   }
 
-  #planRetention(delay: number = LIMITS.busRetainMs): void {
+  #planRetention(delay: number = BUS_LIMITS.busRetainMs): void {
     this.#retainTimer = this.host.setTimer(delay, () => {
       this.retain().then(
         () => this.#closed === null && this.#planRetention(),

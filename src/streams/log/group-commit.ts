@@ -1,5 +1,5 @@
 import { describeError, MagError } from '../../errors.ts';
-import { LIMITS } from '../../limits.ts';
+import { BUS_LIMITS } from '../../limits-bus.ts';
 import { recordSize } from './frame.ts';
 import type { LogHost } from './log.ts';
 
@@ -88,9 +88,9 @@ export class GroupCommit {
     if (this.#failure !== null) return this.#failure;
     if (this.#closing) return this.#failed('it is closed');
     if (count === 0) return new MagError('MAG_BAD_REQUEST', { problem: 'an append of no records' });
-    if (bytes > LIMITS.logAppendBytes)
-      return new MagError('MAG_RECORD_TOO_LARGE', { bytes, limit: LIMITS.logAppendBytes });
-    if (this.pendingBytes + bytes > LIMITS.logPendingBytes)
+    if (bytes > BUS_LIMITS.logAppendBytes)
+      return new MagError('MAG_RECORD_TOO_LARGE', { bytes, limit: BUS_LIMITS.logAppendBytes });
+    if (this.pendingBytes + bytes > BUS_LIMITS.logPendingBytes)
       return new MagError('MAG_OVERLOADED', { what: `the disk is behind with the log ${this.#folder}` });
     return null;
   }
@@ -121,7 +121,7 @@ export class GroupCommit {
     let bytes = 0;
     let end = 0;
     for (const append of this.#queue) {
-      if (end > 0 && bytes + append.bytes > LIMITS.logGroupBytes) break;
+      if (end > 0 && bytes + append.bytes > BUS_LIMITS.logGroupBytes) break;
       bytes += append.bytes;
       end += 1;
     }

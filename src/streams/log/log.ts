@@ -79,6 +79,6 @@ export interface LogOptions {
   readonly host: LogHost;
   /** Told once when the log has ended by itself: the disk failed. */
   readonly onFailed?: (error: Error) => void;
-  /** Size from which on a new segment is begun; default LIMITS.logSegmentBytes. */
+  /** Size from which on a new segment is begun; default BUS_LIMITS.logSegmentBytes. */
   readonly segmentBytes?: number;
 }

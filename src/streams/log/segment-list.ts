@@ -1,5 +1,5 @@
 import { MagError } from '../../errors.ts';
-import { LIMITS } from '../../limits.ts';
+import { BUS_LIMITS } from '../../limits-bus.ts';
 import { FRAME_HEAD, holdsBody, readHead, readRecords } from './frame.ts';
 import type { LogRecord, LogRetention } from './log.ts';
 import { SEGMENT_HEAD, type Segment } from './segment.ts';
@@ -71,7 +71,7 @@ export class SegmentList {
     const segment = this.#segments.find((held) => !held.isEmpty && held.lastTime >= time);
     if (segment === undefined) return this.next;
     for (let from = segment.offsetBefore(time); ; ) {
-      const records = await this.#readFrames(segment, from, LIMITS.logIndexBytes);
+      const records = await this.#readFrames(segment, from, BUS_LIMITS.logIndexBytes);
       const found = records.find((record) => record.time >= time);
       if (found !== undefined) return found.offset;
       const last = records.at(-1);
