@@ -1,4 +1,4 @@
-import { LIMITS } from '../../limits.ts';
+import { CALL_LIMITS } from '../../limits-calls.ts';
 import type { BreakerState, OpenRange } from '../../machines/breaker.ts';
 import type { Host } from '../host.ts';
 import { isFailure } from './failure.ts';
@@ -19,7 +19,7 @@ export interface BreakerChange extends BreakerSnapshot {
   readonly opensFor: number;
 }
 
-/** Milliseconds unless the name says otherwise. The defaults are in LIMITS, each with its reason. */
+/** Milliseconds unless the name says otherwise. The defaults are in CALL_LIMITS, each with its reason. */
 export interface BreakerOptions {
   readonly host: Host;
   /** In errors and in the tree; default `breaker`. */
@@ -73,19 +73,19 @@ export interface BreakerStats {
 
 export const breakerSettings = (options: BreakerOptions) => ({
   name: options.name ?? 'breaker',
-  windowMs: options.windowMs ?? LIMITS.breakerWindowMs,
-  minimumCalls: options.minimumCalls ?? LIMITS.breakerMinimumCalls,
-  failureRatio: options.failureRatio ?? LIMITS.breakerFailureRatio,
-  slowRatio: options.slowRatio ?? LIMITS.breakerSlowRatio,
-  slowMs: options.slowMs ?? LIMITS.breakerSlowMs,
-  slowFactor: options.slowFactor ?? LIMITS.breakerSlowFactor,
+  windowMs: options.windowMs ?? CALL_LIMITS.breakerWindowMs,
+  minimumCalls: options.minimumCalls ?? CALL_LIMITS.breakerMinimumCalls,
+  failureRatio: options.failureRatio ?? CALL_LIMITS.breakerFailureRatio,
+  slowRatio: options.slowRatio ?? CALL_LIMITS.breakerSlowRatio,
+  slowMs: options.slowMs ?? CALL_LIMITS.breakerSlowMs,
+  slowFactor: options.slowFactor ?? CALL_LIMITS.breakerSlowFactor,
   open: options.open ?? {
-    base: LIMITS.breakerOpenMs,
-    cap: LIMITS.breakerOpenCapMs,
-    jitter: LIMITS.breakerJitter,
+    base: CALL_LIMITS.breakerOpenMs,
+    cap: CALL_LIMITS.breakerOpenCapMs,
+    jitter: CALL_LIMITS.breakerJitter,
   },
-  probes: options.probes ?? LIMITS.breakerProbes,
-  probeMs: options.probeMs ?? LIMITS.breakerProbeMs,
+  probes: options.probes ?? CALL_LIMITS.breakerProbes,
+  probeMs: options.probeMs ?? CALL_LIMITS.breakerProbeMs,
   isFailure: options.isFailure ?? isFailure,
   onChange: options.onChange ?? null,
 });

@@ -1,5 +1,5 @@
 import { MagError } from '../../errors.ts';
-import { LIMITS } from '../../limits.ts';
+import { CALL_LIMITS } from '../../limits-calls.ts';
 import { LaneQueue, type Waiting } from '../../machines/lane-queue.ts';
 import type { Host, Timer } from '../host.ts';
 import type { Shedder } from './shedder.ts';
@@ -84,11 +84,11 @@ class LanedBulkhead implements Bulkhead {
   constructor(options: BulkheadOptions) {
     this.#host = options.host;
     this.#name = options.name ?? 'bulkhead';
-    this.#concurrency = options.concurrency ?? LIMITS.bulkheadConcurrency;
-    this.#capacity = options.queue ?? LIMITS.bulkheadQueue;
-    this.#waitMs = options.waitMs ?? LIMITS.bulkheadWaitMs;
+    this.#concurrency = options.concurrency ?? CALL_LIMITS.bulkheadConcurrency;
+    this.#capacity = options.queue ?? CALL_LIMITS.bulkheadQueue;
+    this.#waitMs = options.waitMs ?? CALL_LIMITS.bulkheadWaitMs;
     this.#shedder = options.shedder ?? null;
-    this.#queue = new LaneQueue(options.lanes ?? LIMITS.bulkheadLanes);
+    this.#queue = new LaneQueue(options.lanes ?? CALL_LIMITS.bulkheadLanes);
   }
 
   get running(): number {
