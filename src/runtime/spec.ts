@@ -125,15 +125,15 @@ export interface ComponentContext extends ActorContext {
   degraded(detail: string | null): void;
 }
 
-/** A running component. Everything in it is optional. */
-export interface ComponentService {
+/** A running component. Everything in it is optional. `M`: the messages it takes. */
+export interface ComponentService<M extends AnyMessage = Message> {
   /** Offered to the same thread: `system.service(name)` gives it while the component runs. */
   readonly api?: object;
   /** Pid of the child process it owns, null while there is none: the tree then shows it as that process. */
   readonly process?: () => number | null;
   /** Answers messages; the value (or what its promise gives) answers an ask. A throw or rejection answers the ask
    * with that error and does not crash the component; call `context.fail` for that. */
-  handle?(message: Message): unknown;
+  handle?(message: M): unknown;
   /** Called every few seconds; a rejection counts as a crash after it failed twice. */
   health?(): Promise<void>;
   /** Stop taking new work and finish what is in flight. */
@@ -141,6 +141,12 @@ export interface ComponentService {
   /** Free everything. Called once, also after a crash. */
   stop?(): Promise<void>;
 }
+
+/** What a component's start gives, now or later. */
+export type Starting<M extends AnyMessage = Message> =
+  | Promise<ComponentService<M> | typeof IGNORE>
+  | ComponentService<M>
+  | typeof IGNORE;
 
 export type Behaviour =
   | {
@@ -152,9 +158,7 @@ export type Behaviour =
     }
   | {
       readonly kind: 'component';
-      readonly start: (
-        context: ComponentContext,
-      ) => Promise<ComponentService | typeof IGNORE> | ComponentService | typeof IGNORE;
+      readonly start: (context: ComponentContext) => Starting;
     }
   | { readonly kind: 'machine'; readonly logic: AnyActorLogic; readonly input?: unknown }
   | { readonly kind: 'light'; readonly logic: LightLogic<unknown>; readonly input?: unknown }

@@ -182,6 +182,24 @@ export function anyActor(one: Ref<Counter>, other: Ref<Add | Read>): readonly An
   return [one, other];
 }
 
+export async function components(system: ActorSystem): Promise<void> {
+  const spec = component('counter', async () => {
+    let count = 0;
+    return {
+      handle: (message: Counter) => {
+        if (message.type === 'ADD') count += message.by;
+        return count;
+      },
+    };
+  });
+  type _Spec = Expect<Equal<typeof spec, ChildSpec<Counter>>>;
+  const ref = await system.start(spec);
+  const answer = await ref.ask({ type: 'READ', scale: 1 });
+  type _Answer = Expect<Equal<typeof answer, number>>;
+  const untyped = component('untyped', () => ({ handle: (message) => message.type }));
+  type _Untyped = Expect<Equal<typeof untyped, ChildSpec<Message>>>;
+}
+
 export function services(system: ActorSystem): void {
   const clock = system.service<{ now(): number }>('clock');
   const now = clock.now();
