@@ -7,7 +7,8 @@ import type { LogHost } from './log.ts';
 interface Append {
   readonly records: readonly Uint8Array[];
   readonly bytes: number;
-  readonly resolve: (first: number) => void;
+  readonly told: (first: number) => unknown;
+  readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -19,6 +20,9 @@ export interface Group {
 
 /** Makes a group durable and gives the offset of its first record. A MagError with MAG_LOG_FULL refuses the group only. */
 export type GroupWriter = (group: Group) => Promise<number>;
+
+/** For an append that wants its offset only. */
+export const same = (first: number): number => first;
 
 /**
  * Group commit: what arrives while a group is written goes into the next one, so that the fsyncs are as many as the disk
@@ -51,7 +55,7 @@ export class GroupCommit {
     return this.#failure;
   }
 
-  append(records: readonly Uint8Array[]): Promise<number> {
+  append(records: readonly Uint8Array[], told: (first: number) => unknown): Promise<unknown> {
     let bytes = 0;
     for (const record of records) bytes += recordSize(record);
     const refusal = this.#refusal(records.length, bytes);
@@ -60,7 +64,7 @@ export class GroupCommit {
       return Promise.reject(refusal);
     }
     return new Promise((resolve, reject) => {
-      this.#queue.push({ records, bytes, resolve, reject });
+      this.#queue.push({ records, bytes, told, resolve, reject });
       this.pendingBytes += bytes;
       if (this.#running) return;
       this.#running = true;
@@ -140,7 +144,7 @@ export class GroupCommit {
       this.appended += count;
       for (const append of group) {
         this.pendingBytes -= append.bytes;
-        append.resolve(offset);
+        append.resolve(append.told(offset));
         offset += append.records.length;
       }
     } catch (error) {

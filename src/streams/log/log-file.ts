@@ -3,7 +3,7 @@ import { BUS_LIMITS } from '../../limits-bus.ts';
 import { isFull, type LogFiles } from './files.ts';
 import { nodeFiles } from './files-node.ts';
 import { encodeFrame, FRAME_HEAD, frameSize } from './frame.ts';
-import { type Group, GroupCommit } from './group-commit.ts';
+import { type Group, GroupCommit, same } from './group-commit.ts';
 import type { Log, LogCounters, LogHost, LogOptions, LogRecord, LogRetention } from './log.ts';
 import { type Recovered, recoverSegments } from './recovery.ts';
 import { createSegment, type Segment, ZEROS } from './segment.ts';
@@ -98,8 +98,10 @@ class FileLog implements Log {
     if (this.#unsealed) await this.#seal();
   }
 
-  append(records: readonly Uint8Array[]): Promise<number> {
-    return this.#commit.append(records);
+  append(records: readonly Uint8Array[]): Promise<number>;
+  append<T>(records: readonly Uint8Array[], told: (first: number) => T): Promise<T>;
+  append(records: readonly Uint8Array[], told: (first: number) => unknown = same): Promise<unknown> {
+    return this.#commit.append(records, told);
   }
 
   read(from: number, maxBytes: number): Promise<readonly LogRecord[]> {
