@@ -47,11 +47,11 @@ export class System implements ActorSystem, CellOwner {
   }
 
   async startChild<M extends AnyMessage>(path: string, spec: ChildSpec<M>): Promise<Ref<ProtocolOf<M>>> {
-    return speaking(new LocalRef(await this.#supervisor(path).addChild(spec)));
+    return speaking(new LocalRef(await this.#supervisor(path).manage.add(spec)));
   }
 
-  stopChild(path: string, id: string): Promise<void> {
-    return this.#supervisor(path).removeChild(id);
+  async stopChild(path: string, id: string): Promise<void> {
+    await this.#supervisor(path).manage.remove(id);
   }
 
   lookup<M extends AnyMessage = Message>(path: string): Ref<M> | undefined {
@@ -185,7 +185,7 @@ export class System implements ActorSystem, CellOwner {
     const parent = cut === -1 ? undefined : this.#runtime.registry.find(path.slice(0, cut))?.actor;
     const id = path.slice(cut + 1);
     if (parent instanceof SupervisorActor) {
-      await (command === 'restart' ? parent.restartChild(id) : parent.holdChild(id));
+      await (command === 'restart' ? parent.manage.renew(id) : parent.manage.hold(id));
       return;
     }
     if (this.#runtime.registry.find(path) === undefined) throw new MagError('MAG_ACTOR_NOT_FOUND', { path });
@@ -195,7 +195,8 @@ export class System implements ActorSystem, CellOwner {
   }
 
   supervisor(path: string): SupervisorHandle {
-    return new ChildManagement(this.#supervisor(path));
+    this.#supervisor(path);
+    return new ChildManagement(() => this.#supervisor(path));
   }
 
   #supervisor(path: string): SupervisorActor {
