@@ -337,7 +337,7 @@ class CircuitBreaker implements Breaker {
 }
 
 /**
- * A circuit breaker for use by itself. In a supervision tree use `breaker(id, options)`.
+ * A circuit breaker for use by itself. In a supervision tree use `breaker(id, options)`. Throws MAG_CONFIG_INVALID.
  *
  * An admitted call costs some tens of nanoseconds: it is counted in typed arrays and timed by a coarse clock (25 ms;
  * the least threshold is a second). Only changes of state reach the statechart.

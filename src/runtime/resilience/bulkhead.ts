@@ -109,7 +109,8 @@ class LanedBulkhead implements Bulkhead {
   acquire(options: WaitOptions = {}): Promise<() => void> {
     const { signal } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.#running < this.#concurrency && this.#queue.size === 0) return Promise.resolve(this.#take());
+    // Nobody waits then: whoever frees a place hands it on in the same step.
+    if (this.#running < this.#concurrency) return Promise.resolve(this.#take());
     const lane = Math.max(0, Math.min(options.lane ?? 1, this.#queue.lanes - 1));
     const refusal = this.#refusal(lane);
     if (refusal !== null) return Promise.reject(refusal);
