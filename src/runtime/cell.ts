@@ -4,6 +4,7 @@ import { absence } from './absence.ts';
 import type { Actor } from './actor.ts';
 import type { Ask } from './ask.ts';
 import { Attachments } from './attachments.ts';
+import type { CellOwner } from './cell-owner.ts';
 import type { Core } from './core.ts';
 import { type Exit, exitReason, KILLED, NORMAL } from './exit.ts';
 import type { Runnable } from './kernel.ts';
@@ -13,11 +14,6 @@ import type { ChildSpec, MailboxOptions, Message } from './spec.ts';
 import type { Down, SendResult } from './system.ts';
 
 export type CellStatus = 'starting' | 'running' | 'stopping' | 'stopped' | 'failed';
-
-/** Who started an incarnation and is told of its end. */
-export interface CellOwner {
-  cellEnded(cell: Cell): void;
-}
 
 const MAILBOX: MailboxOptions = { capacity: LIMITS.mailbox, overflow: 'reject' };
 
@@ -231,11 +227,11 @@ export class Cell implements Runnable {
   }
 
   /** Ends it now, without asking it. */
-  kill(): void {
+  kill(exit: Exit = KILLED): void {
     if (this.exit !== null) return;
     this.#carry();
     this.actor?.kill();
-    this.#end(KILLED);
+    this.#end(exit);
   }
 
   #handleDelivery(delivery: Delivery): void {
@@ -355,12 +351,15 @@ export class Cell implements Runnable {
   #free(free: () => Promise<void> | void | undefined, exit: Exit): void {
     try {
       const freeing = free();
-      if (freeing === undefined) this.#end(exit);
-      else
-        freeing.then(
-          () => this.#end(exit),
-          (error: unknown) => this.#notFreed(error, exit),
-        );
+      if (freeing === undefined) {
+        this.#end(exit);
+        return;
+      }
+      freeing.then(
+        () => this.#end(exit),
+        (error: unknown) => this.#notFreed(error, exit),
+      );
+      if (exit.kind !== 'error') this.#owner.cellLeaving(this, exit);
     } catch (error) {
       this.#notFreed(error, exit);
     }

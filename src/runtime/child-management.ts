@@ -1,5 +1,5 @@
+import { shutdownOf } from './cell-owner.ts';
 import type { Child } from './child.ts';
-import { shutdownOf } from './children.ts';
 import { kindOf } from './kind.ts';
 import { LocalRef, speaking } from './ref.ts';
 import type { AnyMessage, ChildSpec, ProtocolOf } from './spec.ts';

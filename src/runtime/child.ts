@@ -1,7 +1,9 @@
 import { describeError } from '../errors.ts';
 import type { ActorNode } from '../protocol/actor-node.ts';
-import type { Cell, CellOwner } from './cell.ts';
+import type { Cell } from './cell.ts';
+import { type CellOwner, limitLeaving } from './cell-owner.ts';
 import type { Core } from './core.ts';
+import type { Exit } from './exit.ts';
 import { kindOf } from './kind.ts';
 import type { ChildSpec } from './spec.ts';
 import type { Turn } from './turn.ts';
@@ -106,6 +108,11 @@ export class Child implements CellOwner {
 
   cellEnded(cell: Cell): void {
     this.#parent.cellEnded(this, cell);
+  }
+
+  cellLeaving(cell: Cell, exit: Exit): void {
+    // Who stops it holds it to its limit already.
+    if (this.phase !== 'stopping') limitLeaving(cell, exit);
   }
 
   /** Its node while no incarnation of it is there. */

@@ -1,15 +1,11 @@
 import { MagError } from '../errors.ts';
-import { LIMITS } from '../limits.ts';
 import type { Cell } from './cell.ts';
+import { shutdownOf } from './cell-owner.ts';
 import { Child, type Parent } from './child.ts';
 import type { Core } from './core.ts';
 import type { Exit } from './exit.ts';
 import type { Timer } from './host.ts';
-import type { ChildSpec, Shutdown } from './spec.ts';
-
-/** How long a child has for its end: the default where its specification does not say. */
-export const shutdownOf = (spec: ChildSpec): Shutdown =>
-  spec.shutdown ?? (spec.behaviour.kind === 'supervisor' ? 'infinity' : LIMITS.shutdownMs);
+import type { ChildSpec } from './spec.ts';
 
 /**
  * The children of one supervisor, and how one is started and stopped. Whether and when is for others to say: of

@@ -2,11 +2,13 @@ import { describeError, MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { ActorCommand, ActorNode, LifecycleEvent } from '../protocol/actor-node.ts';
 import type { Ambient } from './ambient.ts';
-import type { Cell, CellOwner } from './cell.ts';
+import type { Cell } from './cell.ts';
+import { type CellOwner, limitLeaving } from './cell-owner.ts';
 import { ChildManagement } from './child-management.ts';
 import type { Runtime, SystemOptions } from './create-system.ts';
 import type { DeadLetter } from './dead-letters.ts';
 import { describeCell } from './describe.ts';
+import type { Exit } from './exit.ts';
 import { CellGroup } from './group.ts';
 import type { Host } from './host.ts';
 import type { Log } from './log.ts';
@@ -212,6 +214,11 @@ export class System implements ActorSystem, CellOwner {
       const exit = await cell.ended;
       throw exit.kind === 'error' ? exit.error : error;
     }
+  }
+
+  cellLeaving(cell: Cell, exit: Exit): void {
+    // Where the whole system stops, that holds it to its limit.
+    if (!this.#stopping) limitLeaving(cell, exit);
   }
 
   cellEnded(cell: Cell): void {

@@ -139,3 +139,26 @@ describe('order_of_children', () => {
     expect(log).toEqual([...ids].reverse().map((id) => `-${id}`));
   });
 });
+
+describe('a child that leaves by itself', () => {
+  it.each(['finish', 'stop'] as const)('by %s is held to its shutdown limit too', async (how) => {
+    const sup = await Sup.start();
+    let starts = 0;
+    const hanging = component(
+      'child1',
+      (context) => {
+        starts += 1;
+        if (how === 'finish' && starts === 1) context.host.setTimer(10, () => context.finish());
+        return { stop: () => new Promise(() => {}) };
+      },
+      { shutdown: 500 },
+    );
+    const ref = await sup.startChild(hanging);
+    if (how === 'stop') void ref.stop('some_info');
+    await sup.bench.host.advance(400);
+    expect(sup.end(ref)).toBe('alive');
+    await sup.bench.host.advance(200);
+    expect(sup.end(ref)).toBe(how === 'finish' ? 'normal' : 'shutdown');
+    expect(sup.which()).toEqual(['child1 running']);
+  });
+});
