@@ -7,6 +7,7 @@ import { Attachments } from './attachments.ts';
 import type { CellOwner } from './cell-owner.ts';
 import type { Core } from './core.ts';
 import { type Exit, exitReason, KILLED, NORMAL } from './exit.ts';
+import type { Inlet } from './inlet.ts';
 import type { Runnable } from './kernel.ts';
 import { startLimit } from './kind.ts';
 import { Delivery, type Entry, Mailbox } from './mailbox.ts';
@@ -146,10 +147,17 @@ export class Cell implements Runnable {
   /** Takes a message now or as soon as there is room, where its overflow is backpressure. */
   offer(delivery: Delivery, ask: Ask): Promise<SendResult> {
     const { mailbox } = this;
+    const forwarded = this.actor?.forwardWhenRoom?.(delivery, ask) ?? null;
+    if (forwarded !== null) return forwarded;
     const waits = this.live && mailbox.overflow === 'backpressure' && mailbox.full;
     if (waits) return this.#attachments().wait(delivery, ask, mailbox.capacity);
     ask.resolve(this.accept(delivery));
     return ask.promise as Promise<SendResult>; // resolved with nothing else
+  }
+
+  /** Takes what came over a link, whose sender was told that it is sent. */
+  acceptFrom(inlet: Inlet, entry: Entry): void {
+    this.#attachments().arrive(this, inlet, entry);
   }
 
   handle(entry: Entry): void {
@@ -162,7 +170,7 @@ export class Cell implements Runnable {
       this.fail(error);
     }
     if (isDelivery && entry.ask !== null) this.#keepAsk(entry.ask);
-    if (this.#attached !== null) this.#makeRoom(this.#attached);
+    if (this.#attached !== null) this.#attached.handled(this);
   }
 
   /** Keeps an ask with its incarnation: it is answered, or fails when the incarnation ends. */
@@ -263,18 +271,6 @@ export class Cell implements Runnable {
     else ask.reject(this.#gone());
   }
 
-  /** What the end of a message may mean for who waits: a sender for room, a stop for the last one. */
-  #makeRoom(attached: Attachments): void {
-    if (attached.waiters.size > 0 && this.live && !this.mailbox.full) {
-      const waiter = attached.nextWaiter();
-      waiter?.settle(this.accept(waiter.entry));
-    }
-    if (attached.drained === null || this.mailbox.depth > 0) return;
-    const { drained } = attached;
-    attached.drained = null;
-    drained();
-  }
-
   #overflowed(entry: Entry, left: Entry): SendResult {
     const { path, mailbox } = this;
     const params = { path, capacity: mailbox.capacity };
@@ -335,6 +331,7 @@ export class Cell implements Runnable {
     this.#attached?.clearStartTimer(this.core.host);
     if (this.#mailbox !== null) for (const left of this.#mailbox.clear()) this.#lose(left);
     this.#attached?.dismiss(
+      this,
       () => this.#gone(),
       (entry) => this.#lose(entry),
     );

@@ -60,13 +60,8 @@ export class System implements ActorSystem, CellOwner {
     const { registry, remotes } = this.#runtime;
     const cell = registry.find(path);
     if (cell !== undefined) return cell.live ? speaking(new LocalRef(cell)) : undefined;
-    const mount = registry.mountAbove(path);
-    if (mount !== undefined)
-      return mount.live
-        ? speaking(new RemoteRef(this.#runtime, path, String(mount.incarnation), () => mount.live))
-        : undefined;
-    const way = remotes.route(path);
-    return way === null ? undefined : speaking(new RemoteRef(this.#runtime, path, 'remote', () => way.open));
+    const outlet = remotes.bind(path);
+    return outlet === null ? undefined : speaking(new RemoteRef(this.#runtime, outlet));
   }
 
   slot<M extends AnyMessage = Message>(path: string): Slot<M> {
