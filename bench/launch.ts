@@ -8,8 +8,12 @@ import { promisify } from 'node:util';
 const execute = promisify(execFile);
 const LIMIT_MS = 120_000;
 
-/** One side of a comparison: gives its value. */
-export type Program = () => Promise<number>;
+/** One side of a comparison. */
+export interface Program {
+  /** Programs of one name are the same: one run of it serves all that are compared in a round. */
+  readonly name: string;
+  run(): Promise<number>;
+}
 
 async function run(command: string, args: readonly string[], folder: string): Promise<number> {
   const { stdout } = await execute(command, args, { cwd: folder, timeout: LIMIT_MS });
@@ -19,16 +23,17 @@ async function run(command: string, args: readonly string[], folder: string): Pr
 }
 
 /** A file of this folder, asked for one metric. It runs in an empty folder, which is removed after it. */
-export const node =
-  (file: string, metric: string, flags: readonly string[] = []): Program =>
-  async () => {
+export const node = (file: string, metric: string, flags: readonly string[] = []): Program => ({
+  name: `${file} ${metric}`,
+  run: async () => {
     const folder = mkdtempSync(join(tmpdir(), 'magmobo-bench-'));
     try {
       return await run(process.execPath, [...flags, join(import.meta.dirname, file), metric], folder);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
-  };
+  },
+});
 
 /** One scheduler needs no locks; several run on all processors. Each program is given what it is faster with. */
 const SCHEDULERS: readonly (readonly string[])[] = [[], ['+S', '1']];
@@ -61,19 +66,26 @@ export class Erlang {
   /** @param better picks the better of two values: which schedulers count is found out the first time. */
   program(module: string, entry: string, better: (...values: number[]) => number): Program {
     const name = `${module}:${entry}`;
-    return async () => {
-      const chosen = this.#chosen.get(name);
-      if (chosen !== undefined) return this.#run(module, entry, chosen);
-      const values: number[] = [];
-      for (const flags of SCHEDULERS) values.push(await this.#run(module, entry, flags));
-      const best = better(...values);
-      this.#chosen.set(name, SCHEDULERS[values.indexOf(best)] ?? []);
-      return best;
-    };
+    return { name, run: () => this.#best(name, module, entry, better) };
   }
 
   remove(): void {
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #best(
+    name: string,
+    module: string,
+    entry: string,
+    better: (...values: number[]) => number,
+  ): Promise<number> {
+    const chosen = this.#chosen.get(name);
+    if (chosen !== undefined) return this.#run(module, entry, chosen);
+    const values: number[] = [];
+    for (const flags of SCHEDULERS) values.push(await this.#run(module, entry, flags));
+    const best = better(...values);
+    this.#chosen.set(name, SCHEDULERS[values.indexOf(best)] ?? []);
+    return best;
   }
 
   #run(module: string, entry: string, flags: readonly string[]): Promise<number> {

@@ -2,11 +2,9 @@
 
 /** Sent in one turn. */
 export const BURST = 512;
-/** Sent and not acknowledged yet, at most; the far end acknowledges each burst. */
+/** On their way at most: what a receiver's bounded ring or mailbox holds. */
 export const WINDOW = 8 * BURST;
 const RECORD_BYTES = 32;
-/** Of the bounded ring or mailbox that a receiver handles its messages from: a window and what asks for its end. */
-export const RING = 2 * WINDOW;
 /** Records that are sent in turn. */
 const POOL = 1_024;
 
@@ -41,35 +39,6 @@ export const recordId = (data: Uint8Array, start: number): number =>
   ((data[start + 1] ?? 0) << 8) |
   ((data[start + 2] ?? 0) << 16) |
   ((data[start + 3] ?? 0) << 24);
-
-/** Sends bursts, a turn each, and waits where the window is full. */
-export class Pace {
-  #due = 0;
-  #wake: () => void = () => {};
-
-  /** The far end has had one more burst. */
-  acknowledged(): void {
-    this.#due -= BURST;
-    this.#wake();
-  }
-
-  /** Resolves when all of `count` (a multiple of BURST) are acknowledged. */
-  async send(count: number, burst: (from: number) => void, from = 0): Promise<void> {
-    for (let sent = 0; sent < count; sent += BURST) {
-      while (this.#due + BURST > WINDOW) await this.#acknowledgement();
-      this.#due += BURST;
-      burst(from + sent);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    while (this.#due > 0) await this.#acknowledgement();
-  }
-
-  #acknowledgement(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
-  }
-}
 
 /** Keeps so many calls under way until `count` have been answered. */
 export async function keepInFlight(

@@ -65,6 +65,7 @@ export const ERRORS = {
   MAG_LINKED_EXIT: entry(503, 'The actor {path} ended with {linked}, to which it is linked ({reason})'),
   MAG_CHILD_RUNNING: entry(409, 'The child {path} is running', 'Terminate it first.'),
   MAG_CHILD_RESTARTING: entry(409, 'The child {path} is being restarted', 'Terminate it first, or wait.'),
+  MAG_CHILD_SPEC_INVALID: entry(400, 'The specification of {path} is not valid: {field} {problem}'),
   MAG_ASK_TIMEOUT: entry(503, 'No answer from {path} within {ms} ms'),
   MAG_MAILBOX_FULL: entry(503, 'The mailbox of {path} is full ({capacity})'),
   MAG_RESTART_INTENSITY: entry(

@@ -76,7 +76,7 @@ export {
   type SupervisorOptions,
   supervisor,
 } from './runtime/specs.ts';
-export type { ChildCount, ChildInfo, SupervisorHandle } from './runtime/supervisor-handle.ts';
+export type { ChildCount, ChildInfo, FullChildSpec, SupervisorHandle } from './runtime/supervisor-handle.ts';
 export type {
   ActorSystem,
   Addressee,

@@ -206,6 +206,11 @@ export const LIMITS = {
   commandTimeoutMs: 40_000,
   /** Messages on their way to another thread that it has not taken yet; beyond it a stalled thread would fill memory. */
   linkWindow: 16_384,
+  /** Messages of one turn that leave together, and the bytes of their text or records: the other end works meanwhile. */
+  portBatch: 512,
+  portBatchBytes: 64 * 1024,
+  /** Actors that one end of a link knows by number; beyond it the numbers of idle ones are forgotten. */
+  portTargets: 16_384,
   /** Threads of one trust class; a task beyond Piscina's maxThreads would wait silently for ever. */
   poolThreads: 64,
   /** Old-generation heap of a worker thread; without it one that leaks takes the whole process with it. */
@@ -241,61 +246,6 @@ export const LIMITS = {
   branchRestarts: 12,
   runQueueQuantum: 512,
 
-  // ── calls to what may fail
-  /** A breaker judges the calls of so long, in so many buckets; longer, and an old outage trips it anew. */
-  breakerWindowMs: 10_000,
-  breakerBuckets: 10,
-  /** With fewer calls in the window a breaker never trips: one failure of one call is no outage. */
-  breakerMinimumCalls: 20,
-  /** Parts of the window's calls that trip it. */
-  breakerFailureRatio: 0.5,
-  breakerSlowRatio: 0.8,
-  /** A call is slow beyond this, and beyond so many times the median: a dependency that is slow by nature is none. */
-  breakerSlowMs: 1_000,
-  breakerSlowFactor: 4,
-  /** How long a breaker stays open at first; doubled with each failed recovery up to the cap, a fifth more or less. */
-  breakerOpenMs: 5_000,
-  breakerOpenCapMs: 60_000,
-  breakerJitter: 0.2,
-  /** Calls let through to find out whether a dependency is back; more would fell one that just stood up. */
-  breakerProbes: 3,
-  /** A probe that is not answered for so long has failed; else one that hangs keeps the breaker half-open for ever. */
-  breakerProbeMs: 10_000,
-  /** Finished calls whose record a breaker keeps for the next ones; each holds three words. */
-  breakerSpareCalls: 256,
-  /** How often the coarse clock moves while calls are measured; finer costs a timer for nothing, coarser precision. */
-  coarseTickMs: 25,
-  /** Most that one tick adds to a latency: beyond it the event loop stalled, not what was called. */
-  coarseStallMs: 250,
-  /** Attempts in all, and the delays between them. */
-  retryAttempts: 4,
-  retryBaseMs: 50,
-  retryCapMs: 10_000,
-  /** Retries per first attempt over retryWindowMs; without it retries multiply the load of what is already down. */
-  retryBudgetRatio: 0.1,
-  retryWindowMs: 10_000,
-  /** Retries a window that are granted whatever the traffic: a tenth of three calls is no retry at all. */
-  retryReserve: 10,
-  /** Calls at once to one dependency, and those that wait for a place; beyond it one slow dependency takes all memory. */
-  bulkheadConcurrency: 64,
-  bulkheadQueue: 256,
-  /** Priorities of those that wait: 0 for what must not fail, 1 for most, 2 for what can be done again later. */
-  bulkheadLanes: 3,
-  /** How long a call waits for its place; later its caller has given up. */
-  bulkheadWaitMs: 1_000,
-  /** Bounds of an adaptive limit: below the floor a latency cannot be measured under load, above the ceiling it is none. */
-  adaptiveFloor: 4,
-  adaptiveCeiling: 1_000,
-  adaptiveInitial: 20,
-  /** An adaptive limit decides after so long and so many calls; after fewer, one odd latency would. */
-  adaptiveWindowMs: 100,
-  adaptiveWindowCalls: 10,
-  /** How often the latency without load is measured anew; between, a change of it is taken for load. */
-  adaptiveRemeasureMs: 60_000,
-  /** A queue whose shortest wait is over the target for an interval stands, and is shed. */
-  shedTargetMs: 5,
-  shedIntervalMs: 100,
-
   // ── flows and links
   /** Items that wait where a policy was named without a capacity; a source that cannot wait would fill memory. */
   flowBuffer: 1_024,
@@ -309,62 +259,6 @@ export const LIMITS = {
   linkCreditItems: 65_536,
   /** Bytes handed to a link's socket and not sent yet, beyond which its flow is asked for no more. */
   linkSocketBytes: 1024 * 1024,
-
-  // ── log
-  /** A segment is the unit of removal, and is read whole when its log is opened. */
-  logSegmentBytes: 16 * 1024 * 1024,
-  /** Zeros written behind the last frame, for the next ones: none, and each fsync would write metadata too. */
-  logZeroBytes: 128 * 1024,
-  /** One append, and so one frame, which is held in memory whole when it is read. */
-  logAppendBytes: 4 * 1024 * 1024,
-  /** Appends that share an fsync; without it those of a burst would all wait for its last byte. */
-  logGroupBytes: 1024 * 1024,
-  /** Bytes that wait for their fsync; beyond it appends are refused: a disk that stalls would fill the memory. */
-  logPendingBytes: 32 * 1024 * 1024,
-  /** Bytes between two entries of the index, all of which are in memory. */
-  logIndexBytes: 64 * 1024,
-  /** Places remembered for readers of a segment; one that comes back elsewhere reads up to logIndexBytes for nothing. */
-  logMarks: 32,
-  /** A log at rest is sealed after it; until then, damage to its last write passes for a torn one. */
-  logSealMs: 20,
-
-  // ── bus
-  /** What a durable topic keeps for replay, where it says nothing else. */
-  busTopicBytes: 1024 * 1024 * 1024,
-  /** The same of a topic in memory. */
-  busMemoryBytes: 16 * 1024 * 1024,
-  /** Each lane of a consumer reads the whole log by itself. */
-  busLanes: 8,
-  /** Deliveries of higher lanes after which a waiting lane comes one rank up; without it the lowest would starve. */
-  busAgeing: 16,
-  /** Newest events of a topic whose ids are known; each takes a hundred bytes of memory. */
-  busIds: 65_536,
-  busIdBytes: 256,
-  /** Durable consumers of a topic: each keeps events from being removed. */
-  busConsumers: 1_024,
-  /** Deliveries of one consumer without ack, by number and by memory. */
-  busInFlight: 8_192,
-  busInFlightBytes: 16 * 1024 * 1024,
-  /** Newest events of a topic in memory, so that consumers that keep up need not read the log. */
-  busTailBytes: 4 * 1024 * 1024,
-  /** Events that a consumer's lane takes from memory, and bytes that it reads from the log, at a time. */
-  busPrefetch: 256,
-  busReadBytes: 256 * 1024,
-  /** How late a consumer's position becomes durable: at each delivery it would cost an fsync. */
-  busCheckpointMs: 50,
-  /** Positions are written anew, and the old ones removed, when they have grown by so much. */
-  busCheckpointBytes: 256 * 1024,
-  /** A consumer that neither acks nor naks for so long gets the event again. */
-  busAckWaitMs: 30_000,
-  /** Deliveries of one event until it becomes a dead letter; without it one that is never acked is tried for ever. */
-  busAttempts: 8,
-  /** Delay of a redelivery that names none: doubled with each attempt, up to the cap. */
-  busRetryMs: 100,
-  busRetryCapMs: 30_000,
-  /** Longest timer of a consumer; Node's end at 2^31 ms. */
-  busTimerMs: 3_600_000,
-  /** How often what retention does not keep is removed. */
-  busRetainMs: 10_000,
 
   // ── inspection and logs
   scopeFrames: 1_024,

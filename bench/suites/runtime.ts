@@ -5,7 +5,7 @@
 import { Erlang, node, type Program } from '../launch.ts';
 import { paired, type Result, type SuiteReport } from '../report.ts';
 
-/** What several results are measured against: run once a round, before them. */
+/** What several results are measured against. */
 interface Comparison {
   readonly baseline: { readonly name: string; readonly program: Program | null };
   readonly unit: string;
@@ -79,13 +79,15 @@ const against = (
 
 /** A number that was asked for. */
 const figure = (value: number, unit: string, result: string, subject: Program): Comparison => ({
-  baseline: { name: 'figure', program: async () => value },
+  baseline: { name: 'figure', program: { name: `figure ${value}`, run: async () => value } },
   unit,
   lowerIsBetter: true,
   subjects: { [result]: subject },
 });
 
 const WITHIN_THREAD: readonly Comparison[] = [
+  figure(6, 'µs p50', 'light.restart.figure', node(LIGHT, 'restart')),
+  figure(1_024, 'bytes', 'light.memory.figure', node(CHILDREN, 'light.memory', GC)),
   against('raw XState actors', XSTATE, 'pingpong', 'round trips/s', {
     'machine.pingpong.xstate': node(MACHINE, 'pingpong'),
   }),
@@ -96,9 +98,7 @@ const WITHIN_THREAD: readonly Comparison[] = [
   against('raw XState actor', XSTATE, 'toggle', 'events/s', {
     'machine.toggle.xstate': node(MACHINE, 'toggle'),
   }),
-  figure(6, 'µs p50', 'light.restart.figure', node(LIGHT, 'restart')),
   figure(25, 'µs p50', 'machine.restart.figure', node(MACHINE, 'restart')),
-  figure(1_024, 'bytes', 'light.memory.figure', node(CHILDREN, 'light.memory', GC)),
   figure(3_072, 'bytes', 'machine.memory.figure', node(CHILDREN, 'machine.memory', GC)),
   // Of 100,000 children over of 1,000: what starting and stopping one of them takes.
   figure(10, 'times', 'light.spawn.linear', node(CHILDREN, 'light.linear')),
@@ -147,41 +147,62 @@ interface Plan {
   readonly progress: (line: string) => void;
 }
 
-/** Baseline and subjects in turn, each round. */
-async function compare(
-  { baseline, unit, lowerIsBetter = false }: Comparison,
-  program: Program,
-  subjects: readonly (readonly [string, Program])[],
-  { rounds, progress }: Plan,
-): Promise<Record<string, Result>> {
-  const pairs = new Map<string, [number, number][]>(subjects.map(([name]) => [name, []]));
-  for (let round = 1; round <= rounds; round += 1) {
-    const theirs = await program();
-    for (const [name, subject] of subjects) {
-      const ours = await subject();
-      pairs.get(name)?.push([ours, theirs]);
-      progress(`${name} round ${round}: ${ours.toPrecision(4)} against ${theirs.toPrecision(4)} ${unit}`);
+type Pair = readonly [ours: number, theirs: number];
+
+/** One run of everything, the baseline before what is measured against it. */
+async function measureRound(
+  comparisons: readonly Comparison[],
+  progress: (line: string) => void,
+): Promise<ReadonlyMap<string, Pair>> {
+  const known = new Map<string, number>();
+  const measureOnce = async ({ name, run }: Program): Promise<number> => {
+    const value = known.get(name) ?? (await run());
+    known.set(name, value);
+    return value;
+  };
+  const pairs = new Map<string, Pair>();
+  for (const { baseline, subjects, unit } of comparisons) {
+    if (baseline.program === null) continue;
+    const theirs = await measureOnce(baseline.program);
+    for (const [name, subject] of Object.entries(subjects)) {
+      const ours = await measureOnce(subject);
+      pairs.set(name, [ours, theirs]);
+      progress(`${name}: ${ours.toPrecision(4)} against ${theirs.toPrecision(4)} ${unit}`);
     }
   }
-  return Object.fromEntries(
-    [...pairs].map(([name, measured]) => [name, paired(unit, baseline.name, measured, lowerIsBetter)]),
-  );
+  return pairs;
 }
 
-export async function run(plan: Plan): Promise<SuiteReport> {
+const matching = (comparisons: readonly Comparison[], only: string): readonly Comparison[] =>
+  comparisons
+    .map((comparison) => ({
+      ...comparison,
+      subjects: Object.fromEntries(
+        Object.entries(comparison.subjects).filter(([name]) => name.startsWith(only)),
+      ),
+    }))
+    .filter(({ subjects }) => Object.keys(subjects).length > 0);
+
+export async function run({ rounds, only, progress }: Plan): Promise<SuiteReport> {
   const erlang = await Erlang.find();
-  const results: Record<string, Result> = {};
-  const skipped: Record<string, string> = {};
+  const comparisons = matching([...againstErlang(erlang), ...WITHIN_THREAD, ...ACROSS_THREADS], only);
+  const measured: ReadonlyMap<string, Pair>[] = [];
   try {
-    for (const comparison of [...againstErlang(erlang), ...WITHIN_THREAD, ...ACROSS_THREADS]) {
-      const subjects = Object.entries(comparison.subjects).filter(([name]) => name.startsWith(plan.only));
-      const { program } = comparison.baseline;
-      if (program === null) for (const [name] of subjects) skipped[name] = 'erl is not on PATH';
-      else if (subjects.length > 0)
-        Object.assign(results, await compare(comparison, program, subjects, plan));
+    for (let round = 1; round <= rounds; round += 1) {
+      progress(`round ${round} of ${rounds}`);
+      measured.push(await measureRound(comparisons, progress));
     }
   } finally {
     erlang?.remove();
+  }
+  const results: Record<string, Result> = {};
+  const skipped: Record<string, string> = {};
+  for (const { baseline, unit, subjects, lowerIsBetter } of comparisons) {
+    for (const name of Object.keys(subjects)) {
+      const pairs = measured.map((round) => round.get(name)).filter((pair) => pair !== undefined);
+      if (baseline.program === null) skipped[name] = 'erl is not on PATH';
+      else results[name] = paired(unit, baseline.name, pairs, lowerIsBetter);
+    }
   }
   return { results, skipped };
 }

@@ -1,4 +1,5 @@
 import type { ActorNode } from '../protocol/actor-node.ts';
+import type { Ask } from './ask.ts';
 import type { Delivery } from './mailbox.ts';
 import type { Message } from './spec.ts';
 import type { SendResult } from './system.ts';
@@ -29,4 +30,6 @@ export interface Actor {
   pause?(paused: boolean): void;
   /** Passes a message on at once, past the mailbox; null where it has to wait there. Throws what the sender should see. */
   forward?(delivery: Delivery): SendResult | null;
+  /** The same for an offer, which waits for room where it lives. */
+  forwardWhenRoom?(delivery: Delivery, ask: Ask): Promise<SendResult> | null;
 }

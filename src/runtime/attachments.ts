@@ -1,10 +1,14 @@
 import { describeError } from '../errors.ts';
 import type { Ask } from './ask.ts';
+import type { Cell } from './cell.ts';
+import { Door } from './door.ts';
 import type { Exit } from './exit.ts';
 import type { Host, Timer } from './host.ts';
+import type { Inlet } from './inlet.ts';
 import type { Log } from './log.ts';
 import type { Entry } from './mailbox.ts';
 import type { Down, SendResult } from './system.ts';
+import { WaitingLine } from './waiting-line.ts';
 
 /** A sender that waits for room in a mailbox. */
 export interface Waiter {
@@ -31,8 +35,9 @@ export class Attachments {
   /** Asks that it took and has not answered. */
   readonly asks = new Set<Ask>();
   readonly watchers = new Set<(down: Down) => void>();
-  /** In their order; a Set, so that one that gives up leaves at once. */
-  readonly waiters = new Set<Waiter>();
+  readonly waiters = new WaitingLine<Waiter>();
+  /** What links have brought beyond the mailbox. */
+  door: Door | null = null;
   abort: AbortController | null = null;
   startTimer: Timer | null = null;
   drained: (() => void) | null = null;
@@ -66,10 +71,30 @@ export class Attachments {
     return result;
   }
 
-  nextWaiter(): Waiter | undefined {
-    const [waiter] = this.waiters;
-    if (waiter !== undefined) this.waiters.delete(waiter);
-    return waiter;
+  /** What the end of a message may mean for who waits: links and senders for room, a stop for the last one. */
+  handled(cell: Cell): void {
+    if (this.door !== null && cell.mailbox.depth * 2 <= cell.mailbox.capacity) this.#enter(this.door, cell);
+    if (this.waiters.size > 0 && cell.live && !cell.mailbox.full) {
+      const waiter = this.waiters.next();
+      waiter?.settle(cell.accept(waiter.entry));
+    }
+    if (this.drained === null || cell.mailbox.depth > 0) return;
+    const { drained } = this;
+    this.drained = null;
+    drained();
+  }
+
+  /** What came over a link goes into the mailbox, or waits at the door. */
+  arrive(cell: Cell, inlet: Inlet, entry: Entry): void {
+    const { mailbox } = cell;
+    const drops = mailbox.overflow === 'drop_oldest' || mailbox.overflow === 'drop_newest';
+    if (this.door === null && (!mailbox.full || drops || !cell.live)) {
+      cell.accept(entry);
+      inlet.took();
+      return;
+    }
+    this.door ??= new Door();
+    this.door.add(entry, inlet);
   }
 
   markReady(): void {
@@ -82,14 +107,15 @@ export class Attachments {
   }
 
   /** Its actor is gone: who waits for an answer or for room is told. */
-  dismiss(gone: () => unknown, lose: (entry: Entry) => void): void {
+  dismiss(cell: Cell, gone: () => unknown, lose: (entry: Entry) => void): void {
     this.abort?.abort();
     this.#ready?.reject(gone());
     for (const ask of [...this.asks]) ask.reject(gone());
-    for (const waiter of [...this.waiters]) {
+    for (let waiter = this.waiters.next(); waiter !== undefined; waiter = this.waiters.next()) {
       lose(waiter.entry);
       waiter.settle('dead');
     }
+    if (this.door !== null) this.#enter(this.door, cell);
   }
 
   tellEnd(exit: Exit, down: Down, log: Log): void {
@@ -104,5 +130,10 @@ export class Attachments {
         log.error({ path: down.path, error: describeError(error) }, 'a monitor threw');
       }
     }
+  }
+
+  #enter(door: Door, cell: Cell): void {
+    door.enter(cell);
+    if (door.empty) this.door = null;
   }
 }

@@ -4,8 +4,10 @@ import { absence } from './absence.ts';
 import type { Actor } from './actor.ts';
 import type { Ask } from './ask.ts';
 import { Attachments } from './attachments.ts';
+import type { CellOwner } from './cell-owner.ts';
 import type { Core } from './core.ts';
 import { type Exit, exitReason, KILLED, NORMAL } from './exit.ts';
+import type { Inlet } from './inlet.ts';
 import type { Runnable } from './kernel.ts';
 import { startLimit } from './kind.ts';
 import { Delivery, type Entry, Mailbox } from './mailbox.ts';
@@ -13,11 +15,6 @@ import type { ChildSpec, MailboxOptions, Message } from './spec.ts';
 import type { Down, SendResult } from './system.ts';
 
 export type CellStatus = 'starting' | 'running' | 'stopping' | 'stopped' | 'failed';
-
-/** Who started an incarnation and is told of its end. */
-export interface CellOwner {
-  cellEnded(cell: Cell): void;
-}
 
 const MAILBOX: MailboxOptions = { capacity: LIMITS.mailbox, overflow: 'reject' };
 
@@ -150,10 +147,17 @@ export class Cell implements Runnable {
   /** Takes a message now or as soon as there is room, where its overflow is backpressure. */
   offer(delivery: Delivery, ask: Ask): Promise<SendResult> {
     const { mailbox } = this;
+    const forwarded = this.actor?.forwardWhenRoom?.(delivery, ask) ?? null;
+    if (forwarded !== null) return forwarded;
     const waits = this.live && mailbox.overflow === 'backpressure' && mailbox.full;
     if (waits) return this.#attachments().wait(delivery, ask, mailbox.capacity);
     ask.resolve(this.accept(delivery));
     return ask.promise as Promise<SendResult>; // resolved with nothing else
+  }
+
+  /** Takes what came over a link, whose sender was told that it is sent. */
+  acceptFrom(inlet: Inlet, entry: Entry): void {
+    this.#attachments().arrive(this, inlet, entry);
   }
 
   handle(entry: Entry): void {
@@ -166,7 +170,7 @@ export class Cell implements Runnable {
       this.fail(error);
     }
     if (isDelivery && entry.ask !== null) this.#keepAsk(entry.ask);
-    if (this.#attached !== null) this.#makeRoom(this.#attached);
+    if (this.#attached !== null) this.#attached.handled(this);
   }
 
   /** Keeps an ask with its incarnation: it is answered, or fails when the incarnation ends. */
@@ -231,11 +235,11 @@ export class Cell implements Runnable {
   }
 
   /** Ends it now, without asking it. */
-  kill(): void {
+  kill(exit: Exit = KILLED): void {
     if (this.exit !== null) return;
     this.#carry();
     this.actor?.kill();
-    this.#end(KILLED);
+    this.#end(exit);
   }
 
   #handleDelivery(delivery: Delivery): void {
@@ -265,18 +269,6 @@ export class Cell implements Runnable {
     if (ask.settled) return;
     if (this.live || this.#status === 'stopping') this.hold(ask);
     else ask.reject(this.#gone());
-  }
-
-  /** What the end of a message may mean for who waits: a sender for room, a stop for the last one. */
-  #makeRoom(attached: Attachments): void {
-    if (attached.waiters.size > 0 && this.live && !this.mailbox.full) {
-      const waiter = attached.nextWaiter();
-      waiter?.settle(this.accept(waiter.entry));
-    }
-    if (attached.drained === null || this.mailbox.depth > 0) return;
-    const { drained } = attached;
-    attached.drained = null;
-    drained();
   }
 
   #overflowed(entry: Entry, left: Entry): SendResult {
@@ -339,6 +331,7 @@ export class Cell implements Runnable {
     this.#attached?.clearStartTimer(this.core.host);
     if (this.#mailbox !== null) for (const left of this.#mailbox.clear()) this.#lose(left);
     this.#attached?.dismiss(
+      this,
       () => this.#gone(),
       (entry) => this.#lose(entry),
     );
@@ -355,12 +348,15 @@ export class Cell implements Runnable {
   #free(free: () => Promise<void> | void | undefined, exit: Exit): void {
     try {
       const freeing = free();
-      if (freeing === undefined) this.#end(exit);
-      else
-        freeing.then(
-          () => this.#end(exit),
-          (error: unknown) => this.#notFreed(error, exit),
-        );
+      if (freeing === undefined) {
+        this.#end(exit);
+        return;
+      }
+      freeing.then(
+        () => this.#end(exit),
+        (error: unknown) => this.#notFreed(error, exit),
+      );
+      if (exit.kind !== 'error') this.#owner.cellLeaving(this, exit);
     } catch (error) {
       this.#notFreed(error, exit);
     }

@@ -1,70 +1,87 @@
+import { shutdownOf } from './cell-owner.ts';
 import type { Child } from './child.ts';
 import { kindOf } from './kind.ts';
 import { LocalRef, speaking } from './ref.ts';
 import type { AnyMessage, ChildSpec, ProtocolOf } from './spec.ts';
 import type { SupervisorActor } from './supervise.ts';
-import type { ChildCount, ChildInfo, SupervisorHandle } from './supervisor-handle.ts';
+import type { ChildCount, ChildInfo, FullChildSpec, SupervisorHandle } from './supervisor-handle.ts';
 import type { Ref } from './system.ts';
 
 /** A supervisor's children, for whoever manages them by hand. */
 export class ChildManagement implements SupervisorHandle {
-  readonly #supervisor: SupervisorActor;
+  readonly #find: () => SupervisorActor;
 
-  constructor(supervisor: SupervisorActor) {
-    this.#supervisor = supervisor;
+  /** @param find throws MAG_ACTOR_NOT_FOUND */
+  constructor(find: () => SupervisorActor) {
+    this.#find = find;
   }
 
   async startChild<M extends AnyMessage>(spec: ChildSpec<M>): Promise<Ref<ProtocolOf<M>>> {
-    return speaking(new LocalRef(await this.#supervisor.addChild(spec)));
+    return speaking(new LocalRef(await this.#find().manage.add(spec)));
   }
 
   async terminateChild(id: string): Promise<void> {
-    const temporary = this.#supervisor.known(id).spec.restart === 'temporary';
-    await (temporary ? this.#supervisor.removeChild(id) : this.#supervisor.holdChild(id));
+    await this.#find().manage.terminate(id);
   }
 
   async restartChild(id: string): Promise<Ref> {
-    return new LocalRef(await this.#supervisor.resumeChild(id));
+    return new LocalRef(await this.#find().manage.start(id));
   }
 
   async deleteChild(id: string): Promise<void> {
-    this.#supervisor.forgetChild(id);
+    this.#find().manage.forget(id);
   }
 
   async replaceChild<M extends AnyMessage>(spec: ChildSpec<M>): Promise<Ref<ProtocolOf<M>>> {
-    return speaking(new LocalRef(await this.#supervisor.replaceChild(spec)));
+    return speaking(new LocalRef(await this.#find().manage.replace(spec)));
   }
 
   children(): readonly ChildInfo[] {
-    return [...this.#supervisor.list()].map(describe);
+    return Array.from(this.#find().list.all(), describe);
+  }
+
+  child(id: string): ChildInfo {
+    return describe(this.#find().list.known(id));
   }
 
   count(): ChildCount {
-    const children = [...this.#supervisor.list()];
-    const supervisors = children.filter((child) => child.spec.behaviour.kind === 'supervisor').length;
-    return {
-      specs: children.length,
-      active: children.filter((child) => child.cell?.live === true).length,
-      supervisors,
-      workers: children.length - supervisors,
-    };
+    const { list } = this.#find();
+    let active = 0;
+    let supervisors = 0;
+    for (const child of list.all()) {
+      if (child.ready) active += 1;
+      if (child.spec.behaviour.kind === 'supervisor') supervisors += 1;
+    }
+    return { specs: list.size, active, supervisors, workers: list.size - supervisors };
   }
 
-  childSpec(id: string): ChildSpec {
-    return this.#supervisor.known(id).spec;
+  childSpec(id: string): FullChildSpec {
+    const { spec } = this.#find().list.known(id);
+    const { restart = 'permanent', significant = false } = spec;
+    return { ...spec, restart, significant, shutdown: shutdownOf(spec) };
   }
 }
 
+function statusOf(child: Child): ChildInfo['status'] {
+  if (child.repair !== null) return 'restarting';
+  if (child.cell !== null) {
+    if (child.phase === 'up') return 'running';
+    return child.phase === 'starting' ? 'starting' : 'stopping';
+  }
+  if (child.phase === 'idle') return 'starting';
+  return child.phase === 'failed' ? 'failed' : 'stopped';
+}
+
 function describe(child: Child): ChildInfo {
-  const { spec, cell } = child;
+  const { spec, cell, restarts, lastError } = child;
   return {
     id: spec.id,
     kind: kindOf(spec),
-    status:
-      cell !== null ? cell.status : child.phase === 'up' || child.phase === 'idle' ? 'stopped' : child.phase,
-    ref: cell === null ? null : new LocalRef(cell),
+    status: statusOf(child),
+    ref: cell === null || !child.ready ? null : new LocalRef(cell),
     restart: spec.restart ?? 'permanent',
     significant: spec.significant === true,
-    restarts: child.restarts,
+    restarts,
+    lastError,
   };
 }

@@ -6,6 +6,23 @@ function isLeaf(value: object): boolean {
 }
 
 /**
+ * Whether a message is an object of strings, finite numbers, booleans and null, which JSON carries exactly as it is.
+ * A look at each field, without a call: most messages are of this kind, and need no walk.
+ */
+export function isFlat(message: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(message);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  for (const key in message) {
+    const value = (message as Readonly<Record<string, unknown>>)[key]; // a key of it
+    const type = typeof value;
+    if (type === 'string' || type === 'boolean' || value === null) continue;
+    // Infinity and NaN are no numbers to JSON, and minus zero loses its sign.
+    if (typeof value !== 'number' || value - value !== 0 || Object.is(value, -0)) return false;
+  }
+  return true;
+}
+
+/**
  * The path of the first field that cannot cross a thread (`rows[3].callback`), or null where all can.
  * Costs a walk over plain data, so that the sender learns of it, not a later flush.
  */

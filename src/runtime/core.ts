@@ -1,7 +1,8 @@
 import type { ErrorCode } from '../errors.ts';
 import type { LifecycleEvent } from '../protocol/actor-node.ts';
 import type { Carried } from './carried.ts';
-import type { Cell, CellOwner } from './cell.ts';
+import type { Cell } from './cell.ts';
+import type { CellOwner } from './cell-owner.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Host } from './host.ts';

@@ -1,5 +1,6 @@
 import type { Ambient } from './ambient.ts';
 import type { Ask } from './ask.ts';
+import type { Outlet } from './outlet.ts';
 import type { MailboxOptions, Message, Overflow } from './spec.ts';
 
 /** One message on its way, with all that may go with it. */
@@ -10,21 +11,21 @@ export class Delivery {
   /** Who waits for an answer, if anybody does. */
   readonly ask: Ask | null;
   readonly ambient: Ambient | null;
-  /** The incarnation it is meant for, where it was sent through a reference; null through a name. */
-  readonly incarnation: number | null;
+  /** The incarnation elsewhere that it is meant for, where it was sent through a reference; null through a name. */
+  readonly outlet: Outlet | null;
 
   constructor(
     to: string,
     message: Message,
     ask: Ask | null = null,
     ambient: Ambient | null = null,
-    incarnation: number | null = null,
+    outlet: Outlet | null = null,
   ) {
     this.to = to;
     this.message = message;
     this.ask = ask;
     this.ambient = ambient;
-    this.incarnation = incarnation;
+    this.outlet = outlet;
   }
 }
 

@@ -5,6 +5,7 @@ import type { Core } from './core.ts';
 import { exitReason } from './exit.ts';
 import { linkedExit } from './link-exit.ts';
 import { Delivery } from './mailbox.ts';
+import type { Outlet } from './outlet.ts';
 import type { AnyMessage, Message } from './spec.ts';
 import type { Addressee, Down, Ref, SendResult, Slot } from './system.ts';
 
@@ -120,25 +121,38 @@ export class LocalRef extends Sender implements Linkable {
   }
 }
 
-/** A reference to an actor below a remote mount: bound to the incarnation of the mount that was there when it was looked up. */
+/** A reference to one incarnation in another thread or process. */
 export class RemoteRef extends Sender implements Linkable {
-  readonly path: string;
-  readonly address: string;
-  readonly #alive: () => boolean;
+  readonly outlet: Outlet;
 
-  constructor(core: Core, path: string, incarnation: string, alive: () => boolean) {
+  constructor(core: Core, outlet: Outlet) {
     super(core);
-    this.path = path;
-    this.address = `${path}#${incarnation}`;
-    this.#alive = alive;
+    this.outlet = outlet;
+  }
+
+  get path(): string {
+    return this.outlet.path;
+  }
+
+  get address(): string {
+    return this.outlet.address;
   }
 
   send(message: Message): SendResult {
-    return this.post(new Delivery(this.path, message, null, this.core.kernel.ambient));
+    const { outlet } = this;
+    return outlet.link.send(outlet, message, null, this.core.kernel.ambient);
   }
 
   monitor(listener: (down: Down) => void): () => void {
-    return this.core.remotes.monitor(this.path, listener);
+    const { down } = this.outlet;
+    if (down === null) return this.outlet.watch(listener);
+    let stopped = false;
+    this.core.host.soon(() => {
+      if (!stopped) listener(down);
+    });
+    return () => {
+      stopped = true;
+    };
   }
 
   link(other: Ref): () => void {
@@ -146,22 +160,25 @@ export class RemoteRef extends Sender implements Linkable {
   }
 
   linkedExit(down: Down): void {
-    this.core.remotes.linkedExit(this.path, down);
+    this.outlet.link.exit(this.outlet, down);
   }
 
   stop(reason = 'stopped'): Promise<void> {
-    return this.core.remotes.stopActor(this.path, reason);
+    return this.outlet.link.stop(this.outlet, reason);
   }
 
-  protected post(delivery: Delivery): SendResult {
-    if (this.#alive()) return this.core.deliver(delivery);
-    this.core.bury(this.path, delivery, 'MAG_ACTOR_NOT_FOUND', { path: this.address });
-    return 'dead';
+  /** Passes on what came over another link. */
+  relay({ message, ask, ambient }: Delivery): void {
+    this.outlet.link.send(this.outlet, message, ask, ambient);
   }
 
-  protected postWhenRoom(delivery: Delivery, ask: Ask): Promise<SendResult> {
-    ask.resolve(this.post(delivery));
-    return ask.promise as Promise<SendResult>; // resolved with nothing else
+  protected post({ message, ask, ambient }: Delivery): SendResult {
+    return this.outlet.link.send(this.outlet, message, ask, ambient);
+  }
+
+  protected postWhenRoom({ message, ambient }: Delivery, ask: Ask): Promise<SendResult> {
+    const delivery = new Delivery(this.path, message, null, ambient, this.outlet);
+    return this.outlet.link.offer(delivery, ask);
   }
 }
 

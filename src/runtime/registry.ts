@@ -13,6 +13,10 @@ function* selfAndAbove(path: string): Generator<string> {
   }
 }
 
+/** Both together stay within the integers that a number holds exactly. */
+const INCARNATIONS_PER_EPOCH = 2 ** 25;
+const EPOCHS = 2 ** 28;
+
 export const isWithin = (path: string, root: string): boolean => path === root || path.startsWith(`${root}/`);
 
 /** Who holds which path in this thread, and the messages that wait for a path which is being restarted. */
@@ -35,6 +39,11 @@ export class Registry {
     this.#redeliver = redeliver;
     this.#bury = bury;
     this.#onRelease = onRelease;
+  }
+
+  /** Below a mount: apart from the numbers of every other thread, and of the threads that were mounted here before. */
+  startEpoch(epoch: number): void {
+    this.#incarnations = (epoch % EPOCHS) * INCARNATIONS_PER_EPOCH;
   }
 
   /** Unique in this thread, so that no two incarnations of a path ever share an address. */

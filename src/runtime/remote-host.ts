@@ -1,12 +1,13 @@
 import { describeError, MagError } from '../errors.ts';
 import type { ActorCommand } from '../protocol/actor-node.ts';
 import { createRuntime, type Runtime } from './create-system.ts';
+import type { Control, Start } from './frame.ts';
 import type { Host, MessagePort } from './host.ts';
 import { Link } from './link.ts';
 import type { Log } from './log.ts';
 import { saveModuleCache } from './module-cache.ts';
 import type { ChildSpec } from './spec.ts';
-import { type Control, PortTransport, type Transport, type TransportListener } from './transport.ts';
+import { PortTransport, type Transport } from './transport.ts';
 import { toWire } from './wire-error.ts';
 
 export interface SubtreeOptions {
@@ -39,23 +40,19 @@ export class Subtree {
   #runtime: Runtime | null = null;
   #failed = false;
   #link: Link | null = null;
-  #listener: TransportListener | null = null;
 
   constructor(options: SubtreeOptions) {
     this.#options = options;
     options.make.catch(() => {}); // told to the other end at START
-    // Until START says where it is mounted there is no system yet; a bare listener waits for it.
+    // Until START says where it is mounted there is no system yet; what follows goes to the link.
     options.transport.listen({
+      message: () => {},
+      record: () => {},
       frame: (frame) => {
-        if (this.#listener === null && frame.kind === 'control' && frame.control.type === 'START')
-          this.#start(frame.control);
-        else this.#listener?.frame(frame);
+        if (frame.kind === 'control' && frame.control.type === 'START') this.#start(frame.control);
       },
-      closed: () => {
-        this.#listener?.closed();
-        options.leave();
-      },
-      refused: (frame, error) => this.#listener?.refused(frame, error),
+      closed: options.leave,
+      refused: () => {},
     });
   }
 
@@ -63,20 +60,12 @@ export class Subtree {
   ending(code: number, error: unknown): void {
     const { transport } = this.#options;
     const words = { code, error: error === null ? null : toWire(error) };
-    transport.send({ kind: 'control', control: { type: 'DYING', words } });
+    transport.frame({ kind: 'control', control: { type: 'DYING', words } });
     transport.flush();
   }
 
-  #start(start: Extract<Control, { type: 'START' }>): void {
+  #start(start: Start): void {
     const { host, pid, transport } = this.#options;
-    const relay: Transport = {
-      send: (frame, transfer) => transport.send(frame, transfer),
-      listen: (listener) => {
-        this.#listener = listener;
-      },
-      flush: () => transport.flush(),
-      close: () => transport.close(),
-    };
     const runtime = createRuntime({
       node: start.name,
       host,
@@ -85,11 +74,12 @@ export class Subtree {
       log: remoteLog(() => this.#link, {}),
       onRootFailure: (_path, error) => this.#fail(error),
     });
+    runtime.registry.startEpoch(start.epoch);
     this.#runtime = runtime;
-    const link = new Link(runtime, relay, {
+    const link = new Link(runtime, transport, {
       call: (operation, args) => this.#call(operation, args),
       control: (control) => this.#control(control),
-      closed: () => {},
+      closed: this.#options.leave,
     });
     this.#link = link;
     runtime.remotes.attach(start.mount, link);
@@ -97,7 +87,7 @@ export class Subtree {
     void this.#run(runtime, start);
   }
 
-  async #run(runtime: Runtime, start: Extract<Control, { type: 'START' }>): Promise<void> {
+  async #run(runtime: Runtime, start: Start): Promise<void> {
     try {
       const make = await this.#options.make;
       const spec = await make(start.input);

@@ -1,15 +1,17 @@
-import { describeError, MagError } from '../errors.ts';
+import { MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { ActorCommand, ActorNode } from '../protocol/actor-node.ts';
 import type { Actor } from './actor.ts';
+import type { Ask } from './ask.ts';
+import { Bytes } from './bytes.ts';
 import type { Cell } from './cell.ts';
 import { uncloneableField } from './cloneable.ts';
 import type { Core } from './core.ts';
-import { Link } from './link.ts';
+import type { Control } from './frame.ts';
+import { type Gate, Link } from './link.ts';
 import { Delivery } from './mailbox.ts';
 import type { Behaviour, Message } from './spec.ts';
 import type { SendResult } from './system.ts';
-import type { Control } from './transport.ts';
 import type { Vessel } from './vessel.ts';
 import { fromWire } from './wire-error.ts';
 
@@ -37,7 +39,7 @@ async function acquire(core: Core, cell: Cell, behaviour: RemoteBehaviour): Prom
 }
 
 /** A mount: a subtree in a worker thread or a child process. The death of either is this actor's failure. */
-export class RemoteActor implements Actor {
+export class RemoteActor implements Actor, Gate {
   readonly #core: Core;
   readonly #cell: Cell;
   readonly #behaviour: RemoteBehaviour;
@@ -72,27 +74,34 @@ export class RemoteActor implements Actor {
       this.#markReady = resolve;
     });
     this.#board(vessel);
-    this.#link?.control({ type: 'START', mount: this.#cell.path, name: this.#cell.spec.id, input });
+    const { path: mount, incarnation: epoch, spec } = this.#cell;
+    this.#link?.control({ type: 'START', mount, name: spec.id, input, epoch });
     await ready;
   }
 
+  /** What waited in the mailbox: its sender was told that it is sent. */
   receive(message: Message, given: Delivery | null): void {
-    const delivery = given ?? new Delivery(this.#cell.path, message);
-    try {
-      this.#link?.deliver(delivery);
-    } catch (error) {
-      // It waited in the mailbox, so that its sender can no longer be told by a throw.
-      this.#core.deadLetters.add(delivery, describeError(error));
-      this.#core.log.warn({ to: delivery.to, error: describeError(error) }, 'a message could not be sent');
-    }
+    this.#link?.push(given ?? new Delivery(this.#cell.path, message));
+  }
+
+  /** Nothing waits in the mailbox that would have to go first. */
+  get open(): boolean {
+    const { status, paused, mailbox } = this.#cell;
+    return status === 'running' && !paused && mailbox.depth === 0;
+  }
+
+  hold(delivery: Delivery): SendResult {
+    return this.#cell.accept(delivery);
   }
 
   forward(delivery: Delivery): SendResult | null {
-    const flows = this.#cell.status === 'running' && !this.#cell.paused && this.#cell.mailbox.depth === 0;
-    if (!flows || this.#link === null) return null;
+    if (this.#link === null || !this.open) return this.#refuse(delivery);
     this.#cell.handled += 1;
-    if (delivery.ask !== null) this.#cell.hold(delivery.ask);
     return this.#link.deliver(delivery);
+  }
+
+  forwardWhenRoom(delivery: Delivery, ask: Ask): Promise<SendResult> | null {
+    return this.#link === null || !this.open ? null : this.#link.offer(delivery, ask);
   }
 
   async stop(reason: string): Promise<void> {
@@ -110,7 +119,7 @@ export class RemoteActor implements Actor {
   kill(): void {
     this.#closing = true;
     this.#core.remotes.down(this.#cell.path);
-    this.#link?.close();
+    this.#link?.close(this.#cell.lastError ?? undefined);
     this.#vessel?.kill();
     this.#markEnded();
   }
@@ -157,6 +166,16 @@ export class RemoteActor implements Actor {
     }
   }
 
+  /** It has to wait; what could never cross is refused while its sender can be told. */
+  #refuse({ to, message, ask }: Delivery): SendResult | null {
+    const field = message instanceof Bytes ? null : uncloneableField(message);
+    if (field === null) return null;
+    const error = new MagError('MAG_MESSAGE_NOT_CLONEABLE', { path: to, field });
+    if (ask === null) throw error;
+    ask.reject(error);
+    return 'rejected';
+  }
+
   #board(vessel: Vessel): void {
     this.#vessel = vessel;
     this.#link = new Link(this.#core, vessel.transport, {
@@ -164,6 +183,7 @@ export class RemoteActor implements Actor {
       control: (control) => this.#control(control),
       closed: () => {},
     });
+    this.#link.gate = this;
     void vessel.died.then((error) => {
       if (!this.#closing) this.#cell.fail(error);
       this.#markEnded();

@@ -1,10 +1,11 @@
 import { MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { Core } from './core.ts';
-import { type Link, refuseUncloneable } from './link.ts';
+import type { Gate, Link } from './link.ts';
 import { Delivery } from './mailbox.ts';
+import type { Outlet } from './outlet.ts';
 import { isWithin } from './registry.ts';
-import type { Down, SendResult } from './system.ts';
+import type { SendResult } from './system.ts';
 
 /** A mount of this thread: a subtree that lives in another thread or process. */
 export interface Mount {
@@ -14,11 +15,51 @@ export interface Mount {
   readonly takesPorts: boolean;
 }
 
-/** A direct way to a mount beside this one. */
-interface Peer {
+/** A direct way to a mount beside this one. What was sent before may still be under way through the thread above. */
+class Peer implements Gate {
   readonly link: Link;
-  /** Messages that must not overtake those which are still on their way through the thread above. */
-  held: Delivery[] | null;
+  readonly #core: Core;
+  /** Messages that must not overtake those; null once they have arrived. */
+  #held: Delivery[] | null = [];
+
+  constructor(core: Core, link: Link) {
+    this.#core = core;
+    this.link = link;
+    link.gate = this;
+  }
+
+  get open(): boolean {
+    return this.#held === null;
+  }
+
+  hold(delivery: Delivery): SendResult {
+    const held = this.#held ?? []; // it is called only while it is not open
+    if (held.length >= LIMITS.parkedMessages) {
+      const what = `the way to ${delivery.to} is only opening`;
+      delivery.ask?.reject(new MagError('MAG_OVERLOADED', { what }));
+      return 'rejected';
+    }
+    held.push(delivery);
+    return 'sent';
+  }
+
+  /** Everything that went the other way has arrived, or has nowhere to arrive any more. */
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    this.link.gate = null;
+    for (const delivery of held) if (delivery.ask?.settled !== true) this.link.push(delivery);
+  }
+
+  /** It is given up before it was open. */
+  abandon(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    this.link.gate = null;
+    this.link.close();
+    for (const { to, message, ask, ambient } of held)
+      if (ask?.settled !== true) this.#core.deliver(new Delivery(to, message, ask, ambient));
+  }
 }
 
 /** The ways out of this thread: mounts below it, peers beside it, and the thread that started it. */
@@ -67,17 +108,15 @@ export class Remotes {
 
   /** A direct way opens. What was sent before may still be under way through the thread above: it goes first. */
   addPeer(path: string, link: Link): void {
-    this.#peers.get(path)?.link.close();
-    const peer: Peer = { link, held: [] };
+    this.removePeer(path);
+    const peer = new Peer(this.#core(), link);
     this.#peers.set(path, peer);
-    const open = (): void => {
-      const held = peer.held ?? [];
-      peer.held = null;
-      for (const delivery of held) if (delivery.ask?.settled !== true) link.deliver(delivery);
-    };
     const barrier = this.#uplink?.call('barrier', { mount: path }, LIMITS.treeTimeoutMs) ?? Promise.resolve();
     // Without an answer the mount is gone or stuck, and there is nothing left to overtake.
-    barrier.then(open, open);
+    barrier.then(
+      () => peer.release(),
+      () => peer.release(),
+    );
   }
 
   /** @param link only if it is still that one */
@@ -85,7 +124,7 @@ export class Remotes {
     const known = this.#peers.get(path);
     if (known === undefined || (link !== undefined && known.link !== link)) return;
     this.#peers.delete(path);
-    known.link.close();
+    known.abandon();
   }
 
   /**
@@ -93,45 +132,24 @@ export class Remotes {
    * Throws MAG_MESSAGE_NOT_CLONEABLE.
    */
   send(delivery: Delivery): SendResult | null {
-    const peer = this.#peerFor(delivery.to);
-    if (peer === null) return this.route(delivery.to)?.deliver(delivery) ?? null;
-    if (peer.held === null) return peer.link.deliver(delivery);
-    if (refuseUncloneable(delivery)) return 'rejected';
-    if (peer.held.length >= LIMITS.parkedMessages) {
-      this.#core().deadLetters.add(delivery, 'MAG_OVERLOADED');
-      delivery.ask?.reject(
-        new MagError('MAG_OVERLOADED', { what: `the way to ${delivery.to} is only opening` }),
-      );
-      return 'rejected';
-    }
-    peer.held.push(delivery);
-    return 'sent';
+    return this.route(delivery.to)?.deliver(delivery) ?? null;
   }
 
-  /** The way to a path that this thread does not hold, or null. */
+  /** The way to a path outside of this thread and what lies below it, or null. */
   route(path: string): Link | null {
-    const peer = this.#peerFor(path);
-    if (peer !== null) return peer.link;
+    for (const [mount, { link }] of this.#peers) if (isWithin(path, mount) && link.open) return link;
     if (this.#uplink === null || (this.#self !== null && isWithin(path, this.#self))) return null;
     return this.#uplink;
   }
 
-  monitor(path: string, listener: (down: Down) => void): () => void {
-    const core = this.#core();
-    const mount = core.registry.mountAbove(path);
-    const link = mount === undefined ? this.route(path) : (this.#mounts.get(mount.path)?.link ?? null);
-    if (link !== null) return link.watch(path, listener);
-    core.host.soon(() => listener({ address: path, path, reason: { kind: 'noproc' } }));
-    return () => {};
+  /** A target for whoever holds the path when a message arrives; null where there is no way to it. */
+  outlet(path: string): Outlet | null {
+    return this.#linkTo(path)?.outlet(path) ?? null;
   }
 
-  linkedExit(path: string, down: Down): void {
-    const { address, path: from, reason } = down;
-    this.#core().deliver(new Delivery(path, { type: 'EXIT', address, path: from, reason }));
-  }
-
-  async stopActor(path: string, reason: string): Promise<void> {
-    await this.#core().system.command(path, 'stop', reason);
+  /** A target for the actor that holds the path now. */
+  bind(path: string): Outlet | null {
+    return this.#linkTo(path)?.bind(path) ?? null;
   }
 
   /** Called once when the system has stopped. */
@@ -145,9 +163,9 @@ export class Remotes {
     await Promise.all(this.#closers.splice(0).map((closer) => closer()));
   }
 
-  #peerFor(path: string): Peer | null {
-    for (const [mount, peer] of this.#peers) if (isWithin(path, mount) && peer.link.open) return peer;
-    return null;
+  #linkTo(path: string): Link | null {
+    const mount = this.#core().registry.mountAbove(path);
+    return mount === undefined ? this.route(path) : (this.#mounts.get(mount.path)?.link ?? null);
   }
 
   #introduce(one: Mount, other: Mount): void {

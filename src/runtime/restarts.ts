@@ -1,115 +1,186 @@
 import { restartDelay } from '../machines/backoff.ts';
 import { groupOf } from '../machines/restart.ts';
 import type { SupervisorEvent } from '../machines/supervisor.ts';
-import type { Cell } from './cell.ts';
-import type { Child, Repair } from './child.ts';
+import { type Child, newRepair, type Repair } from './child.ts';
+import type { Children } from './children.ts';
 import type { Core } from './core.ts';
 import type { Strategy } from './spec.ts';
+import { Turn } from './turn.ts';
 
-/** What a restart is made of; the supervisor gives it. */
+/** What a restart needs of its supervisor. */
 export interface Mechanics {
-  start(child: Child): Promise<Cell>;
-  stop(child: Child, reason: string): Promise<void>;
   send(event: SupervisorEvent): void;
-  forget(id: string): void;
   /** A restart failed: it is judged like a crash. */
   down(child: Child, error: unknown): void;
   halted(): boolean;
 }
 
-/** The restarts that are under way below one supervisor. */
+/** Why a member of a group is stopped. */
+const GROUP = 'restart of its group';
+
+/** The restarts that are under way below one supervisor, and whose turn it is there. */
 export class Restarts {
+  /** Whether children depend on each other: then one operation at a time, and one restart of a group. */
+  readonly grouped: boolean;
   readonly #core: Core;
   readonly #strategy: Strategy;
-  readonly #children: ReadonlyMap<string, Child>;
+  readonly #children: Children;
   readonly #mechanics: Mechanics;
-  /** The restart of a group: there is one at a time, and a crash of an earlier child takes it over. */
-  #groupRepair: { readonly id: string; readonly repair: Repair } | null = null;
+  readonly #turn = new Turn();
+  #waiting = 0;
+  #restarting = 0;
+  #toTell = false;
 
-  constructor(core: Core, strategy: Strategy, children: ReadonlyMap<string, Child>, mechanics: Mechanics) {
+  constructor(core: Core, strategy: Strategy, children: Children, mechanics: Mechanics) {
+    this.grouped = strategy === 'one_for_all' || strategy === 'rest_for_one';
     this.#core = core;
     this.#strategy = strategy;
     this.#children = children;
     this.#mechanics = mechanics;
   }
 
-  /** Brings a child that ended, and its group, back: stops the rest of it, waits, starts it in order. */
-  async run(id: string): Promise<void> {
-    const failed = this.#children.get(id);
-    if (failed === undefined || this.#mechanics.halted()) return;
-    const repair: Repair = { cancelled: false, hurry: () => {} };
-    const group = this.#claim(failed, repair);
-    const delay = this.#nextDelay(failed);
-    this.#mechanics.send({ type: delay > 0 ? 'WAITING' : 'RESTARTING', id });
-    if (delay > 0)
-      this.#core.emit({ type: 'backing_off', path: failed.path, reason: failed.lastError, delay });
-    for (const member of [...group].reverse()) {
-      await this.#mechanics.stop(member, 'restart of its group');
-      if (repair.cancelled) return;
-      member.phase = 'restarting';
-    }
-    if (delay > 0) {
-      await this.#wait(repair, delay);
-      if (repair.cancelled) return;
-      this.#mechanics.send({ type: 'RESTARTING', id });
-    }
-    if (!(await this.#bringBack(group, failed, repair))) return;
-    if (this.#groupRepair?.repair === repair) this.#groupRepair = null;
-    this.#mechanics.send({ type: 'RESTARTED', id });
+  /** Runs an operation on a child when those before it are over: on that child, or where they are grouped on any. */
+  inTurn<Result>(child: Child | null, operation: () => Result | Promise<Result>): Result | Promise<Result> {
+    if (this.grouped || child === null) return this.#turn.take(operation);
+    child.turn ??= new Turn();
+    return child.turn.take(operation);
   }
 
-  /** Starts the group in order. False where the restart failed, or was taken over: somebody else goes on then. */
-  async #bringBack(group: readonly Child[], failed: Child, repair: Repair): Promise<boolean> {
-    for (const member of group) {
-      if (repair.cancelled) return false;
+  /** Marks a child that ended, and its group, as being brought back: from now on messages for them wait. */
+  claim(failed: Child): Repair | null {
+    if (this.#mechanics.halted()) return null;
+    const repair = newRepair(failed);
+    const members = this.grouped ? this.#groupOf(failed).filter((member) => !member.held) : [failed];
+    this.#mark(members, repair);
+    return repair;
+  }
+
+  /** Brings back what was claimed: stops the rest of it, waits, starts it in order. */
+  async run(repair: Repair): Promise<void> {
+    const { failed } = repair;
+    if (repair.cancelled) return;
+    const delay = this.#nextDelay(failed);
+    this.#enter(repair, delay > 0 ? 'waiting' : 'restarting');
+    if (delay > 0)
+      this.#core.emit({ type: 'backing_off', path: failed.path, reason: failed.lastError, delay });
+    if (this.grouped) await this.inTurn(null, () => this.#stopMembers(repair));
+    if (repair.cancelled) return;
+    if (delay > 0) await this.#wait(repair, delay);
+    else if (failed.trouble?.startFailed === true) await this.#pause(repair);
+    if (repair.cancelled) return;
+    this.#enter(repair, 'restarting');
+    const back = await this.inTurn(failed, () =>
+      this.grouped ? this.#startMembers(repair) : this.#startMember(repair, failed),
+    );
+    if (back) this.#enter(repair, 'over');
+  }
+
+  /** Takes a child out of the restart that is under way for it; its group goes on without it. */
+  cancel(child: Child): void {
+    const { repair } = child;
+    if (repair === null) return;
+    child.repair = null;
+    if (!this.#hasMembers(repair)) this.#abandon(repair);
+  }
+
+  /** The supervisor ends: nothing is brought back any more. */
+  cancelAll(): void {
+    for (const child of this.#children.all()) {
+      if (child.repair === null) continue;
+      this.#abandon(child.repair);
+      child.repair = null;
+    }
+  }
+
+  #groupOf(failed: Child): readonly Child[] {
+    const ids = groupOf(this.#strategy, this.#children.ids(), failed.spec.id);
+    return ids.flatMap((id) => this.#children.find(id) ?? []);
+  }
+
+  #hasMembers(repair: Repair): boolean {
+    if (!this.grouped) return false;
+    for (const child of this.#children.all()) if (child.repair === repair) return true;
+    return false;
+  }
+
+  /** Makes children members of a restart, which may take them over from an earlier one. */
+  #mark(members: readonly Child[], repair: Repair): void {
+    const earlier = new Set<Repair>();
+    for (const child of members) {
+      if (child.repair !== null && child.repair !== repair) {
+        earlier.add(child.repair);
+        // What is starting is not waited for: it would be stopped at once.
+        if (child.phase === 'starting') void this.#children.stop(child, GROUP);
+      }
+      child.repair = repair;
+      this.#core.registry.vacate(child.path);
+    }
+    for (const one of earlier) if (!this.#hasMembers(one)) this.#abandon(one);
+  }
+
+  #abandon(repair: Repair): void {
+    repair.cancelled = true;
+    repair.hurry();
+    this.#enter(repair, 'over');
+  }
+
+  /** Stops the members that are there, in reverse order. Temporary ones do not come back. */
+  async #stopMembers(repair: Repair): Promise<void> {
+    for (const member of [...this.#children.all()].reverse()) {
       if (member.repair !== repair) continue;
-      if (member !== failed && member.spec.restart === 'temporary') {
-        this.#mechanics.forget(member.spec.id);
+      await this.#children.stop(member, GROUP);
+      if (repair.cancelled) return;
+      if (member.repair !== repair || member === repair.failed || member.spec.restart !== 'temporary')
         continue;
-      }
-      member.restarts += 1;
-      try {
-        await this.#mechanics.start(member);
-      } catch (error) {
-        if (repair.cancelled) return false;
-        this.#mechanics.send({ type: 'RESTARTED', id: failed.spec.id });
-        this.#mechanics.down(member, error);
-        return false;
-      }
+      member.repair = null;
+      this.#children.drop(member);
+    }
+  }
+
+  /** Starts the members in order. False where that failed or was taken over: somebody else goes on then. */
+  async #startMembers(repair: Repair): Promise<boolean> {
+    for (const first of this.#children.all()) {
+      if (first.repair !== repair) continue;
+      // Who was added while the group was down had started without those before it.
+      this.#mark(
+        this.#groupOf(first).filter((member) => member.ready),
+        repair,
+      );
+      break;
+    }
+    await this.#stopMembers(repair);
+    for (const member of [...this.#children.all()]) {
+      if (repair.cancelled) return false;
+      if (member.repair === repair && !(await this.#startMember(repair, member))) return false;
     }
     return !repair.cancelled;
   }
 
-  /** Marks the failed child's group as being restarted, taking over a restart of the group that is under way. */
-  #claim(failed: Child, repair: Repair): readonly Child[] {
-    const strategy = this.#strategy;
-    const ids = groupOf(strategy, [...this.#children.keys()], failed.spec.id);
-    if (strategy === 'rest_for_one' || strategy === 'one_for_all') {
-      const earlier = this.#groupRepair;
-      if (earlier !== null) {
-        earlier.repair.cancelled = true;
-        earlier.repair.hurry();
-        this.#mechanics.send({ type: 'RESTARTED', id: earlier.id });
-      }
-      this.#groupRepair = { id: failed.spec.id, repair };
+  async #startMember(repair: Repair, member: Child): Promise<boolean> {
+    if (repair.cancelled || this.#mechanics.halted()) return false;
+    member.restarts += 1;
+    try {
+      await this.#children.start(member);
+    } catch (error) {
+      if (repair.cancelled) return false;
+      // It was taken out of this restart while it started.
+      if (member.repair !== repair) return true;
+      member.troubled().startFailed = true;
+      this.#enter(repair, 'over');
+      this.#mechanics.down(member, error);
+      return false;
     }
-    const group: Child[] = [];
-    for (const id of ids) {
-      const member = this.#children.get(id);
-      // One that was stopped on request stays so.
-      if (member === undefined || (member !== failed && member.cell === null && member.repair === null))
-        continue;
-      member.repair = repair;
-      member.phase = 'restarting';
-      this.#core.registry.vacate(member.path);
-      group.push(member);
-    }
-    return group;
+    if (member.phase === 'down' && (member.spec.restart === 'temporary' || this.#strategy === 'dynamic'))
+      this.#children.drop(member);
+    return !repair.cancelled;
   }
 
   #nextDelay(child: Child): number {
-    child.delay = restartDelay(child.spec.backoff, child.delay, child.ranFor, this.#core.host.random());
-    return child.delay;
+    const { backoff } = child.spec;
+    if (backoff === undefined) return 0;
+    const trouble = child.troubled();
+    trouble.delay = restartDelay(backoff, trouble.delay, trouble.ranFor, this.#core.host.random());
+    return trouble.delay;
   }
 
   #wait(repair: Repair, delay: number): Promise<void> {
@@ -122,15 +193,28 @@ export class Restarts {
     });
   }
 
-  /** Takes a child out of the restart that is under way for it. */
-  cancel(child: Child): void {
-    const repair = child.repair;
-    child.repair = null;
-    if (repair === null) return;
-    // A group goes on without the child that is stopped on request; a restart of its own ends.
-    if (this.#groupRepair?.repair === repair && !this.#mechanics.halted()) return;
-    repair.cancelled = true;
-    repair.hurry();
-    this.#mechanics.send({ type: 'RESTARTED', id: child.spec.id });
+  /** Without a backoff: but timers, sockets and the supervisor's interface have their turn before the next try. */
+  #pause(repair: Repair): Promise<void> {
+    return new Promise((resolve) => {
+      repair.hurry = resolve;
+      this.#core.host.defer(resolve);
+    });
+  }
+
+  #enter(repair: Repair, stage: Repair['stage']): void {
+    if (repair.stage === stage) return;
+    if (repair.stage === 'waiting') this.#waiting -= 1;
+    if (repair.stage === 'restarting') this.#restarting -= 1;
+    if (stage === 'waiting') this.#waiting += 1;
+    if (stage === 'restarting') this.#restarting += 1;
+    repair.stage = stage;
+    if (stage === 'over') repair.onOver();
+    if (this.#toTell) return;
+    // A thousand at once are one edge to the chart.
+    this.#toTell = true;
+    this.#core.host.soon(() => {
+      this.#toTell = false;
+      this.#mechanics.send({ type: 'REPAIRS', waiting: this.#waiting, restarting: this.#restarting });
+    });
   }
 }

@@ -75,9 +75,9 @@ export const IGNORE: unique symbol = Symbol('magmobo.ignore');
 
 /** A function over state on the kernel, without an XState actor of its own. */
 export interface LightLogic<State, M extends AnyMessage = Message, Input = unknown> {
-  init(input: Input, context: ActorContext<M>): State | typeof IGNORE;
+  init(input: Input, context: StartContext): State | typeof IGNORE;
   /** In place of `init` where a state was carried over; absent: it is taken as it is. */
-  resume?(state: State, context: ActorContext<M>): State;
+  resume?(state: State, context: StartContext): State;
   /** Returns the next state. Throwing crashes the actor. */
   receive(state: State, message: M, context: ActorContext<M>): State;
   stop?(state: State): void;
@@ -87,14 +87,14 @@ export interface LightLogic<State, M extends AnyMessage = Message, Input = unkno
  * What becomes of an actor's state when it is restarted, replaced or moved. `last` carries over the state that the last
  * handled message left; `last_valid` the last one of which `valid` held.
  */
-export interface StateOptions {
+export interface StateOptions<State = unknown> {
   readonly keep: 'last' | 'last_valid';
   /** Of the state's shape; a state of an older one goes through the migrations, one of a newer one is given up. */
   readonly version: number;
-  /** From the version that is the key to the next one. */
-  readonly migrate?: Readonly<Record<number, (state: unknown) => unknown>>;
+  /** From the version that is the key to the next one: each declares the shape that its version had. */
+  readonly migrate?: Readonly<Record<number, (state: never) => unknown>>;
   /** Asked after each message under `last_valid`, and of every state that is carried over. A throw means no. */
-  readonly valid?: (state: unknown) => boolean;
+  valid?(state: State): boolean;
 }
 
 /** What an actor's code is handed. Ends with its incarnation. `M`: the messages that the actor takes. */
@@ -113,20 +113,27 @@ export interface ActorContext<M extends AnyMessage = Message> {
   finish(): void;
 }
 
+/**
+ * The context of a start. The compiler comes to it before it knows the messages that `receive` takes, and would settle
+ * on those named here: so `self` goes for any there.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: see above
+export type StartContext = ActorContext<any>;
+
 export interface ComponentContext extends ActorContext {
   /** Shown in the tree and /readyz; null means healthy again. */
   degraded(detail: string | null): void;
 }
 
-/** A running component. Everything in it is optional. */
-export interface ComponentService {
+/** A running component. Everything in it is optional. `M`: the messages it takes. */
+export interface ComponentService<M extends AnyMessage = Message> {
   /** Offered to the same thread: `system.service(name)` gives it while the component runs. */
   readonly api?: object;
   /** Pid of the child process it owns, null while there is none: the tree then shows it as that process. */
   readonly process?: () => number | null;
   /** Answers messages; the value (or what its promise gives) answers an ask. A throw or rejection answers the ask
    * with that error and does not crash the component; call `context.fail` for that. */
-  handle?(message: Message): unknown;
+  handle?(message: M): unknown;
   /** Called every few seconds; a rejection counts as a crash after it failed twice. */
   health?(): Promise<void>;
   /** Stop taking new work and finish what is in flight. */
@@ -134,6 +141,12 @@ export interface ComponentService {
   /** Free everything. Called once, also after a crash. */
   stop?(): Promise<void>;
 }
+
+/** What a component's start gives, now or later. */
+export type Starting<M extends AnyMessage = Message> =
+  | Promise<ComponentService<M> | typeof IGNORE>
+  | ComponentService<M>
+  | typeof IGNORE;
 
 export type Behaviour =
   | {
@@ -145,9 +158,7 @@ export type Behaviour =
     }
   | {
       readonly kind: 'component';
-      readonly start: (
-        context: ComponentContext,
-      ) => Promise<ComponentService | typeof IGNORE> | ComponentService | typeof IGNORE;
+      readonly start: (context: ComponentContext) => Starting;
     }
   | { readonly kind: 'machine'; readonly logic: AnyActorLogic; readonly input?: unknown }
   | { readonly kind: 'light'; readonly logic: LightLogic<unknown>; readonly input?: unknown }
@@ -165,7 +176,7 @@ export type Behaviour =
     };
 
 /** How a supervisor starts, restarts and stops one child; what every kind of child may set. */
-export interface ChildOptions {
+export interface ChildOptions<State = unknown> {
   /** Default permanent. */
   readonly restart?: RestartType;
   /** Default LIMITS.shutdownMs; infinity for supervisors. */
@@ -173,7 +184,7 @@ export interface ChildOptions {
   /** Its clean end counts for its supervisor's auto shutdown. */
   readonly significant?: boolean;
   /** Default: fresh. */
-  readonly state?: 'fresh' | StateOptions;
+  readonly state?: 'fresh' | StateOptions<State>;
   /** A unique name, held by each incarnation in turn. */
   readonly name?: string;
   /** Groups that each incarnation joins. */

@@ -6,12 +6,11 @@ import type {
   ChildOptions,
   ChildSpec,
   ComponentContext,
-  ComponentService,
-  IGNORE,
   Intensity,
   LightLogic,
   Message,
   Settled,
+  Starting,
   Strategy,
   WithInput,
 } from './spec.ts';
@@ -39,15 +38,18 @@ export function supervisor(id: string, options: SupervisorOptions): ChildSpec {
   return { id, behaviour, ...rest };
 }
 
-/** A service with a life: started, health-checked, drained, freed. Its `api` is what `system.service(id)` gives. */
-export function component(
+/**
+ * A service with a life: started, health-checked, drained, freed. Its `api` is what `system.service(id)` gives. Its
+ * messages are those that `handle` is declared to take.
+ */
+export function component<M extends AnyMessage = Message>(
   id: string,
-  start: (
-    context: ComponentContext,
-  ) => Promise<ComponentService | typeof IGNORE> | ComponentService | typeof IGNORE,
+  start: (context: ComponentContext) => Starting<M>,
   options: ChildOptions = {},
-): ChildSpec {
-  return { id, behaviour: { kind: 'component', start }, ...options };
+): ChildSpec<Settled<M>> {
+  // The runtime hands `handle` only messages of its protocol.
+  const begin = start as unknown as (context: ComponentContext) => Starting;
+  return { id, behaviour: { kind: 'component', start: begin }, ...options };
 }
 
 /**
@@ -67,7 +69,7 @@ export function machine<Logic extends AnyActorLogic>(
 export function light<State, M extends AnyMessage = Message, Input = undefined>(
   id: string,
   logic: LightLogic<State, M, Input>,
-  ...[options]: WithInput<ChildOptions, Input>
+  ...[options]: WithInput<ChildOptions<NoInfer<State>>, Input>
 ): ChildSpec<Settled<M>> {
   const { input, ...rest } = options ?? {};
   // The runtime hands `logic` only the state it made itself, the input given here and messages of its protocol.

@@ -2,11 +2,13 @@ import { describeError, MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { ActorCommand, ActorNode, LifecycleEvent } from '../protocol/actor-node.ts';
 import type { Ambient } from './ambient.ts';
-import type { Cell, CellOwner } from './cell.ts';
+import type { Cell } from './cell.ts';
+import { type CellOwner, limitLeaving } from './cell-owner.ts';
 import { ChildManagement } from './child-management.ts';
 import type { Runtime, SystemOptions } from './create-system.ts';
 import type { DeadLetter } from './dead-letters.ts';
 import { describeCell } from './describe.ts';
+import type { Exit } from './exit.ts';
 import { CellGroup } from './group.ts';
 import type { Host } from './host.ts';
 import type { Log } from './log.ts';
@@ -47,24 +49,19 @@ export class System implements ActorSystem, CellOwner {
   }
 
   async startChild<M extends AnyMessage>(path: string, spec: ChildSpec<M>): Promise<Ref<ProtocolOf<M>>> {
-    return speaking(new LocalRef(await this.#supervisor(path).addChild(spec)));
+    return speaking(new LocalRef(await this.#supervisor(path).manage.add(spec)));
   }
 
-  stopChild(path: string, id: string): Promise<void> {
-    return this.#supervisor(path).removeChild(id);
+  async stopChild(path: string, id: string): Promise<void> {
+    await this.#supervisor(path).manage.remove(id);
   }
 
   lookup<M extends AnyMessage = Message>(path: string): Ref<M> | undefined {
     const { registry, remotes } = this.#runtime;
     const cell = registry.find(path);
     if (cell !== undefined) return cell.live ? speaking(new LocalRef(cell)) : undefined;
-    const mount = registry.mountAbove(path);
-    if (mount !== undefined)
-      return mount.live
-        ? speaking(new RemoteRef(this.#runtime, path, String(mount.incarnation), () => mount.live))
-        : undefined;
-    const way = remotes.route(path);
-    return way === null ? undefined : speaking(new RemoteRef(this.#runtime, path, 'remote', () => way.open));
+    const outlet = remotes.bind(path);
+    return outlet === null ? undefined : speaking(new RemoteRef(this.#runtime, outlet));
   }
 
   slot<M extends AnyMessage = Message>(path: string): Slot<M> {
@@ -185,7 +182,7 @@ export class System implements ActorSystem, CellOwner {
     const parent = cut === -1 ? undefined : this.#runtime.registry.find(path.slice(0, cut))?.actor;
     const id = path.slice(cut + 1);
     if (parent instanceof SupervisorActor) {
-      await (command === 'restart' ? parent.restartChild(id) : parent.holdChild(id));
+      await (command === 'restart' ? parent.manage.renew(id) : parent.manage.hold(id));
       return;
     }
     if (this.#runtime.registry.find(path) === undefined) throw new MagError('MAG_ACTOR_NOT_FOUND', { path });
@@ -195,7 +192,8 @@ export class System implements ActorSystem, CellOwner {
   }
 
   supervisor(path: string): SupervisorHandle {
-    return new ChildManagement(this.#supervisor(path));
+    this.#supervisor(path);
+    return new ChildManagement(() => this.#supervisor(path));
   }
 
   #supervisor(path: string): SupervisorActor {
@@ -211,6 +209,11 @@ export class System implements ActorSystem, CellOwner {
       const exit = await cell.ended;
       throw exit.kind === 'error' ? exit.error : error;
     }
+  }
+
+  cellLeaving(cell: Cell, exit: Exit): void {
+    // Where the whole system stops, that holds it to its limit.
+    if (!this.#stopping) limitLeaving(cell, exit);
   }
 
   cellEnded(cell: Cell): void {

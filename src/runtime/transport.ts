@@ -1,148 +1,129 @@
-import type { LifecycleEvent } from '../protocol/actor-node.ts';
+import type { Ambient } from './ambient.ts';
+import type { Frame } from './frame.ts';
 import type { Host, HostProcess, MessagePort, Transferable } from './host.ts';
+import { type Chunk, type Item, Outbox, type Post, type Refused } from './outbox.ts';
+import { readRecords } from './records.ts';
 import type { Message } from './spec.ts';
-import type { ExitReason } from './system.ts';
-import type { LastWords } from './vessel.ts';
-import type { WireError } from './wire-error.ts';
 
-/** What the two ends of a mount tell each other beside the actors' messages. */
-export type Control =
-  // to the mount
-  | { readonly type: 'START'; readonly mount: string; readonly name: string; readonly input: unknown }
-  | { readonly type: 'STOP'; readonly reason: string }
-  | { readonly type: 'PAUSE'; readonly paused: boolean }
-  /** A direct way to another mount. */
-  | { readonly type: 'PEER'; readonly mount: string; readonly port: MessagePort }
-  | { readonly type: 'PEER_GONE'; readonly mount: string }
-  | { readonly type: 'MOUNTS'; readonly mounts: readonly string[] }
-  // from the mount
-  | { readonly type: 'READY' }
-  | { readonly type: 'FAILED'; readonly error: WireError }
-  | { readonly type: 'ENDED' }
-  /** The thread is about to end by itself. */
-  | { readonly type: 'DYING'; readonly words: LastWords }
-  | { readonly type: 'LIFECYCLE'; readonly event: LifecycleEvent }
-  | {
-      readonly type: 'LOG';
-      readonly level: 'debug' | 'info' | 'warn' | 'error';
-      readonly fields: object;
-      readonly message: string;
-    };
-
-/** Why an incarnation ended, as it crosses. */
-export type WireReason =
-  | Exclude<ExitReason, { kind: 'error' }>
-  | { readonly kind: 'error'; readonly error: WireError };
-
-/** What crosses between threads and processes. Times are durations: clocks differ between them. */
-export type Frame =
-  | { readonly kind: 'message'; readonly to: string; readonly message: Message }
-  | {
-      readonly kind: 'ask';
-      readonly id: number;
-      readonly to: string;
-      readonly message: Message;
-      readonly timeout: number;
-    }
-  | { readonly kind: 'call'; readonly id: number; readonly operation: string; readonly args: unknown }
-  | { readonly kind: 'reply'; readonly id: number; readonly value: unknown }
-  | { readonly kind: 'error'; readonly id: number; readonly error: WireError }
-  /** So many messages and asks were taken since the last credit. */
-  | { readonly kind: 'credit'; readonly count: number }
-  | { readonly kind: 'watch'; readonly id: number; readonly to: string }
-  | { readonly kind: 'down'; readonly id: number; readonly address: string; readonly reason: WireReason }
-  | { readonly kind: 'control'; readonly control: Control };
-
-/** An ordered way to another thread or process. */
+/**
+ * An ordered way to another thread or process, for messages and for what governs them alike.
+ *
+ * There is one port for both. A second one for control would let a STOP overtake the messages it has to drain, a DOWN
+ * those that its actor had sent before, and a barrier everything it stands for; each would need to carry how far the
+ * other port had come, and wait for it, which is the same order again. What a second port is for holds without one:
+ * receiving never waits for an actor (a message finds its mailbox, or its place in a bounded queue), so that a control
+ * frame waits for no more than the reading of LIMITS.linkWindow messages, which takes milliseconds; frames need no
+ * credit; and a heartbeat goes through shared memory, past any port.
+ */
 export interface Transport {
-  /** Frames of one turn leave together. A frame with transferables takes what waits with it. */
-  send(frame: Frame, transfer?: readonly Transferable[]): void;
+  message(
+    target: number,
+    message: Message,
+    flat: boolean,
+    ask: number,
+    timeLeft: number,
+    ambient: Ambient | null,
+  ): void;
+  frame(frame: Frame, transfer?: readonly Transferable[]): void;
   /** Sends what waits for the end of the turn: there may be none. */
   flush(): void;
+  /** Whoever listened before hears nothing more. */
   listen(listener: TransportListener): void;
   close(): void;
 }
 
 export interface TransportListener {
+  message(target: number, message: Message, item: Item | null): void;
+  record(target: number, data: Uint8Array, start: number, end: number): void;
   frame(frame: Frame): void;
   closed(): void;
-  /** A frame could not be serialised after all; nothing of it was sent. */
-  refused(frame: Frame, error: unknown): void;
+  /** Something could not be serialised after all; nothing of it was sent. */
+  readonly refused: Refused;
 }
 
-type Post = (frames: readonly Frame[], transfer: readonly Transferable[]) => void;
-
-/** Collects the frames of one turn: posting them one by one costs three times as much (facts: 0.9M against 2.8M/s). */
-class Batch {
-  readonly #host: Host;
-  readonly #post: Post;
-  #frames: Frame[] = [];
-  /** Set by the transport's listener. */
-  refused: (frame: Frame, error: unknown) => void = () => {};
+/** What all transports share: packing, and unpacking in the same order. */
+abstract class PackedTransport implements Transport {
+  readonly #outbox: Outbox;
+  #listener: TransportListener | null = null;
 
   constructor(host: Host, post: Post) {
-    this.#host = host;
-    this.#post = post;
+    this.#outbox = new Outbox(host, post);
   }
 
-  add(frame: Frame, transfer: readonly Transferable[]): void {
-    if (this.#frames.push(frame) === 1) this.#host.soon(() => this.flush([]));
-    if (transfer.length > 0) this.flush(transfer);
+  message(
+    target: number,
+    message: Message,
+    flat: boolean,
+    ask: number,
+    timeLeft: number,
+    ambient: Ambient | null,
+  ): void {
+    this.#outbox.message(target, message, flat, ask, timeLeft, ambient);
   }
 
-  flush(transfer: readonly Transferable[]): void {
-    if (this.#frames.length === 0) return;
-    const frames = this.#frames;
-    this.#frames = [];
-    try {
-      this.#post(frames, transfer);
-    } catch (error) {
-      this.#sort(frames, transfer, error);
+  frame(frame: Frame, transfer?: readonly Transferable[]): void {
+    this.#outbox.frame(frame, transfer);
+  }
+
+  flush(): void {
+    this.#outbox.flush();
+  }
+
+  listen(listener: TransportListener): void {
+    const first = this.#listener === null;
+    this.#listener = listener;
+    this.#outbox.refused = listener.refused;
+    if (first) this.attach();
+  }
+
+  abstract close(): void;
+  /** Called once: what comes from the other end goes to `received` and `ended`. */
+  protected abstract attach(): void;
+
+  protected received(parcel: readonly Chunk[]): void {
+    for (const chunk of parcel) {
+      // A frame may have changed who listens.
+      const listener = this.#listener as TransportListener; // nothing comes before `listen`
+      if (typeof chunk === 'string') readList(JSON.parse(chunk) as unknown[], listener);
+      else if (Array.isArray(chunk)) readList(chunk, listener);
+      else if (chunk instanceof ArrayBuffer || chunk instanceof Uint8Array)
+        readRecords(chunk, (target, data, start, end) => listener.record(target, data, start, end));
+      else listener.frame(chunk as Frame); // only our own other end writes here
     }
   }
 
-  /** One bad frame must not take those down that wait with it. */
-  #sort(frames: readonly Frame[], transfer: readonly Transferable[], cause: unknown): void {
-    for (const frame of frames) {
-      try {
-        if (transfer.length > 0) throw cause;
-        this.#post([frame], []);
-      } catch (error) {
-        this.refused(frame, error);
-      }
-    }
+  protected ended(): void {
+    this.#listener?.closed();
+  }
+}
+
+function readList(list: readonly unknown[], listener: TransportListener): void {
+  let target = -1;
+  for (let index = 0; index < list.length; index += 1) {
+    const item = list[index];
+    if (typeof item === 'number') target = item;
+    else if (Array.isArray(item)) listener.message(target, item[2] as Message, item as unknown as Item);
+    else listener.message(target, item as Message, null); // as above
   }
 }
 
 /** Between threads. */
-export class PortTransport implements Transport {
+export class PortTransport extends PackedTransport {
   readonly #port: MessagePort;
-  readonly #batch: Batch;
 
   constructor(host: Host, port: MessagePort) {
+    super(host, (parcel, transfer) => port.postMessage(parcel, transfer.slice()));
     this.#port = port;
-    this.#batch = new Batch(host, (frames, transfer) => port.postMessage(frames, transfer.slice()));
-  }
-
-  send(frame: Frame, transfer: readonly Transferable[] = []): void {
-    this.#batch.add(frame, transfer);
-  }
-
-  flush(): void {
-    this.#batch.flush([]);
-  }
-
-  listen(listener: TransportListener): void {
-    this.#batch.refused = (frame, error) => listener.refused(frame, error);
-    this.#port.on('message', (frames: readonly Frame[]) => {
-      for (const frame of frames) listener.frame(frame);
-    });
-    this.#port.on('close', () => listener.closed());
   }
 
   close(): void {
-    this.#batch.flush([]);
+    this.flush();
     this.#port.close();
+  }
+
+  protected attach(): void {
+    this.#port.on('message', (parcel: readonly Chunk[]) => this.received(parcel));
+    this.#port.on('close', () => this.ended());
   }
 }
 
@@ -155,34 +136,22 @@ export interface IpcEnd {
 }
 
 /** Between a process and its Node child, over IPC with structured clone. Carries no ports. */
-export class IpcTransport implements Transport {
+export class IpcTransport extends PackedTransport {
   readonly #ipc: IpcEnd;
-  readonly #batch: Batch;
 
   constructor(host: Host, ipc: IpcEnd) {
+    super(host, (parcel) => ipc.send(parcel));
     this.#ipc = ipc;
-    this.#batch = new Batch(host, (frames) => ipc.send(frames));
-  }
-
-  send(frame: Frame): void {
-    this.#batch.add(frame, []);
-  }
-
-  flush(): void {
-    this.#batch.flush([]);
-  }
-
-  listen(listener: TransportListener): void {
-    this.#batch.refused = (frame, error) => listener.refused(frame, error);
-    this.#ipc.onMessage((frames) => {
-      for (const frame of frames as readonly Frame[]) listener.frame(frame); // only our own other end writes here
-    });
-    this.#ipc.onClose(() => listener.closed());
   }
 
   close(): void {
-    this.#batch.flush([]);
+    this.flush();
     this.#ipc.close();
+  }
+
+  protected attach(): void {
+    this.#ipc.onMessage((parcel) => this.received(parcel as readonly Chunk[])); // only our own other end writes here
+    this.#ipc.onClose(() => this.ended());
   }
 }
 

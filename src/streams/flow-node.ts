@@ -9,7 +9,12 @@ import { NO_SUBSCRIPTION } from './flow-stage.ts';
  * before its end is MAG_LINK_CLOSED.
  */
 export function fromReadable<T = Buffer>(readable: Readable): Flow<T> {
-  return createFlow<T>((emitter) => new Reading(readable, emitter));
+  let subscribed = false;
+  return createFlow<T>((emitter) => {
+    if (subscribed) throw new MagError('MAG_FLOW_SUBSCRIBED');
+    subscribed = true;
+    return new Reading(readable, emitter);
+  });
 }
 
 class Reading<T> implements FlowProducer {

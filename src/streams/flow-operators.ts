@@ -113,7 +113,7 @@ class Taking<T> extends Stage<T, T> {
 
   override cancel(): void {
     this.#over = true;
-    this.up.cancel();
+    super.cancel();
   }
 
   next(value: T): void {
@@ -186,7 +186,7 @@ class Until<T> extends Stage<T, T> {
 
   override cancel(): void {
     this.#leave();
-    this.up.cancel();
+    super.cancel();
   }
 
   /** A notifier that fires while an item is being taken waits until it was. */

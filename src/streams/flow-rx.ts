@@ -65,29 +65,34 @@ function paced<T>(
         isAsked = false;
         isDue = delivery === undefined;
         emitter.next(value);
+        // Not left to `pull`: a source that emits all it has at once is still inside of it.
+        ask();
       },
       error: (error) => emitter.error(error),
       complete: () => emitter.complete(),
     });
+    const ask = (): void => {
+      if (emitter.demand === 0 || isAsked) return;
+      if (isDue) {
+        isAsked = true;
+        inner.request(1);
+      } else if (!isScheduled) {
+        isScheduled = true;
+        delivery?.deliver(() => {
+          isScheduled = false;
+          isDue = true;
+          emitter.wake();
+        });
+      }
+    };
     let isStarted = false;
     return {
       pull: () => {
-        if (!isStarted) {
-          isStarted = true;
-          upstream.request(Number.POSITIVE_INFINITY);
-        }
-        if (emitter.demand === 0 || isAsked) return;
-        if (isDue) {
-          isAsked = true;
-          inner.request(1);
-        } else if (!isScheduled) {
-          isScheduled = true;
-          delivery?.deliver(() => {
-            isScheduled = false;
-            isDue = true;
-            emitter.wake();
-          });
-        }
+        const isFirst = !isStarted && emitter.demand > 0;
+        ask();
+        if (!isFirst) return;
+        isStarted = true;
+        upstream.request(Number.POSITIVE_INFINITY);
       },
       cancel: () => {
         upstream.cancel();

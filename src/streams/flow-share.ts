@@ -74,18 +74,18 @@ class Hub<T> implements FlowObserver<T> {
   }
 
   /**
-   * Never more at once than a buffer holds, so that one who joins, or stops asking, has room for what is under way.
-   * Where nobody may lose an item, the slowest decides; else the fastest.
+   * As many as the one who wants most, and never more at once than its buffer has room for, so that what comes while
+   * it is inside another item's `next` is not lost. Where nobody may lose an item, the fullest buffer decides.
    */
   ask(): void {
-    if (this.#isTelling || !this.#members.some((member) => member.demand > 0)) return;
-    const { capacity, slow } = this.options;
-    let wanted = slow === 'wait' ? capacity : 0;
+    if (this.#isTelling) return;
+    let wanted = 0;
+    let room = this.options.capacity;
     for (const member of this.#members) {
-      wanted =
-        slow === 'wait' ? Math.min(wanted, member.room) : Math.min(capacity, Math.max(wanted, member.demand));
+      wanted = Math.max(wanted, Math.min(member.lacks, member.room));
+      room = Math.min(room, member.room);
     }
-    const more = lacking(wanted, this.#asked);
+    const more = lacking(this.options.slow === 'wait' ? Math.min(wanted, room) : wanted, this.#asked);
     this.#asked += more;
     if (more > 0) this.#upstream.request(more);
   }
@@ -135,13 +135,13 @@ class Member<T> implements FlowProducer {
     this.emitter = emitter;
   }
 
-  get demand(): number {
-    return this.emitter.demand;
+  /** Asked for beyond what is here already; what it holds while it asks goes out when its `next` returns. */
+  get lacks(): number {
+    return this.emitter.demand - this.#held.length;
   }
 
-  /** Items that may come before one would have nowhere to go. */
   get room(): number {
-    return this.#hub.options.capacity - this.#held.length + this.emitter.demand;
+    return this.#hub.options.capacity - this.#held.length;
   }
 
   take(value: T): void {

@@ -1,4 +1,11 @@
-import { type Flow, type FlowObserver, type FlowOperator, type FlowSubscription, relayFlow } from './flow.ts';
+import {
+  type Flow,
+  type FlowObserver,
+  type FlowOperator,
+  type FlowSubscription,
+  NOBODY,
+  relayFlow,
+} from './flow.ts';
 
 /** What stands for a subscription until there is one. */
 export const NO_SUBSCRIPTION: FlowSubscription = { request: () => {}, cancel: () => {} };
@@ -8,7 +15,7 @@ export const NO_SUBSCRIPTION: FlowSubscription = { request: () => {}, cancel: ()
  * straight through to the source, which keeps the book.
  */
 export abstract class Stage<In, Out> implements FlowObserver<In>, FlowSubscription {
-  protected readonly down: FlowObserver<Out>;
+  protected down: FlowObserver<Out>;
   protected up: FlowSubscription = NO_SUBSCRIPTION;
 
   constructor(down: FlowObserver<Out>) {
@@ -35,6 +42,7 @@ export abstract class Stage<In, Out> implements FlowObserver<In>, FlowSubscripti
   }
 
   cancel(): void {
+    this.down = NOBODY;
     this.up.cancel();
   }
 

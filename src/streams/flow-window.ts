@@ -58,7 +58,12 @@ class Windower<T> implements FlowProducer, FlowObserver<T> {
       this.#emitter.next(first.flow);
     }
     if (this.#ending !== null) {
-      if (this.#early.length === 0) this.#ending(this.#emitter);
+      if (this.#early.length > 0) return;
+      // Opened after the end, by what had come before it.
+      this.#open?.end(this.#ending);
+      this.#open = null;
+      this.#stopTimer();
+      this.#ending(this.#emitter);
     } else if (this.#emitter.demand > 0) {
       if (this.#open === null) this.#ask(1);
       else if (this.#open.isCancelled) this.#ask(this.#options.size - this.#open.count);

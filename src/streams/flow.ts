@@ -175,7 +175,7 @@ for (const key of new Set(INTEROP)) {
 }
 
 /** Takes the place of a subscriber that is gone, so that nothing holds on to it (rule 3.13). */
-const NOBODY: FlowObserver<unknown> = { next: () => {}, error: () => {}, complete: () => {} };
+export const NOBODY: FlowObserver<unknown> = { next: () => {}, error: () => {}, complete: () => {} };
 
 class Subscription<T> implements FlowSubscription, FlowEmitter<T> {
   demand = 0;

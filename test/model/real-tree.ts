@@ -1,5 +1,5 @@
 import { fromCallback, setup } from 'xstate';
-import { type ChildSpec, component, light, MagError, machine, supervisor } from '../../src/index.ts';
+import { type ChildSpec, component, light, MagError, machine, sleep, supervisor } from '../../src/index.ts';
 import { type Bench, bench } from '../support/runtime/probe.ts';
 import type { Step } from './steps.ts';
 import type { Life, Outcome, Plan } from './supervision.ts';
@@ -12,6 +12,9 @@ const CODES: Readonly<Record<string, Outcome>> = {
   MAG_CHILD_RESTARTING: 'restarting',
 };
 
+/** Thirty actors that dawdle, and whose stop hangs, one after the other. */
+const PATIENCE_MS = 10_000;
+
 /** The same tree on the runtime, on virtual time. What an actor is made of is told by the first letter of its id. */
 export class RealTree {
   readonly log: string[] = [];
@@ -19,21 +22,28 @@ export class RealTree {
   readonly #bench: Bench;
   readonly #failing = new Map<string, number>();
   readonly #plan: Plan;
+  readonly #dawdling: boolean;
 
-  constructor(plan: Plan, seed: number) {
+  /** @param dawdling its components take their time to start and to stop, or never end their stop */
+  constructor(plan: Plan, seed: number, dawdling = false) {
     this.#plan = plan;
+    this.#dawdling = dawdling;
     this.#bench = bench(seed);
     this.#bench.system.onLifecycle((event) => {
       if (event.type === 'escalated') this.escalated.push(event.path);
     });
   }
 
-  start(): Promise<Outcome> {
-    return this.#outcome(this.#bench.start(this.#spec(this.#plan, '')));
+  async start(): Promise<Outcome> {
+    const started = this.#outcome(this.#bench.system.start(this.#spec(this.#plan, '')));
+    if (this.#dawdling) await this.wait(PATIENCE_MS);
+    return started;
   }
 
   async stop(): Promise<void> {
-    await this.#bench.settle(this.#bench.system.stop('test'));
+    const stopped = this.#bench.settle(this.#bench.system.stop('test'));
+    if (this.#dawdling) await this.wait(PATIENCE_MS);
+    await stopped;
   }
 
   /** Lets it happen, and all that follows from it at this moment. */
@@ -131,6 +141,7 @@ export class RealTree {
         autoShutdown: inner.autoShutdown,
         children: inner.children.map((child) => this.#spec(child, path)),
       });
+    if (this.#dawdling && kindOf(plan.id) === 'c') return dawdler(plan.id, this.#life(path), options);
     return WORKERS[kindOf(plan.id)](plan.id, this.#life(path), options);
   }
 
@@ -194,6 +205,26 @@ const WORKERS: Readonly<Record<Kind, (id: string, life: Living, options: object)
     throw new Error(`${id} is a supervisor`);
   },
 };
+
+/** Starts (unless it is called off) and stops within milliseconds; every third one is stopped only by its limit. */
+const dawdler = (id: string, life: Living, options: object): ChildSpec =>
+  component(
+    id,
+    async (context) => {
+      await sleep(context.host, 7, context.signal);
+      life.begin();
+      return {
+        handle: (message) => (message.type === 'BOOM' ? context.fail(broke(id)) : context.finish()),
+        stop: async () => {
+          const hangs = Number(/\d+$/.exec(id)?.[0]) % 3 === 0;
+          if (!hangs) await sleep(context.host, 3);
+          life.end();
+          if (hangs) await new Promise(() => {});
+        },
+      };
+    },
+    { shutdown: 20, ...options },
+  );
 
 /** It tells of its end from the cleanup of what it invokes, which is the one thing XState runs on every way out. */
 const mortalMachine = (id: string, life: Living) =>

@@ -20,15 +20,15 @@ export async function weather(scenario: Scenario, seed: number): Promise<void> {
 
 /** What is broken after the storm, or null. */
 async function damage({ plan, steps }: Scenario, seed: number): Promise<string | null> {
-  const real = new RealTree(plan, seed);
+  const real = new RealTree(plan, seed, true);
   if ((await real.start()) !== 'ok') return null;
   const pending = new Set<Step>();
-  for (const [index, step] of steps.entries()) {
+  for (const step of steps) {
     pending.add(step);
     const done = real.apply(step).then(() => pending.delete(step));
     // Time moves for all at once; anything else is left under way.
     if (step.do === 'wait') await done;
-    else for (let turns = (seed + index * 7) % 40; turns > 0; turns -= 1) await null;
+    else for (let turns = pause(step, seed); turns > 0; turns -= 1) await null;
   }
   await real.wait(CALM_MS);
   // Each step waits for the host by itself: it notices the calm a little later than the host does.
@@ -39,6 +39,13 @@ async function damage({ plan, steps }: Scenario, seed: number): Promise<string |
   if (broken !== null) return broken;
   await real.stop();
   return doubled(real.log, steps, plan) ?? leftover(real.log, steps, plan);
+}
+
+/** How long the next step waits, in turns of promises: drawn from the step itself, so that it stays when others are left out. */
+function pause(step: Step, seed: number): number {
+  let hash = seed;
+  for (const letter of JSON.stringify(step)) hash = (Math.imul(hash, 31) + letter.charCodeAt(0)) | 0;
+  return Math.abs(hash) % 40;
 }
 
 /** Whoever is below a supervisor that runs is up, or was to stay away. */

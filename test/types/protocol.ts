@@ -28,7 +28,12 @@ interface Read {
 }
 
 const counter = light('counter', {
-  init: () => 0,
+  init: (_, context) => {
+    // What it hands out of itself at its start is of whatever protocol is wanted.
+    const self: Ref<Counter> = context.self;
+    self.send({ type: 'ADD', by: 0 });
+    return 0;
+  },
   receive: (count, message: Counter, context) => {
     context.self.send({ type: 'ADD', by: 1 });
     // @ts-expect-error: an actor knows its own protocol too
@@ -40,6 +45,8 @@ const counter = light('counter', {
     return count;
   },
 });
+
+const counting = { init: () => 0, receive: (count: number, _message: Counter) => count };
 
 export function specifications(): readonly unknown[] {
   type _Protocol = Expect<Equal<typeof counter, ChildSpec<Counter>>>;
@@ -62,6 +69,14 @@ export function specifications(): readonly unknown[] {
     }),
     // @ts-expect-error: a state that is not what `init` gives
     light('state', { init: () => 0, receive: (count: string, _message: Counter) => count }),
+    light('kept', counting, { state: { keep: 'last_valid', version: 1, valid: (count) => count >= 0 } }),
+    light('kept', counting, {
+      // @ts-expect-error: its state is a number
+      state: { keep: 'last_valid', version: 1, valid: (count) => count.length > 0 },
+    }),
+    light('kept', counting, {
+      state: { keep: 'last', version: 2, migrate: { 1: (old: readonly string[]) => old.length } },
+    }),
     // @ts-expect-error: the next state is not what `init` gives
     light('next', { init: () => 0, receive: (_count, _message: Counter) => 'zero' }),
   ];
@@ -165,6 +180,24 @@ export function anyActor(one: Ref<Counter>, other: Ref<Add | Read>): readonly An
   // @ts-expect-error: who takes ADD and READ does not take everything
   const _everything: Ref = one;
   return [one, other];
+}
+
+export async function components(system: ActorSystem): Promise<void> {
+  const spec = component('counter', async () => {
+    let count = 0;
+    return {
+      handle: (message: Counter) => {
+        if (message.type === 'ADD') count += message.by;
+        return count;
+      },
+    };
+  });
+  type _Spec = Expect<Equal<typeof spec, ChildSpec<Counter>>>;
+  const ref = await system.start(spec);
+  const answer = await ref.ask({ type: 'READ', scale: 1 });
+  type _Answer = Expect<Equal<typeof answer, number>>;
+  const untyped = component('untyped', () => ({ handle: (message) => message.type }));
+  type _Untyped = Expect<Equal<typeof untyped, ChildSpec<Message>>>;
 }
 
 export function services(system: ActorSystem): void {

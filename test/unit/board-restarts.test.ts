@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { BACKOFF, INTENSITY } from '../../src/board/restarts.ts';
 import { restartDelay } from '../../src/machines/backoff.ts';
-import { decide, emptyWindow } from '../../src/machines/restart.ts';
+import { decide, RestartWindow } from '../../src/machines/restart.ts';
 import { virtualHost } from '../../src/testing/virtual-host.ts';
 
 const SEEDS = Array.from({ length: 200 }, (_, seed) => seed);
@@ -9,11 +9,9 @@ const MINUTE = 60_000;
 
 /** When the board gives up on crashes at these times, milliseconds; null where it does not. */
 function givesUpAt(crashes: Iterable<number>): number | null {
-  let window = emptyWindow(INTENSITY);
+  const window = new RestartWindow(INTENSITY);
   for (const at of crashes) {
-    const decision = decide('permanent', window, 'error', at);
-    if (decision.action === 'give_up') return at;
-    window = decision.window;
+    if (decide('permanent', window, 'error', at) === 'give_up') return at;
   }
   return null;
 }

@@ -5,18 +5,8 @@
  */
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { expectEqual, measure, rate } from '../../program.ts';
-import {
-  BURST,
-  checksum,
-  keepInFlight,
-  Pace,
-  RING,
-  record,
-  recordId,
-  type Tick,
-  tick,
-} from '../../traffic.ts';
+import { expectEqual, measure, rate, turn } from '../../program.ts';
+import { BURST, checksum, keepInFlight, record, recordId, type Tick, tick, WINDOW } from '../../traffic.ts';
 
 type Kind = 'objects' | 'binary';
 type How = 'single' | 'batch' | 'free';
@@ -48,13 +38,13 @@ class Slice {
 
 /** Bounded: what finds it full is refused. */
 class Ring<T> {
-  readonly #slots: (T | undefined)[] = new Array(RING);
+  readonly #slots: (T | undefined)[] = new Array(WINDOW);
   #head = 0;
   #size = 0;
 
   put(item: T): boolean {
-    if (this.#size === RING) return false;
-    this.#slots[(this.#head + this.#size) & (RING - 1)] = item;
+    if (this.#size === WINDOW) return false;
+    this.#slots[(this.#head + this.#size) & (WINDOW - 1)] = item;
     this.#size += 1;
     return true;
   }
@@ -63,7 +53,7 @@ class Ring<T> {
     if (this.#size === 0) return undefined;
     const item = this.#slots[this.#head];
     this.#slots[this.#head] = undefined;
-    this.#head = (this.#head + 1) & (RING - 1);
+    this.#head = (this.#head + 1) & (WINDOW - 1);
     this.#size -= 1;
     return item;
   }
@@ -133,6 +123,34 @@ function unpack(data: Uint8Array, take: (data: Uint8Array, start: number, end: n
 
 // ── the sender
 
+/** Sends bursts, a turn each, and waits where the window is full; the worker acknowledges each burst. */
+class Pace {
+  #due = 0;
+  #wake: () => void = () => {};
+
+  acknowledged(): void {
+    this.#due -= BURST;
+    this.#wake();
+  }
+
+  /** Resolves when all of `count` (a multiple of BURST) are acknowledged. */
+  async send(from: number, count: number, burst: (from: number) => void): Promise<void> {
+    for (let at = from; at < from + count; at += BURST) {
+      while (this.#due + BURST > WINDOW) await this.#acknowledgement();
+      this.#due += BURST;
+      burst(at);
+      await turn();
+    }
+    while (this.#due > 0) await this.#acknowledgement();
+  }
+
+  #acknowledgement(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+}
+
 class Sender {
   readonly #plan: Plan;
   readonly #worker: Worker;
@@ -158,7 +176,7 @@ class Sender {
     const from = this.#sent;
     this.#sent += count;
     if (this.#plan.how === 'free') await this.#sendFreely(from, count);
-    else await this.#pace.send(count, (at) => this.#burst(at), from);
+    else await this.#pace.send(from, count, (at) => this.#burst(at));
     const sum = await new Promise<number>((resolve) => {
       this.#onSum = resolve;
       this.#worker.postMessage({ read: true });
@@ -181,7 +199,7 @@ class Sender {
   async #sendFreely(from: number, count: number): Promise<void> {
     for (let at = from; at < from + count; at += BURST) {
       this.#burst(at);
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
     }
   }
 

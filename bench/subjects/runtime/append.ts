@@ -1,19 +1,23 @@
-/** 64 writers, each of which appends again as soon as its last append is durable: appends per second. */
-import { nodeHost } from '../../../src/index.ts';
-import { openFileLog } from '../../../src/streams/log/log-file.ts';
+/** 64 publishers to a durable topic, each of which goes on as soon as its last event is on disk: events per second. */
+
+import { bus } from '../../../src/runtime/bus.ts';
+import type { Bus } from '../../../src/streams/bus/bus.ts';
 import { event, MS, WARM_UP_MS, WRITERS } from '../../events.ts';
 import { expectEqual, measure } from '../../program.ts';
+import { plant } from './tree.ts';
+
+const TOPICS = { readings: { store: 'file' } } as const;
 
 async function append(): Promise<number> {
-  const log = await openFileLog({ host: nodeHost(), folder: 'log' });
-  const encoder = new TextEncoder();
+  const system = await plant([bus('bus', { topics: TOPICS, folder: 'bus' })]);
+  const api = system.service<Bus<typeof TOPICS>>('bus');
   let next = 0;
   const run = async (ms: number): Promise<number> => {
     const from = next;
     const started = performance.now();
     const writer = async (): Promise<void> => {
       while (performance.now() - started < ms) {
-        await log.append([encoder.encode(JSON.stringify(event(next++)))]);
+        await api.publish('readings', event(next++));
       }
     };
     await Promise.all(Array.from({ length: WRITERS }, writer));
@@ -21,8 +25,8 @@ async function append(): Promise<number> {
   };
   await run(WARM_UP_MS);
   const perSecond = await run(MS);
-  expectEqual('records', log.next, next);
-  await log.close();
+  expectEqual('events', api.counters()['readings']?.next, next);
+  await system.stop('measured');
   return perSecond;
 }
 

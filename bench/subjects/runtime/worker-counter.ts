@@ -1,6 +1,6 @@
 /** The actor that runs in the worker: counts what it is sent, and answers. */
 import { light, type MailboxOptions, type Question } from '../../../src/index.ts';
-import { RING, recordId, type Tick } from '../../traffic.ts';
+import { recordId, type Tick, WINDOW } from '../../traffic.ts';
 
 export type CounterMessage =
   | Tick
@@ -10,8 +10,8 @@ export type CounterMessage =
   | Question<{ readonly type: 'SUM' }, number>
   | Question<{ readonly type: 'ECHO'; readonly n: number }, number>;
 
-/** It holds a window of the sender's. */
-export const MAILBOX: MailboxOptions = { capacity: RING, overflow: 'reject' };
+/** As many as the other side has on their way. */
+export const MAILBOX: MailboxOptions = { capacity: WINDOW, overflow: 'backpressure' };
 
 interface Counts {
   sum: number;

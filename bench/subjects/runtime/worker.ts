@@ -1,8 +1,8 @@
 /** A supervised, bounded, counted actor in a worker thread, reached from the main thread by its ref. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ActorSystem, type Ref, remote } from '../../../src/index.ts';
-import { expectEqual, measure, percentile, rate } from '../../program.ts';
-import { BURST, checksum, keepInFlight, Pace, record, tick } from '../../traffic.ts';
+import { expectEqual, measure, percentile, rate, turn } from '../../program.ts';
+import { BURST, checksum, keepInFlight, record, tick } from '../../traffic.ts';
 import { expectDelivered, plant } from './tree.ts';
 import { type CounterMessage, MAILBOX } from './worker-counter.ts';
 
@@ -22,24 +22,23 @@ function find(system: ActorSystem): Ref<CounterMessage> {
   return found;
 }
 
-/** Messages per second, in the bursts of the other side, until the far end has added all of them up. */
+/** Messages per second until the far end has added all of them up; the sender waits where there is no room. */
 const oneway = (kind: 'objects' | 'binary', bursts: number) => async (): Promise<number> => {
   const system = await plant([mount(false)]);
   const target = find(system);
-  const pace = new Pace();
-  const burst = (from: number): void => {
-    for (let n = from; n < from + BURST; n += 1) {
-      const sent = kind === 'objects' ? target.send(tick(n)) : target.sendBytes(record(n));
-      if (sent !== 'sent') throw new Error(`message ${n} was ${sent}`);
-    }
-    // Its answer is the acknowledgement: whatever came before it is handled by then. A failure ends the process.
-    void target.ask({ type: 'SUM' }).then(() => pace.acknowledged());
+  const hasRoomFor = (n: number): boolean => {
+    const sent = kind === 'objects' ? target.send(tick(n)) : target.sendBytes(record(n));
+    if (sent === 'dead') throw new Error(`nobody was there for message ${n}`);
+    return sent === 'sent';
   };
   let total = 0;
   const perSecond = await rate(
     bursts * BURST,
     async (count) => {
-      await pace.send(count, burst, total);
+      for (let n = total; n < total + count; n += 1) {
+        while (!hasRoomFor(n)) await turn();
+        if ((n + 1) % BURST === 0) await turn();
+      }
       total += count;
       expectEqual('sum', await target.ask({ type: 'SUM' }), checksum(kind, 0, total));
     },

@@ -1,4 +1,4 @@
-import { LIMITS } from '../../limits.ts';
+import { CALL_LIMITS } from '../../limits-calls.ts';
 import { GradientLimit } from '../../machines/gradient-limit.ts';
 import {
   type Bulkhead,
@@ -36,12 +36,12 @@ class GradientBulkhead implements AdaptiveLimit {
     const { floor, ceiling, initial, isOverload: overloads, ...rest } = options;
     this.#now = () => options.host.now();
     this.#limit = new GradientLimit({
-      floor: floor ?? LIMITS.adaptiveFloor,
-      ceiling: ceiling ?? LIMITS.adaptiveCeiling,
-      initial: initial ?? LIMITS.adaptiveInitial,
-      windowMs: LIMITS.adaptiveWindowMs,
-      windowSamples: LIMITS.adaptiveWindowCalls,
-      remeasureMs: LIMITS.adaptiveRemeasureMs,
+      floor: floor ?? CALL_LIMITS.adaptiveFloor,
+      ceiling: ceiling ?? CALL_LIMITS.adaptiveCeiling,
+      initial: initial ?? CALL_LIMITS.adaptiveInitial,
+      windowMs: CALL_LIMITS.adaptiveWindowMs,
+      windowSamples: CALL_LIMITS.adaptiveWindowCalls,
+      remeasureMs: CALL_LIMITS.adaptiveRemeasureMs,
     });
     this.#isOverload = overloads ?? isOverload;
     this.#bulkhead = createBulkhead({ ...rest, concurrency: this.#limit.limit });

@@ -1,5 +1,5 @@
 import { MagError } from '../../errors.ts';
-import { LIMITS } from '../../limits.ts';
+import { CALL_LIMITS } from '../../limits-calls.ts';
 import { type BreakerEvent, type BreakerPhase, initialPhase, nextPhase } from '../../machines/breaker.ts';
 import { BreakerWindow } from '../../machines/breaker-window.ts';
 import { LatencyMedian } from '../../machines/latency-median.ts';
@@ -31,7 +31,7 @@ export class Circuit {
   constructor(host: Host, settings: BreakerSettings, snapshot: BreakerSnapshot | null) {
     this.#host = host;
     this.#settings = settings;
-    this.#window = new BreakerWindow(settings.windowMs, LIMITS.breakerBuckets);
+    this.#window = new BreakerWindow(settings.windowMs, CALL_LIMITS.breakerBuckets);
     this.#median = new LatencyMedian(settings.windowMs);
     this.#phase = initialPhase(settings.open);
     if (snapshot !== null) this.#phase = this.#restored(snapshot);

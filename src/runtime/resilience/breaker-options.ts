@@ -1,4 +1,5 @@
-import { LIMITS } from '../../limits.ts';
+import { MagError } from '../../errors.ts';
+import { CALL_LIMITS } from '../../limits-calls.ts';
 import type { BreakerState, OpenRange } from '../../machines/breaker.ts';
 import type { Host } from '../host.ts';
 import { isFailure } from './failure.ts';
@@ -19,7 +20,7 @@ export interface BreakerChange extends BreakerSnapshot {
   readonly opensFor: number;
 }
 
-/** Milliseconds unless the name says otherwise. The defaults are in LIMITS, each with its reason. */
+/** Milliseconds unless the name says otherwise. The defaults are in CALL_LIMITS, each with its reason. */
 export interface BreakerOptions {
   readonly host: Host;
   /** In errors and in the tree; default `breaker`. */
@@ -71,23 +72,36 @@ export interface BreakerStats {
   readonly openings: number;
 }
 
-export const breakerSettings = (options: BreakerOptions) => ({
-  name: options.name ?? 'breaker',
-  windowMs: options.windowMs ?? LIMITS.breakerWindowMs,
-  minimumCalls: options.minimumCalls ?? LIMITS.breakerMinimumCalls,
-  failureRatio: options.failureRatio ?? LIMITS.breakerFailureRatio,
-  slowRatio: options.slowRatio ?? LIMITS.breakerSlowRatio,
-  slowMs: options.slowMs ?? LIMITS.breakerSlowMs,
-  slowFactor: options.slowFactor ?? LIMITS.breakerSlowFactor,
-  open: options.open ?? {
-    base: LIMITS.breakerOpenMs,
-    cap: LIMITS.breakerOpenCapMs,
-    jitter: LIMITS.breakerJitter,
-  },
-  probes: options.probes ?? LIMITS.breakerProbes,
-  probeMs: options.probeMs ?? LIMITS.breakerProbeMs,
-  isFailure: options.isFailure ?? isFailure,
-  onChange: options.onChange ?? null,
-});
+/** A breaker without a probe would stay half-open for ever; one without a minimum would trip on no call at all. */
+function check(options: BreakerOptions): void {
+  for (const setting of ['probes', 'minimumCalls', 'windowMs', 'probeMs'] as const) {
+    const value = options[setting] ?? 1;
+    if (!(value >= 1))
+      throw new MagError('MAG_CONFIG_INVALID', { setting, problem: `${value} is less than 1` });
+  }
+}
+
+/** What the options come to. Throws MAG_CONFIG_INVALID. */
+export function breakerSettings(options: BreakerOptions) {
+  check(options);
+  return {
+    name: options.name ?? 'breaker',
+    windowMs: options.windowMs ?? CALL_LIMITS.breakerWindowMs,
+    minimumCalls: options.minimumCalls ?? CALL_LIMITS.breakerMinimumCalls,
+    failureRatio: options.failureRatio ?? CALL_LIMITS.breakerFailureRatio,
+    slowRatio: options.slowRatio ?? CALL_LIMITS.breakerSlowRatio,
+    slowMs: options.slowMs ?? CALL_LIMITS.breakerSlowMs,
+    slowFactor: options.slowFactor ?? CALL_LIMITS.breakerSlowFactor,
+    open: options.open ?? {
+      base: CALL_LIMITS.breakerOpenMs,
+      cap: CALL_LIMITS.breakerOpenCapMs,
+      jitter: CALL_LIMITS.breakerJitter,
+    },
+    probes: options.probes ?? CALL_LIMITS.breakerProbes,
+    probeMs: options.probeMs ?? CALL_LIMITS.breakerProbeMs,
+    isFailure: options.isFailure ?? isFailure,
+    onChange: options.onChange ?? null,
+  };
+}
 
 export type BreakerSettings = ReturnType<typeof breakerSettings>;

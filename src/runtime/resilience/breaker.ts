@@ -1,4 +1,4 @@
-import { LIMITS } from '../../limits.ts';
+import { CALL_LIMITS } from '../../limits-calls.ts';
 import type { BreakerState } from '../../machines/breaker.ts';
 import { Circuit, type Probe } from './breaker-circuit.ts';
 import {
@@ -9,6 +9,9 @@ import {
 } from './breaker-options.ts';
 import { type CoarseClock, coarseClock } from './coarse-clock.ts';
 import { isAbort, isTimeout } from './failure.ts';
+
+/** Read here once: it is compared with for every call. */
+const SPARE_CALLS = CALL_LIMITS.breakerSpareCalls;
 
 /** An admitted call. Exactly one outcome counts: the first that is told. */
 export interface BreakerTicket {
@@ -51,6 +54,7 @@ export interface Breaker {
 
 /** What `run` keeps of a call in flight. Its two callbacks are made once and used for many calls. */
 interface Flight {
+  next: Flight | null;
   generation: number;
   startedAt: number;
   readonly passed: <T>(value: T) => T;
@@ -101,7 +105,8 @@ class CircuitBreaker implements Breaker {
   readonly #clock: CoarseClock;
   readonly #isFailure: (error: unknown) => boolean;
   readonly #now: () => number;
-  readonly #spare: Flight[] = [];
+  #spare: Flight | null = null;
+  #spares = 0;
   #admitted = 0;
   #ended = 0;
   #refused = 0;
@@ -130,7 +135,12 @@ class CircuitBreaker implements Breaker {
   run<T>(fn: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const circuit = this.#circuit;
     if (!circuit.closed || signal !== undefined) return this.#runTicketed(fn, signal);
-    const flight = this.#spare.pop() ?? this.#newFlight();
+    let flight = this.#spare;
+    if (flight === null) flight = this.#newFlight();
+    else {
+      this.#spare = flight.next;
+      this.#spares -= 1;
+    }
     flight.generation = circuit.generation;
     flight.startedAt = this.#clock.read();
     this.#admitted += 1;
@@ -259,6 +269,7 @@ class CircuitBreaker implements Breaker {
 
   #newFlight(): Flight {
     const flight: Flight = {
+      next: null,
       generation: 0,
       startedAt: 0,
       passed: (value) => {
@@ -282,7 +293,10 @@ class CircuitBreaker implements Breaker {
 
   /** Beyond the bound it is left to the garbage collector. */
   #keep(flight: Flight): void {
-    if (this.#spare.length < LIMITS.breakerSpareCalls) this.#spare.push(flight);
+    if (this.#spares >= SPARE_CALLS) return;
+    flight.next = this.#spare;
+    this.#spare = flight;
+    this.#spares += 1;
   }
 
   /** Whether an error leaves the dependency blameless; null: it says nothing at all. */
@@ -323,7 +337,7 @@ class CircuitBreaker implements Breaker {
 }
 
 /**
- * A circuit breaker for use by itself. In a supervision tree use `breaker(id, options)`.
+ * A circuit breaker for use by itself. In a supervision tree use `breaker(id, options)`. Throws MAG_CONFIG_INVALID.
  *
  * An admitted call costs some tens of nanoseconds: it is counted in typed arrays and timed by a coarse clock (25 ms;
  * the least threshold is a second). Only changes of state reach the statechart.

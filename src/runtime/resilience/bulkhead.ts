@@ -1,5 +1,5 @@
 import { MagError } from '../../errors.ts';
-import { LIMITS } from '../../limits.ts';
+import { CALL_LIMITS } from '../../limits-calls.ts';
 import { LaneQueue, type Waiting } from '../../machines/lane-queue.ts';
 import type { Host, Timer } from '../host.ts';
 import type { Shedder } from './shedder.ts';
@@ -84,11 +84,11 @@ class LanedBulkhead implements Bulkhead {
   constructor(options: BulkheadOptions) {
     this.#host = options.host;
     this.#name = options.name ?? 'bulkhead';
-    this.#concurrency = options.concurrency ?? LIMITS.bulkheadConcurrency;
-    this.#capacity = options.queue ?? LIMITS.bulkheadQueue;
-    this.#waitMs = options.waitMs ?? LIMITS.bulkheadWaitMs;
+    this.#concurrency = options.concurrency ?? CALL_LIMITS.bulkheadConcurrency;
+    this.#capacity = options.queue ?? CALL_LIMITS.bulkheadQueue;
+    this.#waitMs = options.waitMs ?? CALL_LIMITS.bulkheadWaitMs;
     this.#shedder = options.shedder ?? null;
-    this.#queue = new LaneQueue(options.lanes ?? LIMITS.bulkheadLanes);
+    this.#queue = new LaneQueue(options.lanes ?? CALL_LIMITS.bulkheadLanes);
   }
 
   get running(): number {
@@ -109,7 +109,8 @@ class LanedBulkhead implements Bulkhead {
   acquire(options: WaitOptions = {}): Promise<() => void> {
     const { signal } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.#running < this.#concurrency && this.#queue.size === 0) return Promise.resolve(this.#take());
+    // Nobody waits then: whoever frees a place hands it on in the same step.
+    if (this.#running < this.#concurrency) return Promise.resolve(this.#take());
     const lane = Math.max(0, Math.min(options.lane ?? 1, this.#queue.lanes - 1));
     const refusal = this.#refusal(lane);
     if (refusal !== null) return Promise.reject(refusal);

@@ -1,15 +1,15 @@
-import { LIMITS } from '../../limits.ts';
+import { CALL_LIMITS } from '../../limits-calls.ts';
 import type { Host } from '../host.ts';
 
 /**
  * A clock for measuring calls that costs a field's read. Reading the host's costs 30 to 70 ns, twice a call, which is
  * more than everything else a breaker does for one.
  *
- * A timer moves it on every LIMITS.coarseTickMs while somebody reads it, and stops when nobody did: an idle process has
+ * A timer moves it on every CALL_LIMITS.coarseTickMs while somebody reads it, and stops when nobody did: an idle process has
  * no timer, and the first reading after a pause asks the host. So a reading is at most one tick old, and a latency off
  * by at most one tick, against thresholds of a second. Where the event loop stalls, the tick is late, and calls that
  * begin in the stalled turn would be charged with the whole stall; `latency` therefore moves by no more than
- * LIMITS.coarseStallMs a tick: a stall of our own is no slowness of a dependency.
+ * CALL_LIMITS.coarseStallMs a tick: a stall of our own is no slowness of a dependency.
  */
 export class CoarseClock {
   readonly #host: Host;
@@ -42,12 +42,12 @@ export class CoarseClock {
   #plan(): void {
     this.#ticking = true;
     this.#read = false;
-    this.#host.setTimer(LIMITS.coarseTickMs, this.#tick);
+    this.#host.setTimer(CALL_LIMITS.coarseTickMs, this.#tick);
   }
 
   readonly #tick = (): void => {
     const now = this.#host.now();
-    this.latency += Math.min(Math.max(0, now - this.now), LIMITS.coarseStallMs);
+    this.latency += Math.min(Math.max(0, now - this.now), CALL_LIMITS.coarseStallMs);
     this.now = now;
     if (this.#read) this.#plan();
     else this.#ticking = false;

@@ -1,11 +1,11 @@
 import { isPublicError } from '../../errors.ts';
-import { LIMITS } from '../../limits.ts';
+import { CALL_LIMITS } from '../../limits-calls.ts';
 import { nextDelay } from '../../machines/backoff.ts';
 import { RetryBudget } from '../../machines/retry-budget.ts';
 import { type Host, sleep } from '../host.ts';
 import { isAbort, isFailure } from './failure.ts';
 
-/** Milliseconds unless the name says otherwise. The defaults are in LIMITS. */
+/** Milliseconds unless the name says otherwise. The defaults are in CALL_LIMITS. */
 export interface RetryOptions {
   readonly host: Host;
   /** Attempts in all, the first one included; default 4. */
@@ -48,18 +48,18 @@ const isRetryable = (error: unknown): boolean =>
 /** Tries again what failed, with delays that spread out and a budget over all calls that share it. */
 export function createRetry(options: RetryOptions): Retry {
   const { host } = options;
-  const attempts = options.attempts ?? LIMITS.retryAttempts;
+  const attempts = options.attempts ?? CALL_LIMITS.retryAttempts;
   const range = {
-    base: options.base ?? LIMITS.retryBaseMs,
-    cap: options.cap ?? LIMITS.retryCapMs,
+    base: options.base ?? CALL_LIMITS.retryBaseMs,
+    cap: options.cap ?? CALL_LIMITS.retryCapMs,
     resetAfter: Number.POSITIVE_INFINITY,
   };
   const retryable = options.retryable ?? isRetryable;
   const budget = new RetryBudget(
-    options.budget ?? LIMITS.retryBudgetRatio,
-    options.reserve ?? LIMITS.retryReserve,
-    LIMITS.retryWindowMs,
-    LIMITS.breakerBuckets,
+    options.budget ?? CALL_LIMITS.retryBudgetRatio,
+    options.reserve ?? CALL_LIMITS.retryReserve,
+    CALL_LIMITS.retryWindowMs,
+    CALL_LIMITS.breakerBuckets,
   );
   let calls = 0;
   let retries = 0;

@@ -1,5 +1,5 @@
 import { MagError } from '../../errors.ts';
-import { LIMITS } from '../../limits.ts';
+import { CALL_LIMITS } from '../../limits-calls.ts';
 import { Shedding } from '../../machines/shedding.ts';
 import type { Host } from '../host.ts';
 
@@ -39,9 +39,9 @@ export interface Shedder {
 export function createShedder(options: ShedderOptions): Shedder {
   const { host, name = 'shedder' } = options;
   const shedding = new Shedding(
-    options.lanes ?? LIMITS.bulkheadLanes,
-    options.targetMs ?? LIMITS.shedTargetMs,
-    options.intervalMs ?? LIMITS.shedIntervalMs,
+    options.lanes ?? CALL_LIMITS.bulkheadLanes,
+    options.targetMs ?? CALL_LIMITS.shedTargetMs,
+    options.intervalMs ?? CALL_LIMITS.shedIntervalMs,
   );
   let shed = 0;
   return {

@@ -18,11 +18,11 @@ export interface TopicOptions<Event = unknown> {
    * when it is read: a later version of the code may read what an earlier one wrote.
    */
   readonly schema?: (value: unknown) => Event;
-  /** Highest priority first; one lane named `normal` if absent, at most LIMITS.busLanes. */
+  /** Highest priority first; one lane named `normal` if absent, at most BUS_LIMITS.busLanes. */
   readonly lanes?: readonly string[];
-  /** Deliveries of higher lanes after which a waiting lane comes one rank up; default LIMITS.busAgeing. */
+  /** Deliveries of higher lanes after which a waiting lane comes one rank up; default BUS_LIMITS.busAgeing. */
   readonly ageing?: number;
-  /** What is kept for replay. Default LIMITS.busTopicBytes (memory: busMemoryBytes), for ever. */
+  /** What is kept for replay. Default BUS_LIMITS.busTopicBytes (memory: busMemoryBytes), for ever. */
   readonly retention?: LogRetention;
   /** When it is full of events that a durable consumer has not settled: refuse new ones (the default), or drop. */
   readonly overflow?: 'reject' | 'drop_oldest';
@@ -59,7 +59,7 @@ export type TopicEvent<Topics extends TopicSet, Name extends string> = Name exte
     : unknown;
 
 export interface PublishOptions {
-  /** Published once within the topic's last LIMITS.busIds events, over restarts too; at most LIMITS.busIdBytes. */
+  /** Published once within the topic's last BUS_LIMITS.busIds events, over restarts too; at most BUS_LIMITS.busIdBytes. */
   readonly id?: string;
   /** Default: the lowest lane. */
   readonly lane?: string;
@@ -82,13 +82,13 @@ export interface ConsumerOptions {
   /** Where a consumer that is not known yet begins; default `earliest`. */
   readonly from?: StartFrom;
   /**
-   * Deliveries without ack at a time, at most LIMITS.busInFlight. With 1, the default, the events of a lane come in
+   * Deliveries without ack at a time, at most BUS_LIMITS.busInFlight. With 1, the default, the events of a lane come in
    * order, a redelivery before what follows it; with more they may overtake each other when one is delivered again.
    */
   readonly maxInFlight?: number;
-  /** Milliseconds after which a delivery that was neither acked nor naked is made again; default LIMITS.busAckWaitMs. */
+  /** Milliseconds after which a delivery that was neither acked nor naked is made again; default BUS_LIMITS.busAckWaitMs. */
   readonly ackWait?: number;
-  /** Deliveries of one event until it becomes a dead letter; default LIMITS.busAttempts. Of dead letters: no end. */
+  /** Deliveries of one event until it becomes a dead letter; default BUS_LIMITS.busAttempts. Of dead letters: no end. */
   readonly maxAttempts?: number;
 }
 

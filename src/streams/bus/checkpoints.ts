@@ -1,8 +1,8 @@
-import { LIMITS } from '../../limits.ts';
+import { BUS_LIMITS } from '../../limits-bus.ts';
 import type { Log, LogHost } from '../log/log.ts';
 import { ConsumerState } from './consumer-state.ts';
 
-/** The consumers of a topic, made durable LIMITS.busCheckpointMs after a change; a memory topic's in memory only. */
+/** The consumers of a topic, made durable BUS_LIMITS.busCheckpointMs after a change; a memory topic's in memory only. */
 export class Checkpoints {
   readonly #host: LogHost;
   readonly #log: Log;
@@ -23,7 +23,7 @@ export class Checkpoints {
   static async open(host: LogHost, log: Log, lanes: number): Promise<Checkpoints> {
     const checkpoints = new Checkpoints(host, log);
     for (let from = log.first; from < log.next; ) {
-      const records = await log.read(from, LIMITS.busReadBytes);
+      const records = await log.read(from, BUS_LIMITS.busReadBytes);
       for (const record of records) {
         const { name, state } = ConsumerState.decode(record.data, lanes);
         if (state === null) checkpoints.#states.delete(name);
@@ -61,7 +61,7 @@ export class Checkpoints {
   /** A consumer moved on: soon it is durable. */
   changed(name: string): void {
     this.#dirty.add(name);
-    this.#timer ??= this.#host.setTimer(LIMITS.busCheckpointMs, () => {
+    this.#timer ??= this.#host.setTimer(BUS_LIMITS.busCheckpointMs, () => {
       this.#timer = null;
       this.flush().catch(() => {
         // Nothing is lost but positions: what they would have said comes again, or is written by the next try.
@@ -97,7 +97,7 @@ export class Checkpoints {
     this.#dirty = new Set();
     try {
       await this.#log.append([...names].map((name) => this.#encode(name)));
-      if (this.#log.bytes - this.#compactBytes > LIMITS.busCheckpointBytes) await this.#compact();
+      if (this.#log.bytes - this.#compactBytes > BUS_LIMITS.busCheckpointBytes) await this.#compact();
     } catch (error) {
       for (const name of names) this.changed(name);
       throw error;

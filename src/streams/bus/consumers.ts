@@ -1,5 +1,5 @@
 import { MagError } from '../../errors.ts';
-import { LIMITS } from '../../limits.ts';
+import { BUS_LIMITS } from '../../limits-bus.ts';
 import { createFlow, type Flow, type FlowEmitter } from '../flow.ts';
 import type { ConsumerCounters, ConsumerOptions, StartFrom } from './bus.ts';
 import type { Checkpoints } from './checkpoints.ts';
@@ -77,6 +77,11 @@ export class Consumers implements SessionOwner {
     for (const session of this.#sessions.values()) session?.wake();
   }
 
+  /** Whether anybody reads now. */
+  get isRead(): boolean {
+    return this.#sessions.size > 0;
+  }
+
   /** The oldest event that a consumer needs, or `next`. */
   floor(next: number): number {
     let floor = next;
@@ -127,8 +132,8 @@ export class Consumers implements SessionOwner {
 
   /** Durable before the first delivery: a crash must not let it begin at another place. */
   async #introduce(name: string, from: StartFrom = 'earliest'): Promise<ConsumerState> {
-    if (this.#checkpoints.count >= LIMITS.busConsumers)
-      throw new MagError('MAG_OVERLOADED', { what: `more than ${LIMITS.busConsumers} consumers` });
+    if (this.#checkpoints.count >= BUS_LIMITS.busConsumers)
+      throw new MagError('MAG_OVERLOADED', { what: `more than ${BUS_LIMITS.busConsumers} consumers` });
     const offset = await this.#topic.offsetOf(from);
     const state = ConsumerState.at(name, this.#topic.lanes.length, offset);
     await this.#checkpoints.put(state);
@@ -150,7 +155,7 @@ function checkOptions({ consumer, maxInFlight = 1, ackWait = 1, maxAttempts = 1 
   const isCount = (value: number): boolean =>
     value >= 1 && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY);
   let problem: string | null = null;
-  if (consumer === '' || consumer.length > LIMITS.busIdBytes) problem = 'a consumer needs a name';
+  if (consumer === '' || consumer.length > BUS_LIMITS.busIdBytes) problem = 'a consumer needs a name';
   else if (!isCount(maxInFlight)) problem = `maxInFlight ${maxInFlight}`;
   else if (!isCount(maxAttempts)) problem = `maxAttempts ${maxAttempts}`;
   else if (!(ackWait > 0)) problem = `ackWait ${ackWait}`;

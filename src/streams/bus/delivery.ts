@@ -1,7 +1,7 @@
 import type { BusEvent } from './bus.ts';
 
 export interface NakOptions {
-  /** Milliseconds until it is delivered again; default LIMITS.busRetryMs, doubled with each attempt up to busRetryCapMs. */
+  /** Milliseconds until it is delivered again; default BUS_LIMITS.busRetryMs, doubled with each attempt up to busRetryCapMs. */
   readonly delay?: number;
   /** Stands in the dead letter, where this was the last attempt. */
   readonly reason?: string;

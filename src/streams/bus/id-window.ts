@@ -37,9 +37,7 @@ export class IdWindow<Result> {
 
   begin(id: string, result: Promise<Result>): void {
     this.#underWay.set(id, result);
-  }
-
-  end(id: string): void {
-    this.#underWay.delete(id);
+    const end = (): void => void this.#underWay.delete(id);
+    result.then(end, end);
   }
 }

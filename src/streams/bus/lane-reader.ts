@@ -1,4 +1,4 @@
-import { LIMITS } from '../../limits.ts';
+import { BUS_LIMITS } from '../../limits-bus.ts';
 import type { BusRecord } from './record.ts';
 
 /** Where events are read from: a topic. */
@@ -53,7 +53,7 @@ export class LaneReader {
   /** The next event, where it is in memory; else it begins to load, if there is one. */
   peek(): BusRecord | undefined {
     while (this.#at >= this.#queue.length && !this.#loading && this.#next < this.#source.next) {
-      const recent = this.#source.recent(this.#next, LIMITS.busPrefetch);
+      const recent = this.#source.recent(this.#next, BUS_LIMITS.busPrefetch);
       if (recent === null) this.#load();
       else if (recent.length === 0) break;
       else this.#accept(recent);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describeError, MagError } from '../../errors.ts';
-import { LIMITS } from '../../limits.ts';
+import { BUS_LIMITS } from '../../limits-bus.ts';
 import type { Flow } from '../flow.ts';
 import type { LogFiles } from '../log/files.ts';
 import type {
@@ -69,7 +69,7 @@ function checkTopic(name: string, topic: TopicOptions, folder: string | undefine
   let problem: string | null = null;
   if (!NAME.test(name)) problem = 'its name';
   else if (store !== 'memory' && folder === undefined) problem = 'it is durable and the bus has no folder';
-  else if (lanes.length === 0 || lanes.length > LIMITS.busLanes || new Set(lanes).size < lanes.length)
+  else if (lanes.length === 0 || lanes.length > BUS_LIMITS.busLanes || new Set(lanes).size < lanes.length)
     problem = 'its lanes';
   else if (!Number.isInteger(ageing) || ageing < 1) problem = 'its ageing';
   if (problem !== null) throw new MagError('MAG_BAD_REQUEST', { problem: `topic ${name}: ${problem}` });

@@ -1,5 +1,6 @@
 import { describeError, MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
+import { BUS_LIMITS } from '../../limits-bus.ts';
 import type { FlowEmitter, FlowProducer } from '../flow.ts';
 import type { BusHost, ConsumerOptions, DeadLetter } from './bus.ts';
 import type { ConsumerState } from './consumer-state.ts';
@@ -70,10 +71,10 @@ export class Session implements FlowProducer {
     this.#emitter = emitter;
     this.#owner = owner;
     state.sync = () => this.#sync();
-    this.#maxInFlight = Math.min(options.maxInFlight ?? 1, LIMITS.busInFlight);
-    this.#ackWait = options.ackWait ?? LIMITS.busAckWaitMs;
+    this.#maxInFlight = Math.min(options.maxInFlight ?? 1, BUS_LIMITS.busInFlight);
+    this.#ackWait = options.ackWait ?? BUS_LIMITS.busAckWaitMs;
     this.#maxAttempts =
-      topic.bury === null ? Number.POSITIVE_INFINITY : (options.maxAttempts ?? LIMITS.busAttempts);
+      topic.bury === null ? Number.POSITIVE_INFINITY : (options.maxAttempts ?? BUS_LIMITS.busAttempts);
     this.#choice = new LaneChoice(topic.lanes.length, topic.ageing);
     this.#retries = new RetryQueue(topic.lanes.length);
     this.#readers = state.lanes.map(
@@ -152,7 +153,7 @@ export class Session implements FlowProducer {
     return (
       this.#emitter.demand > 0 &&
       this.#inFlight.size < this.#maxInFlight &&
-      this.#inFlightWeight < LIMITS.busInFlightBytes
+      this.#inFlightWeight < BUS_LIMITS.busInFlightBytes
     );
   }
 
@@ -269,7 +270,10 @@ export class Session implements FlowProducer {
       this.#bury(item);
       return;
     }
-    const backoff = Math.min(LIMITS.busRetryCapMs, LIMITS.busRetryMs * 2 ** Math.min(item.attempts - 1, 30));
+    const backoff = Math.min(
+      BUS_LIMITS.busRetryCapMs,
+      BUS_LIMITS.busRetryMs * 2 ** Math.min(item.attempts - 1, 30),
+    );
     item.at = this.#topic.host.now() + (delay ?? backoff);
     this.#retries.add(this.#laneOf(item.record), item);
     this.#armTimer();
@@ -301,7 +305,7 @@ export class Session implements FlowProducer {
       },
       () => {
         if (this.#ended) return;
-        item.at = this.#topic.host.now() + LIMITS.busRetryCapMs;
+        item.at = this.#topic.host.now() + BUS_LIMITS.busRetryCapMs;
         this.#retries.add(this.#laneOf(item.record), item);
         this.#armTimer();
       },
@@ -326,7 +330,7 @@ export class Session implements FlowProducer {
     if (this.#timer !== null && this.#timerAt <= at) return;
     if (this.#timer !== null) this.#topic.host.clearTimer(this.#timer);
     this.#timerAt = at;
-    const delay = Math.min(Math.max(0, at - this.#topic.host.now()), LIMITS.busTimerMs);
+    const delay = Math.min(Math.max(0, at - this.#topic.host.now()), BUS_LIMITS.busTimerMs);
     this.#timer = this.#topic.host.setTimer(delay, () => {
       this.#timer = null;
       this.#tick();

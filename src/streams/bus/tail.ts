@@ -1,4 +1,4 @@
-import { LIMITS } from '../../limits.ts';
+import { BUS_LIMITS } from '../../limits-bus.ts';
 import { type BusRecord, weightOf } from './record.ts';
 
 /** The newest events of a topic in memory, so that consumers that keep up need not read the log. */
@@ -18,11 +18,21 @@ export class Tail {
     return this.#next;
   }
 
+  /** Goes on after this event without keeping it, or what came before. */
+  skip(offset: number): void {
+    if (this.#records.length > 0) {
+      this.#records = [];
+      this.#start = 0;
+      this.#weight = 0;
+    }
+    this.#next = offset + 1;
+  }
+
   push(record: BusRecord): void {
     this.#records.push(record);
     this.#next = record.offset + 1;
     this.#weight += weightOf(record);
-    while (this.#weight > LIMITS.busTailBytes && this.#start < this.#records.length - 1) {
+    while (this.#weight > BUS_LIMITS.busTailBytes && this.#start < this.#records.length - 1) {
       const oldest = this.#records[this.#start];
       if (oldest !== undefined) this.#weight -= weightOf(oldest);
       this.#start += 1;

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { LIMITS } from '../../limits.ts';
+import { BUS_LIMITS } from '../../limits-bus.ts';
 import type { LogFiles } from '../log/files.ts';
 import type { Log, LogHost } from '../log/log.ts';
 import { openFileLog } from '../log/log-file.ts';
@@ -17,14 +17,14 @@ export interface StorePlace {
 }
 
 export const retentionOf = ({ store, retention }: TopicOptions): { bytes: number; ageMs?: number } => ({
-  bytes: store === 'memory' ? LIMITS.busMemoryBytes : LIMITS.busTopicBytes,
+  bytes: store === 'memory' ? BUS_LIMITS.busMemoryBytes : BUS_LIMITS.busTopicBytes,
   ...retention,
 });
 
 /** The log of a topic's events. Its segments are a fraction of what is kept, because they are removed whole. */
 export function openEvents(place: StorePlace, options: TopicOptions): Promise<Log> {
   const { bytes, ageMs } = retentionOf(options);
-  const segmentBytes = Math.max(LIMITS.logZeroBytes, Math.min(LIMITS.logSegmentBytes, bytes / 4));
+  const segmentBytes = Math.max(BUS_LIMITS.logZeroBytes, Math.min(BUS_LIMITS.logSegmentBytes, bytes / 4));
   return openStore(place, 'events', {
     segmentBytes,
     ...(ageMs === undefined ? {} : { segmentMs: ageMs / 4 }),
@@ -33,7 +33,7 @@ export function openEvents(place: StorePlace, options: TopicOptions): Promise<Lo
 
 /** The log of a topic's consumers. */
 export function openConsumers(place: StorePlace): Promise<Log> {
-  return openStore(place, 'consumers', { segmentBytes: LIMITS.busCheckpointBytes });
+  return openStore(place, 'consumers', { segmentBytes: BUS_LIMITS.busCheckpointBytes });
 }
 
 async function openStore(

@@ -1,5 +1,5 @@
 import { describeError, MagError } from '../../errors.ts';
-import { LIMITS } from '../../limits.ts';
+import { BUS_LIMITS } from '../../limits-bus.ts';
 import { createFlow, type Flow } from '../flow.ts';
 import type { Log, LogRetention } from '../log/log.ts';
 import type {
@@ -21,6 +21,8 @@ import type { SessionTopic } from './session.ts';
 import { Tail } from './tail.ts';
 import { openConsumers, openEvents, retentionOf, type StorePlace } from './topic-stores.ts';
 
+const NO_OPTIONS: PublishOptions = {};
+
 /** One topic: its log, the ids of its newest events, its consumers. */
 export class Topic implements SessionTopic {
   readonly name: string;
@@ -32,7 +34,7 @@ export class Topic implements SessionTopic {
   readonly #log: Log;
   readonly consumers: Consumers;
   readonly #dead: Topic | null;
-  readonly #ids = new IdWindow<Published>(LIMITS.busIds);
+  readonly #ids = new IdWindow<Published>(BUS_LIMITS.busIds);
   readonly #tail: Tail;
   readonly #replays = new Set<Replay>();
   #waking = false;
@@ -54,7 +56,7 @@ export class Topic implements SessionTopic {
     this.host = host;
     this.#options = options;
     this.lanes = options.lanes ?? ['normal'];
-    this.ageing = options.ageing ?? LIMITS.busAgeing;
+    this.ageing = options.ageing ?? BUS_LIMITS.busAgeing;
     this.#retention = retentionOf(options);
     this.#log = log;
     this.consumers = new Consumers(this, checkpoints);
@@ -93,31 +95,24 @@ export class Topic implements SessionTopic {
     return this.#tail.next;
   }
 
-  publish(value: unknown, options: PublishOptions = {}): Promise<Published> {
-    let data: Buffer;
-    let record: Omit<BusRecord, 'offset' | 'time'>;
+  publish(value: unknown, options: PublishOptions = NO_OPTIONS): Promise<Published> {
+    const { id = null, deadline = null } = options;
+    let lane: number;
+    let json: string;
     try {
-      const known = options.id === undefined ? null : this.#known(options.id);
+      const known = id === null ? null : this.#known(id);
       if (known !== null) return known;
-      record = this.#record(value, options);
+      lane = this.#check(id, deadline, options.lane);
+      json = this.#encode(value);
       this.#checkRoom();
-      data = encodeRecord(record.lane, record.id, record.deadline, record.json);
     } catch (error) {
       this.#refused += 1;
       return Promise.reject(error);
     }
-    const { id } = record;
-    const published = this.#log.append([data]).then(
-      (offset) => {
-        this.#appended(record, offset);
-        return { offset, duplicate: false };
-      },
-      (error: unknown) => {
-        this.#refused += 1;
-        if (id !== null) this.#ids.end(id);
-        throw error;
-      },
-    );
+    const published = this.#log.append([encodeRecord(lane, id, deadline, json)], (offset) => {
+      this.#appended({ offset, time: this.#log.lastTime, lane, id, deadline, json });
+      return { offset, duplicate: false };
+    });
     if (id !== null) this.#ids.begin(id, published);
     return published;
   }
@@ -128,7 +123,7 @@ export class Topic implements SessionTopic {
 
   async load(from: number): Promise<readonly BusRecord[]> {
     // Those beyond the tail are durable, but their publishers have not been told: they come in their turn.
-    const records = await this.#log.read(from, LIMITS.busReadBytes);
+    const records = await this.#log.read(from, BUS_LIMITS.busReadBytes);
     return records.filter((record) => record.offset < this.next).map(decodeRecord);
   }
 
@@ -161,7 +156,7 @@ export class Topic implements SessionTopic {
     return {
       published: this.#published,
       duplicates: this.#duplicates,
-      refused: this.#refused,
+      refused: this.#refused + this.#log.counters().refused,
       first: this.#log.first,
       next,
       bytes: this.#log.bytes,
@@ -219,23 +214,30 @@ export class Topic implements SessionTopic {
     return Promise.resolve({ offset: offset ?? 0, duplicate: true });
   }
 
-  #record(value: unknown, options: PublishOptions): Omit<BusRecord, 'offset' | 'time'> {
-    const { id = null, deadline = null } = options;
-    const lane = options.lane === undefined ? this.lanes.length - 1 : this.lanes.indexOf(options.lane);
-    const invalid = (problem: string, cause?: unknown): MagError =>
-      new MagError('MAG_EVENT_INVALID', { topic: this.name, problem }, { cause });
-    if (lane === -1) throw invalid(`no lane ${options.lane}`);
-    if (id !== null && (id === '' || Buffer.byteLength(id) > LIMITS.busIdBytes))
-      throw invalid(`an id has 1 to ${LIMITS.busIdBytes} bytes`);
-    if (deadline !== null && !(deadline > this.host.wallTime())) throw invalid('its deadline has passed');
+  /** The lane's number. */
+  #check(id: string | null, deadline: number | null, name: string | undefined): number {
+    const lane = name === undefined ? this.lanes.length - 1 : this.lanes.indexOf(name);
+    if (lane === -1) throw this.#invalid(`no lane ${name}`);
+    if (id !== null && (id === '' || Buffer.byteLength(id) > BUS_LIMITS.busIdBytes))
+      throw this.#invalid(`an id has 1 to ${BUS_LIMITS.busIdBytes} bytes`);
+    if (deadline !== null && !(deadline > this.host.wallTime()))
+      throw this.#invalid('its deadline has passed');
+    return lane;
+  }
+
+  #encode(value: unknown): string {
     let json: string | undefined;
     try {
       json = JSON.stringify(this.#parseValue(value));
     } catch (error) {
-      throw invalid(describeError(error), error);
+      throw this.#invalid(describeError(error), error);
     }
-    if (json === undefined) throw invalid('it has no JSON form');
-    return { lane, id, deadline, json };
+    if (json === undefined) throw this.#invalid('it has no JSON form');
+    return json;
+  }
+
+  #invalid(problem: string, cause?: unknown): MagError {
+    return new MagError('MAG_EVENT_INVALID', { topic: this.name, problem }, { cause });
   }
 
   #parseValue(value: unknown): unknown {
@@ -243,15 +245,15 @@ export class Topic implements SessionTopic {
     return schema === undefined ? value : schema(value);
   }
 
-  #appended(record: Omit<BusRecord, 'offset' | 'time'>, offset: number): void {
-    const { id, lane, deadline, json } = record;
+  #appended(record: BusRecord): void {
     this.#published += 1;
-    if (id !== null) {
-      this.#ids.end(id);
-      this.#ids.add(id, offset);
+    if (record.id !== null) this.#ids.add(record.id, record.offset);
+    if (this.#replays.size === 0 && !this.consumers.isRead) {
+      // Held for nobody, it would only be work for the garbage collector.
+      this.#tail.skip(record.offset);
+      return;
     }
-    // No other group can have been written since: the time is this one's.
-    this.#tail.push({ offset, time: this.#log.lastTime, lane, id, deadline, json });
+    this.#tail.push(record);
     if (this.#waking) return;
     this.#waking = true;
     this.host.soon(() => {
@@ -272,7 +274,7 @@ export class Topic implements SessionTopic {
     this.#planRetention(0);
   }
 
-  #planRetention(delay: number = LIMITS.busRetainMs): void {
+  #planRetention(delay: number = BUS_LIMITS.busRetainMs): void {
     this.#retainTimer = this.host.setTimer(delay, () => {
       this.retain().then(
         () => this.#closed === null && this.#planRetention(),

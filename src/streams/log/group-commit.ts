@@ -1,5 +1,5 @@
 import { describeError, MagError } from '../../errors.ts';
-import { LIMITS } from '../../limits.ts';
+import { BUS_LIMITS } from '../../limits-bus.ts';
 import { recordSize } from './frame.ts';
 import type { LogHost } from './log.ts';
 
@@ -7,7 +7,8 @@ import type { LogHost } from './log.ts';
 interface Append {
   readonly records: readonly Uint8Array[];
   readonly bytes: number;
-  readonly resolve: (first: number) => void;
+  readonly told: (first: number) => unknown;
+  readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -19,6 +20,9 @@ export interface Group {
 
 /** Makes a group durable and gives the offset of its first record. A MagError with MAG_LOG_FULL refuses the group only. */
 export type GroupWriter = (group: Group) => Promise<number>;
+
+/** For an append that wants its offset only. */
+export const same = (first: number): number => first;
 
 /**
  * Group commit: what arrives while a group is written goes into the next one, so that the fsyncs are as many as the disk
@@ -51,7 +55,7 @@ export class GroupCommit {
     return this.#failure;
   }
 
-  append(records: readonly Uint8Array[]): Promise<number> {
+  append(records: readonly Uint8Array[], told: (first: number) => unknown): Promise<unknown> {
     let bytes = 0;
     for (const record of records) bytes += recordSize(record);
     const refusal = this.#refusal(records.length, bytes);
@@ -60,7 +64,7 @@ export class GroupCommit {
       return Promise.reject(refusal);
     }
     return new Promise((resolve, reject) => {
-      this.#queue.push({ records, bytes, resolve, reject });
+      this.#queue.push({ records, bytes, told, resolve, reject });
       this.pendingBytes += bytes;
       if (this.#running) return;
       this.#running = true;
@@ -88,9 +92,9 @@ export class GroupCommit {
     if (this.#failure !== null) return this.#failure;
     if (this.#closing) return this.#failed('it is closed');
     if (count === 0) return new MagError('MAG_BAD_REQUEST', { problem: 'an append of no records' });
-    if (bytes > LIMITS.logAppendBytes)
-      return new MagError('MAG_RECORD_TOO_LARGE', { bytes, limit: LIMITS.logAppendBytes });
-    if (this.pendingBytes + bytes > LIMITS.logPendingBytes)
+    if (bytes > BUS_LIMITS.logAppendBytes)
+      return new MagError('MAG_RECORD_TOO_LARGE', { bytes, limit: BUS_LIMITS.logAppendBytes });
+    if (this.pendingBytes + bytes > BUS_LIMITS.logPendingBytes)
       return new MagError('MAG_OVERLOADED', { what: `the disk is behind with the log ${this.#folder}` });
     return null;
   }
@@ -121,7 +125,7 @@ export class GroupCommit {
     let bytes = 0;
     let end = 0;
     for (const append of this.#queue) {
-      if (end > 0 && bytes + append.bytes > LIMITS.logGroupBytes) break;
+      if (end > 0 && bytes + append.bytes > BUS_LIMITS.logGroupBytes) break;
       bytes += append.bytes;
       end += 1;
     }
@@ -140,7 +144,7 @@ export class GroupCommit {
       this.appended += count;
       for (const append of group) {
         this.pendingBytes -= append.bytes;
-        append.resolve(offset);
+        append.resolve(append.told(offset));
         offset += append.records.length;
       }
     } catch (error) {

@@ -1,9 +1,9 @@
 import { describeError, MagError } from '../../errors.ts';
-import { LIMITS } from '../../limits.ts';
+import { BUS_LIMITS } from '../../limits-bus.ts';
 import { isFull, type LogFiles } from './files.ts';
 import { nodeFiles } from './files-node.ts';
 import { encodeFrame, FRAME_HEAD, frameSize } from './frame.ts';
-import { type Group, GroupCommit } from './group-commit.ts';
+import { type Group, GroupCommit, same } from './group-commit.ts';
 import type { Log, LogCounters, LogHost, LogOptions, LogRecord, LogRetention } from './log.ts';
 import { type Recovered, recoverSegments } from './recovery.ts';
 import { createSegment, type Segment, ZEROS } from './segment.ts';
@@ -19,7 +19,7 @@ export interface FileLogOptions extends LogOptions {
 
 /**
  * Opens the log in a folder, for one writer at a time (MAG_LOG_LOCKED). A write that a crash tore is cut off, and any
- * other damage refused with MAG_LOG_CORRUPT; damage that comes to the last record within LIMITS.logSealMs of its
+ * other damage refused with MAG_LOG_CORRUPT; damage that comes to the last record within BUS_LIMITS.logSealMs of its
  * acknowledgement, together with a crash, is the one kind that cannot be told from a torn write.
  */
 export async function openFileLog(options: FileLogOptions): Promise<Log> {
@@ -50,7 +50,7 @@ class FileLog implements Log {
   readonly #segments: SegmentList;
   readonly #tornBytes: number;
   /** Reused for each group: written out whole before the next one is encoded. */
-  #buffer = Buffer.allocUnsafe(LIMITS.logZeroBytes);
+  #buffer = Buffer.allocUnsafe(BUS_LIMITS.logZeroBytes);
   #sealTimer: { readonly id: unknown } | null = null;
   /** Writes to the newest segment, one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -63,7 +63,7 @@ class FileLog implements Log {
     this.#host = options.host;
     this.#files = files;
     this.#lock = lock;
-    this.#segmentBytes = options.segmentBytes ?? LIMITS.logSegmentBytes;
+    this.#segmentBytes = options.segmentBytes ?? BUS_LIMITS.logSegmentBytes;
     this.#segmentMs = options.segmentMs ?? Number.POSITIVE_INFINITY;
     this.#tornBytes = recovered.tornBytes;
     this.#unsealed = recovered.unsealed;
@@ -98,8 +98,10 @@ class FileLog implements Log {
     if (this.#unsealed) await this.#seal();
   }
 
-  append(records: readonly Uint8Array[]): Promise<number> {
-    return this.#commit.append(records);
+  append(records: readonly Uint8Array[]): Promise<number>;
+  append<T>(records: readonly Uint8Array[], told: (first: number) => T): Promise<T>;
+  append(records: readonly Uint8Array[], told: (first: number) => unknown = same): Promise<unknown> {
+    return this.#commit.append(records, told);
   }
 
   read(from: number, maxBytes: number): Promise<readonly LogRecord[]> {
@@ -215,7 +217,7 @@ class FileLog implements Log {
   }
 
   #planSeal(): void {
-    this.#sealTimer = this.#host.setTimer(LIMITS.logSealMs, () => {
+    this.#sealTimer = this.#host.setTimer(BUS_LIMITS.logSealMs, () => {
       this.#sealTimer = null;
       if (this.#closed !== null || this.#commit.failure !== null) return;
       this.#inTurn(() => this.#seal()).catch((error: unknown) => this.#commit.fail(error));

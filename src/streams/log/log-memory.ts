@@ -1,5 +1,5 @@
 import { recordSize } from './frame.ts';
-import { GroupCommit } from './group-commit.ts';
+import { GroupCommit, same } from './group-commit.ts';
 import type { Log, LogCounters, LogHost, LogOptions, LogRecord, LogRetention } from './log.ts';
 
 /** A log that ends with its process: the same contract but for durability. */
@@ -44,8 +44,10 @@ class MemoryLog implements Log {
     return this.#bytes;
   }
 
-  append(records: readonly Uint8Array[]): Promise<number> {
-    return this.#commit.append(records);
+  append(records: readonly Uint8Array[]): Promise<number>;
+  append<T>(records: readonly Uint8Array[], told: (first: number) => T): Promise<T>;
+  append(records: readonly Uint8Array[], told: (first: number) => unknown = same): Promise<unknown> {
+    return this.#commit.append(records, told);
   }
 
   read(from: number, maxBytes: number): Promise<readonly LogRecord[]> {

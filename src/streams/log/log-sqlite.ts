@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import { describeError, MagError } from '../../errors.ts';
 import { isBusy } from './file-lock.ts';
-import { type Group, GroupCommit } from './group-commit.ts';
+import { type Group, GroupCommit, same } from './group-commit.ts';
 import type { Log, LogCounters, LogHost, LogOptions, LogRecord, LogRetention } from './log.ts';
 import { checkWal } from './sqlite-wal.ts';
 
@@ -134,8 +134,10 @@ class SqliteLog implements Log {
     return this.#extent.bytes;
   }
 
-  append(records: readonly Uint8Array[]): Promise<number> {
-    return this.#commit.append(records);
+  append(records: readonly Uint8Array[]): Promise<number>;
+  append<T>(records: readonly Uint8Array[], told: (first: number) => T): Promise<T>;
+  append(records: readonly Uint8Array[], told: (first: number) => unknown = same): Promise<unknown> {
+    return this.#commit.append(records, told);
   }
 
   async read(from: number, maxBytes: number): Promise<readonly LogRecord[]> {

@@ -49,8 +49,12 @@ export interface Log {
    * all. The bytes must not change until then. Rejects with MAG_LOG_FULL where the disk has no room (nothing was stored,
    * a later append may work), MAG_OVERLOADED where too much waits already, MAG_RECORD_TOO_LARGE, and MAG_LOG_FAILED
    * where it cannot be known whether they were stored: the log has ended then and must be opened anew.
+   *
+   * `told` is called with that offset as soon as they are durable, before anything else is written and in the order of
+   * the offsets; the promise then resolves with what it returns. It must not throw.
    */
   append(records: readonly Uint8Array[]): Promise<number>;
+  append<T>(records: readonly Uint8Array[], told: (first: number) => T): Promise<T>;
   /**
    * Durable records from this offset on, about `maxBytes` of them but at least one; none at the end. Starts at `first`
    * where older ones were removed. Rejects with MAG_LOG_CORRUPT where the disk gives back something else than was
@@ -79,6 +83,6 @@ export interface LogOptions {
   readonly host: LogHost;
   /** Told once when the log has ended by itself: the disk failed. */
   readonly onFailed?: (error: Error) => void;
-  /** Size from which on a new segment is begun; default LIMITS.logSegmentBytes. */
+  /** Size from which on a new segment is begun; default BUS_LIMITS.logSegmentBytes. */
   readonly segmentBytes?: number;
 }

@@ -1,5 +1,5 @@
 import { MagError } from '../../errors.ts';
-import { LIMITS } from '../../limits.ts';
+import { BUS_LIMITS } from '../../limits-bus.ts';
 import { FRAME_HEAD, holdsBody, readHead, readRecords } from './frame.ts';
 import type { LogRecord, LogRetention } from './log.ts';
 import { SEGMENT_HEAD, type Segment } from './segment.ts';
@@ -8,10 +8,13 @@ import { SEGMENT_HEAD, type Segment } from './segment.ts';
 export class SegmentList {
   readonly #folder: string;
   #segments: Segment[];
+  /** Of all but the newest. */
+  #fullBytes = 0;
 
   constructor(folder: string, segments: readonly Segment[]) {
     this.#folder = folder;
-    this.#segments = [...segments];
+    this.#segments = [];
+    for (const segment of segments) this.add(segment);
   }
 
   get newest(): Segment | undefined {
@@ -31,10 +34,12 @@ export class SegmentList {
   }
 
   get bytes(): number {
-    return this.#segments.reduce((sum, segment) => sum + segment.end - SEGMENT_HEAD, 0);
+    const newest = this.newest;
+    return newest === undefined ? 0 : this.#fullBytes + newest.end - SEGMENT_HEAD;
   }
 
   add(segment: Segment): void {
+    this.#fullBytes = this.bytes;
     this.#segments.push(segment);
   }
 
@@ -43,7 +48,9 @@ export class SegmentList {
     const kept = this.#segments.findIndex((segment, index) => {
       return segment.next > offset || index === this.#segments.length - 1;
     });
-    return kept <= 0 ? [] : this.#segments.splice(0, kept);
+    const dropped = this.#segments.splice(0, Math.max(0, kept));
+    for (const segment of dropped) this.#fullBytes -= segment.end - SEGMENT_HEAD;
+    return dropped;
   }
 
   expiry(retention: LogRetention, now: number): number {
@@ -71,7 +78,7 @@ export class SegmentList {
     const segment = this.#segments.find((held) => !held.isEmpty && held.lastTime >= time);
     if (segment === undefined) return this.next;
     for (let from = segment.offsetBefore(time); ; ) {
-      const records = await this.#readFrames(segment, from, LIMITS.logIndexBytes);
+      const records = await this.#readFrames(segment, from, BUS_LIMITS.logIndexBytes);
       const found = records.find((record) => record.time >= time);
       if (found !== undefined) return found.offset;
       const last = records.at(-1);

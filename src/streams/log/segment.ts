@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { LIMITS } from '../../limits.ts';
+import { BUS_LIMITS } from '../../limits-bus.ts';
 import type { LogFile, LogFiles } from './files.ts';
 
 /** First bytes of a segment: magic, CRC-32 of what follows, version, salt of its checksums, offset of its first record. */
@@ -57,7 +57,7 @@ export class Segment {
   lastTime = 0;
   /** Bytes that exist in the file. */
   allocated: number;
-  /** A frame about every LIMITS.logIndexBytes. */
+  /** A frame about every BUS_LIMITS.logIndexBytes. */
   readonly #places: Place[] = [];
   /** Where readers stopped, by the offset they go on with: a reader in sequence need not search again. */
   readonly #marks = new Map<number, number>();
@@ -80,7 +80,7 @@ export class Segment {
   /** Takes note of a frame that is durable at `end`. */
   wrote(size: number, count: number, time: number): void {
     const last = this.#places.at(-1);
-    if (count > 0 && (last === undefined || this.end - last.position >= LIMITS.logIndexBytes))
+    if (count > 0 && (last === undefined || this.end - last.position >= BUS_LIMITS.logIndexBytes))
       this.#places.push({ offset: this.next, position: this.end, time });
     if (this.isEmpty) this.firstTime = time;
     if (count > 0) this.lastTime = time;
@@ -96,7 +96,7 @@ export class Segment {
   /** The frame that begins with this offset is, or will be, at this position. */
   mark(offset: number, position: number): void {
     this.#marks.delete(offset);
-    if (this.#marks.size >= LIMITS.logMarks) {
+    if (this.#marks.size >= BUS_LIMITS.logMarks) {
       const [oldest] = this.#marks.keys();
       if (oldest !== undefined) this.#marks.delete(oldest);
     }
@@ -140,7 +140,7 @@ export class Segment {
 }
 
 /** What is written behind a frame where the file ends, for the frames to come. */
-export const ZEROS = Buffer.alloc(LIMITS.logZeroBytes);
+export const ZEROS = Buffer.alloc(BUS_LIMITS.logZeroBytes);
 
 /** Makes a segment. Its file gets its name when its head is durable: no segment without a whole head is ever seen. */
 export async function createSegment(

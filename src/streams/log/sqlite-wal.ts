@@ -21,7 +21,8 @@ function checksum(bytes: Buffer, isBig: boolean, seed: readonly [number, number]
 /**
  * Says what is wrong with a WAL that was left by a killed process, or null. SQLite ends a WAL before its first damaged
  * frame. A torn write can only hit the last transaction, because each is acknowledged before the next begins: frames of
- * a later one behind the damage are acknowledged records that SQLite would drop.
+ * a later one behind the damage are acknowledged records that SQLite would drop. Damage to the last transaction itself,
+ * or to the field that ends the one before it, passes for a torn write: SQLite's WAL has no seal.
  */
 export function checkWal(path: string): string | null {
   if (!existsSync(path)) return null;
@@ -50,6 +51,9 @@ export function checkWal(path: string): string | null {
       sum = next;
       if (holds) continue;
       damagedAt = at;
+      // It ends a transaction, by what can be read of it: those behind it are later ones.
+      if (frame.readUInt32BE(4) !== 0) ended += 1;
+      continue;
     }
     if (isOld) continue;
     if (ended > 0) return `byte ${damagedAt} of its WAL is damaged, and whole transactions follow`;

@@ -226,4 +226,12 @@ describe('a circuit breaker', () => {
       { numRuns: 40 },
     );
   });
+
+  it('is not made without a probe, a minimum of calls, or a window', () => {
+    const host = virtualHost(1);
+    for (const setting of ['probes', 'minimumCalls', 'windowMs'])
+      expect(() => createBreaker({ host, [setting]: 0 })).toThrow(
+        expect.objectContaining({ code: 'MAG_CONFIG_INVALID' }),
+      );
+  });
 });

@@ -11,7 +11,7 @@ describe('a circuit breaker', () => {
         // Each call that was let through ends as its function did.
         for (const { expected, got } of real.results) expect(await got).toBe(expected);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 });

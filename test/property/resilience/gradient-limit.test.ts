@@ -106,6 +106,27 @@ describe('the adaptive limit', () => {
     expect(dependency.limit.limit).toBeGreaterThanOrEqual(before * 0.8);
   });
 
+  it('does not take the load from before for the latency without load', () => {
+    const limit = new GradientLimit(OPTIONS);
+    let now = 0;
+    const calls = (count: number, latency: number): void => {
+      for (let call = 0; call < count; call += 1) {
+        now += 10;
+        limit.sample(latency, limit.limit, false, now);
+      }
+    };
+    calls(6_100, 10);
+    while (!limit.measuring) calls(1, 10);
+    // What was under way when the measuring began ends during it.
+    calls(50, 2_000);
+    expect(limit.measuring).toBe(true);
+    calls(20, 10);
+    expect(limit.measuring).toBe(false);
+    const before = limit.limit;
+    calls(200, 40);
+    expect(limit.limit).toBeLessThan(before / 4);
+  });
+
   it('does not grow while its callers ask for less', () => {
     const dependency = new Dependency();
     dependency.run(20_000, 200, 10, 6);

@@ -85,6 +85,8 @@ describe('the median latency', () => {
     expect(median.value).toBeGreaterThan(4_300);
     median.advance(3_700_000);
     expect(median.value).toBe(0);
+    median.add(700);
+    expect(median.value).toBeGreaterThan(600);
   });
 
   it('takes any number of milliseconds, none and too many included', () => {

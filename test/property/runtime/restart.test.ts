@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type ChildSpec, type RestartType, supervisor } from '../../../src/index.ts';
 import { nextDelay } from '../../../src/machines/backoff.ts';
-import { decide, emptyWindow } from '../../../src/machines/restart.ts';
+import { decide, RestartWindow, shutsDown } from '../../../src/machines/restart.ts';
 import { bench, find, probe } from '../../support/runtime/probe.ts';
 
 const RULES: readonly RestartType[] = ['permanent', 'transient', 'temporary'];
@@ -121,18 +121,57 @@ describe('the restart budget', () => {
   it('as a ring equals a naive recount of the times within the window', () => {
     fc.assert(
       fc.property(intensity, fc.array(fc.nat(40), { maxLength: 40 }), (budget, gaps) => {
-        let window = emptyWindow(budget);
+        const window = new RestartWindow(budget);
         const times: number[] = [];
         let now = 0;
         for (const gap of gaps) {
           now += gap;
           times.push(now);
-          const decision = decide('permanent', window, 'error', now);
+          const action = decide('permanent', window, 'error', now);
           const recount = times.filter((time) => now - time <= budget.within).length;
-          expect(decision.action).toBe(recount > budget.max ? 'give_up' : 'restart');
-          expect(decision.window.times.length).toBeLessThanOrEqual(budget.max + 1);
-          window = decision.window;
+          expect(action).toBe(recount > budget.max ? 'give_up' : 'restart');
+          expect(window.size).toBe(Math.min(recount, budget.max + 1));
         }
+      }),
+    );
+  });
+
+  it('is burnt by what is restarted, and by nothing else', () => {
+    const exit = fc.constantFrom('normal' as const, 'shutdown' as const, 'error' as const);
+    fc.assert(
+      fc.property(fc.array(fc.tuple(rule, exit), { maxLength: 30 }), (ends) => {
+        const window = new RestartWindow({ max: 1_000, within: 1 });
+        let restarts = 0;
+        for (const [how, why] of ends) {
+          const comesBack = how === 'permanent' || (how === 'transient' && why === 'error');
+          expect(decide(how, window, why, 0)).toBe(comesBack ? 'restart' : 'forget');
+          if (comesBack) restarts += 1;
+          expect(window.size).toBe(restarts);
+        }
+      }),
+    );
+  });
+
+  it('of a million remembers no more than lie within its window', () => {
+    const window = new RestartWindow({ max: 1_000_000, within: 10 });
+    for (let now = 0; now < 100_000; now += 1) {
+      expect(window.record(now)).toBe(true);
+      expect(window.size).toBeLessThanOrEqual(11);
+    }
+  });
+});
+
+describe('a supervisor that shuts down by itself', () => {
+  it('does so after the first or the last significant child, as it is told, and never otherwise', () => {
+    const mode = fc.constantFrom('never' as const, 'any_significant' as const, 'all_significant' as const);
+    fc.assert(
+      fc.property(mode, fc.array(fc.boolean(), { minLength: 1, maxLength: 8 }), (how, children) => {
+        // The children end one after the other, in order.
+        const expected = how === 'any_significant' ? children.indexOf(true) : children.lastIndexOf(true);
+        const ends = children.findIndex((significant, index) =>
+          shutsDown(how, significant, children.slice(index + 1).filter(Boolean).length),
+        );
+        expect(ends).toBe(how === 'never' ? -1 : expected);
       }),
     );
   });

@@ -52,9 +52,13 @@ describe('a breaker in the tree', () => {
     // What still came back to the old one is nothing to the new one.
     before.reset();
     await b.host.runUntilIdle();
-    expect(after.state).toBe('open');
+    await b.settle(b.system.command('board/mail', 'crash', 'test'));
+    await b.host.runUntilIdle();
+    const last = b.system.service<Breaker>('mail');
+    expect(last).not.toBe(after);
+    expect(last.state).toBe('open');
     await b.host.advance(left + 1);
-    expect(after.state).toBe('half_open');
+    expect(last.state).toBe('half_open');
     expect(find(await b.system.tree(), 'board/mail')).toMatchObject({ state: 'healthy' });
   });
 

@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { createActor } from 'xstate';
+import { type Actor, createActor } from 'xstate';
 import { type ComponentEvent, componentMachine } from '../../../src/machines/component.ts';
-import { emptyWindow } from '../../../src/machines/restart.ts';
-import { type SupervisorEvent, supervisorMachine } from '../../../src/machines/supervisor.ts';
+import { RestartWindow } from '../../../src/machines/restart.ts';
+import {
+  type SupervisorEvent,
+  type SupervisorInput,
+  supervisorMachine,
+} from '../../../src/machines/supervisor.ts';
 import { stateText } from '../../../src/runtime/xstate-root.ts';
 
 /** Where each event leads from each state. The types make a missing cell an error of the compiler. */
@@ -13,77 +17,100 @@ type SupervisorState =
   | 'up.running'
   | 'up.backing_off'
   | 'up.restarting'
+  | 'shutting_down'
   | 'stopping'
   | 'failing'
+  | 'shut_down'
   | 'stopped'
   | 'failed';
 
+/** An event whose fields decide where it leads has a name for each case. */
+type SupervisorCase =
+  | Exclude<SupervisorEvent['type'], 'REPAIRS'>
+  | 'REPAIRS, some wait'
+  | 'REPAIRS, some restart'
+  | 'REPAIRS, none left';
+
 const error = new Error('x');
-const down = { rule: 'permanent', exit: 'error', error, at: 0 } as const;
-const SUPERVISOR_EVENTS: Record<SupervisorEvent['type'], SupervisorEvent> = {
+const down = {
+  rule: 'permanent',
+  exit: 'error',
+  error,
+  significant: false,
+  significantLeft: 0,
+  at: 0,
+} as const;
+const SUPERVISOR_EVENTS: Record<SupervisorCase, SupervisorEvent> = {
   STARTED: { type: 'STARTED' },
   START_FAILED: { type: 'START_FAILED', error },
   CHILD_DOWN: { type: 'CHILD_DOWN', id: 'a', ...down },
-  WAITING: { type: 'WAITING', id: 'a' },
-  RESTARTING: { type: 'RESTARTING', id: 'a' },
-  RESTARTED: { type: 'RESTARTED', id: 'a' },
+  'REPAIRS, some wait': { type: 'REPAIRS', waiting: 2, restarting: 0 },
+  'REPAIRS, some restart': { type: 'REPAIRS', waiting: 1, restarting: 1 },
+  'REPAIRS, none left': { type: 'REPAIRS', waiting: 0, restarting: 0 },
+  RESTARTED_AT_ONCE: { type: 'RESTARTED_AT_ONCE', count: 3 },
   STOP: { type: 'STOP' },
   GIVE_UP: { type: 'GIVE_UP', error },
+  AUTO_SHUTDOWN: { type: 'AUTO_SHUTDOWN' },
   CRASHED: { type: 'CRASHED', error },
   ALL_STOPPED: { type: 'ALL_STOPPED' },
 };
 
-const same = <State extends string>(state: State): Record<SupervisorEvent['type'], State> => ({
+const same = <State extends string>(state: State): Record<SupervisorCase, State> => ({
   STARTED: state,
   START_FAILED: state,
   CHILD_DOWN: state,
-  WAITING: state,
-  RESTARTING: state,
-  RESTARTED: state,
+  'REPAIRS, some wait': state,
+  'REPAIRS, some restart': state,
+  'REPAIRS, none left': state,
+  RESTARTED_AT_ONCE: state,
   STOP: state,
   GIVE_UP: state,
+  AUTO_SHUTDOWN: state,
   CRASHED: state,
   ALL_STOPPED: state,
 });
 
 const leaving = { STOP: 'stopping', GIVE_UP: 'failing', CRASHED: 'failing' } as const;
-const moving = { WAITING: 'up.backing_off', RESTARTING: 'up.restarting', RESTARTED: 'up.running' } as const;
+const up = {
+  ...leaving,
+  AUTO_SHUTDOWN: 'shutting_down',
+  'REPAIRS, some wait': 'up.backing_off',
+  'REPAIRS, some restart': 'up.restarting',
+  'REPAIRS, none left': 'up.running',
+} as const;
 
-const SUPERVISOR: Table<SupervisorState, SupervisorEvent['type']> = {
+const SUPERVISOR: Table<SupervisorState, SupervisorCase> = {
   starting: {
     ...same<SupervisorState>('starting'),
     ...leaving,
     STARTED: 'up.running',
     START_FAILED: 'failing',
   },
-  'up.running': { ...same<SupervisorState>('up.running'), ...leaving, ...moving },
-  // A child that is down is no longer waiting, until its next restart says so.
-  'up.backing_off': {
-    ...same<SupervisorState>('up.backing_off'),
-    ...leaving,
-    ...moving,
-    CHILD_DOWN: 'up.running',
-  },
-  'up.restarting': {
-    ...same<SupervisorState>('up.restarting'),
-    ...leaving,
-    ...moving,
-    CHILD_DOWN: 'up.running',
-  },
+  'up.running': { ...same<SupervisorState>('up.running'), ...up },
+  'up.backing_off': { ...same<SupervisorState>('up.backing_off'), ...up },
+  'up.restarting': { ...same<SupervisorState>('up.restarting'), ...up },
   // GIVE_UP is only raised by a judgement, and nothing is judged any more.
+  shutting_down: {
+    ...same<SupervisorState>('shutting_down'),
+    GIVE_UP: 'failing',
+    ALL_STOPPED: 'shut_down',
+  },
   stopping: { ...same<SupervisorState>('stopping'), GIVE_UP: 'failing', ALL_STOPPED: 'stopped' },
   failing: { ...same<SupervisorState>('failing'), ALL_STOPPED: 'failed' },
+  shut_down: same('shut_down'),
   stopped: same('stopped'),
   failed: same('failed'),
 };
 
-const SUPERVISOR_PATHS: Record<SupervisorState, readonly SupervisorEvent['type'][]> = {
+const SUPERVISOR_PATHS: Record<SupervisorState, readonly SupervisorCase[]> = {
   starting: [],
   'up.running': ['STARTED'],
-  'up.backing_off': ['STARTED', 'WAITING'],
-  'up.restarting': ['STARTED', 'RESTARTING'],
+  'up.backing_off': ['STARTED', 'REPAIRS, some wait'],
+  'up.restarting': ['STARTED', 'REPAIRS, some restart'],
+  shutting_down: ['STARTED', 'AUTO_SHUTDOWN'],
   stopping: ['STOP'],
   failing: ['CRASHED'],
+  shut_down: ['STARTED', 'AUTO_SHUTDOWN', 'ALL_STOPPED'],
   stopped: ['STOP', 'ALL_STOPPED'],
   failed: ['CRASHED', 'ALL_STOPPED'],
 };
@@ -91,19 +118,75 @@ const SUPERVISOR_PATHS: Record<SupervisorState, readonly SupervisorEvent['type']
 const names = <Key extends string>(record: Record<Key, unknown>): readonly Key[] =>
   Object.keys(record) as Key[];
 
+interface Chart {
+  readonly actor: Actor<typeof supervisorMachine>;
+  /** What it made happen. */
+  readonly done: string[];
+}
+
+function supervisorChart(input: Partial<SupervisorInput> = {}): Chart {
+  const done: string[] = [];
+  const effects = {
+    startAll: () => void done.push('startAll'),
+    stopAll: () => void done.push('stopAll'),
+    restart: (id: string) => void done.push(`restart ${id}`),
+    forget: (id: string) => void done.push(`forget ${id}`),
+  };
+  const window = new RestartWindow({ max: 3, within: 1_000 });
+  const defaults: SupervisorInput = { effects, window, autoShutdown: 'never', grouped: false };
+  return { actor: createActor(supervisorMachine, { input: { ...defaults, ...input } }).start(), done };
+}
+
 describe('the supervisor chart', () => {
   const cells = names(SUPERVISOR).flatMap((state) =>
     names(SUPERVISOR_EVENTS).map((event) => [state, event] as const),
   );
 
   it.each(cells)('in %s on %s goes where the table says', (state, event) => {
-    const effects = { startAll: () => {}, stopAll: () => {}, restart: () => {}, forget: () => {} };
-    const input = { effects, budget: { window: emptyWindow({ max: 3, within: 1_000 }) } };
-    const actor = createActor(supervisorMachine, { input }).start();
+    const { actor } = supervisorChart();
     for (const step of SUPERVISOR_PATHS[state]) actor.send(SUPERVISOR_EVENTS[step]);
     expect(stateText(actor.getSnapshot().value)).toBe(state);
     if (actor.getSnapshot().status === 'active') actor.send(SUPERVISOR_EVENTS[event]);
     expect(stateText(actor.getSnapshot().value)).toBe(SUPERVISOR[state][event]);
+  });
+
+  const ended = {
+    type: 'CHILD_DOWN',
+    id: 'a',
+    ...down,
+    rule: 'transient',
+    exit: 'normal',
+    significant: true,
+  } as const;
+  const AUTO: readonly (readonly [SupervisorInput['autoShutdown'], number, string])[] = [
+    ['never', 0, 'up.running'],
+    ['any_significant', 1, 'shutting_down'],
+    ['all_significant', 1, 'up.running'],
+    ['all_significant', 0, 'shutting_down'],
+  ];
+  it.each(AUTO)('with autoShutdown %s and %i significant children left is then %s', (mode, left, state) => {
+    const { actor } = supervisorChart({ autoShutdown: mode });
+    actor.send({ type: 'STARTED' });
+    actor.send({ ...ended, significantLeft: left });
+    expect(stateText(actor.getSnapshot().value)).toBe(state);
+  });
+
+  it('shuts down once all have started where a significant child ended before', () => {
+    const { actor, done } = supervisorChart({ autoShutdown: 'any_significant' });
+    actor.send(ended);
+    expect(stateText(actor.getSnapshot().value)).toBe('starting');
+    actor.send({ type: 'STARTED' });
+    expect(stateText(actor.getSnapshot().value)).toBe('shutting_down');
+    expect(done).toEqual(['startAll', 'forget a', 'stopAll']);
+  });
+
+  it('judges children that depend on each other when all have started, in the order they ended', () => {
+    const { actor, done } = supervisorChart({ grouped: true });
+    actor.send({ type: 'CHILD_DOWN', id: 'b', ...down });
+    actor.send({ type: 'CHILD_DOWN', id: 'a', ...down });
+    expect(done).toEqual(['startAll']);
+    actor.send({ type: 'STARTED' });
+    expect(done).toEqual(['startAll', 'restart b', 'restart a']);
   });
 });
 

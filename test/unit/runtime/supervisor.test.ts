@@ -140,7 +140,7 @@ describe('a one_for_one supervisor', () => {
 
   it('fails a child that is never ready at its deadline', async () => {
     const b = bench();
-    const stuck = component('stuck', () => new Promise(() => {}), { startTimeout: 200 });
+    const stuck = component('stuck', () => new Promise<never>(() => {}), { startTimeout: 200 });
     const starting = b.system.start(supervisor('board', { children: [stuck] }));
     starting.catch(() => {});
     await b.host.advance(201);

@@ -1,0 +1,4 @@
+import { portLinks } from '../../support/flow-links.ts';
+import { creditContract } from './credit.ts';
+
+creditContract(portLinks());
