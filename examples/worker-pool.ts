@@ -26,7 +26,7 @@ const poison: string[] = [];
 async function serve(slot: Slot<Work>): Promise<void> {
   for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
     try {
-      done.push(`${job.n}² = ${await slot.ask({ type: 'SQUARE', n: job.n }, { timeout: 20_000 })}`);
+      done.push(`${job.n}² = ${await slot.ask({ type: 'SQUARE', n: job.n }, { timeout: 30_000 })}`);
     } catch (error) {
       job.attempts += 1;
       if (job.attempts < 2) queue.push(job);

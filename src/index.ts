@@ -21,7 +21,7 @@ export type {
   BreakerSnapshot,
   BreakerStats,
 } from './runtime/resilience/breaker-options.ts';
-export { type BreakerChildOptions, breaker } from './runtime/resilience/breaker-spec.ts';
+export { type BreakerChildOptions, type BreakerMessage, breaker } from './runtime/resilience/breaker-spec.ts';
 export {
   type Bulkhead,
   type BulkheadOptions,

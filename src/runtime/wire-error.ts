@@ -8,6 +8,8 @@ export interface WireError {
   readonly message: string;
   readonly details: string | null;
   readonly hint: string | null;
+  /** Seconds; an open circuit's is its own, not that of its code. */
+  readonly retryAfter: number | null;
   readonly stack: string | null;
   /** The chain of causes as text: their objects may not be cloneable. */
   readonly cause: string | null;
@@ -23,6 +25,7 @@ export function toWire(error: unknown): WireError {
     message: plain.message,
     details: known ? error.details : null,
     hint: known ? error.hint : null,
+    retryAfter: known ? error.retryAfter : null,
     stack: plain.stack ?? null,
     cause: plain.cause === undefined ? null : describeError(plain.cause),
   };
@@ -38,6 +41,7 @@ function revive(wire: WireError): Error {
   const options = {
     details: wire.details,
     hint: wire.hint,
+    ...(wire.retryAfter === null ? {} : { retryAfter: wire.retryAfter }),
     ...(wire.cause === null ? {} : { cause: new Error(wire.cause) }),
   };
   const code = wire.code ?? '';

@@ -1,7 +1,8 @@
 import { minimize } from './minimize.ts';
+import type { Plan } from './plan.ts';
 import { RealTree } from './real-tree.ts';
-import type { Scenario, Step } from './steps.ts';
-import { type Cause, FAULT, Model, type Outcome, type Plan } from './supervision.ts';
+import type { Asked, Scenario, Step } from './steps.ts';
+import { type Cause, FAULT, Model, type Outcome } from './supervision.ts';
 
 /** Like `compare`, but what it throws tells of the smallest scenario near the given one in which they part. */
 export async function compareClosely(scenario: Scenario, seed: number): Promise<void> {
@@ -65,6 +66,7 @@ function follow(model: Model, step: Step): Outcome {
   if (step.do === 'wait') model.advance(step.ms);
   else if (step.do === 'break') model.breakStarts(step.at, step.times);
   else if (step.do === 'start') return model.startChild(step.at, step.plan);
+  else if (step.do === 'replace') return model.replaceChild(step.at, step.plan);
   else if (step.do === 'crash') model.end(step.at, { kind: 'error', cause: FAULT });
   else if (step.do === 'stop') model.end(step.at, { kind: 'shutdown' });
   // A supervisor does not finish by itself.
@@ -74,11 +76,12 @@ function follow(model: Model, step: Step): Outcome {
   return 'ok';
 }
 
-function asked(model: Model, what: 'terminate' | 'restart' | 'delete' | 'replan', path: string): Outcome {
+function asked(model: Model, what: Asked, path: string): Outcome {
   const cut = path.lastIndexOf('/');
   const above = path.slice(0, cut);
   const id = path.slice(cut + 1);
   if (what === 'terminate') return model.terminateChild(above, id);
+  if (what === 'hold') return model.hold(above, id);
   if (what === 'restart') return model.restartChild(above, id);
   return what === 'delete' ? model.deleteChild(above, id) : model.replan(above, id);
 }
@@ -156,7 +159,7 @@ function dynamicPaths({ plan, steps }: Scenario): readonly string[] {
     ...(each.supervisor?.children ?? []).flatMap((child) => within(child, `${path}/${child.id}`)),
   ];
   const added = steps.flatMap((step) =>
-    step.do === 'start' ? within(step.plan, `${step.at}/${step.plan.id}`) : [],
+    step.do === 'start' || step.do === 'replace' ? within(step.plan, `${step.at}/${step.plan.id}`) : [],
   );
   return [...within(plan, plan.id), ...added];
 }
@@ -175,7 +178,7 @@ export function describeScenario({ plan, steps }: Scenario, last = steps.length)
         `  ${index + 1} ${step.do} ` +
         (step.do === 'wait'
           ? `${step.ms} ms`
-          : step.do === 'start'
+          : step.do === 'start' || step.do === 'replace'
             ? `below ${step.at}:\n${describePlan(step.plan, '      ')}`
             : `${step.at}${step.do === 'break' ? ` ×${step.times}` : ''}`),
     );

@@ -1,5 +1,5 @@
+import type { Plan } from './plan.ts';
 import type { Scenario, Step } from './steps.ts';
-import type { Plan } from './supervision.ts';
 
 /**
  * The smallest scenario near the given one that still fails: without steps, then without parts of the tree, then with
@@ -38,7 +38,8 @@ function* simpler({ plan, steps }: Scenario): Generator<Scenario> {
 
 function* plainerSteps(step: Step): Generator<Step> {
   if (step.do === 'break' && step.times > 1) yield { ...step, times: step.times - 1 };
-  if (step.do === 'start') for (const plan of plainerPlans(step.plan)) yield { ...step, plan };
+  if (step.do === 'start' || step.do === 'replace')
+    for (const plan of plainerPlans(step.plan)) yield { ...step, plan };
 }
 
 function* plainerPlans(plan: Plan): Generator<Plan> {

@@ -1,8 +1,9 @@
 import { fromCallback, setup } from 'xstate';
 import { type ChildSpec, component, light, MagError, machine, sleep, supervisor } from '../../src/index.ts';
 import { type Bench, bench } from '../support/runtime/probe.ts';
-import type { Step } from './steps.ts';
-import type { Life, Outcome, Plan } from './supervision.ts';
+import type { Plan } from './plan.ts';
+import type { Asked, Step } from './steps.ts';
+import type { Life, Outcome } from './supervision.ts';
 
 const LIVES: Readonly<Record<string, Life>> = { running: 'up', restarting: 'restarting' };
 const CODES: Readonly<Record<string, Outcome>> = {
@@ -53,6 +54,7 @@ export class RealTree {
     else if (step.do === 'break') this.#failing.set(step.at, step.times);
     else if (step.do === 'start')
       return this.#outcome(system.startChild(step.at, this.#spec(step.plan, step.at)));
+    else if (step.do === 'replace') return this.#outcome(this.#replace(step.at, step.plan));
     else if (step.do === 'crash' || step.do === 'finish' || step.do === 'stop')
       await this.#end(step.do, step.at);
     else return this.#outcome(this.#ask(step.do, step.at));
@@ -104,14 +106,19 @@ export class RealTree {
     await host.runUntilIdle();
   }
 
-  async #ask(what: 'terminate' | 'restart' | 'delete' | 'replan', path: string): Promise<unknown> {
+  async #ask(what: Asked, path: string): Promise<unknown> {
     const { system } = this.#bench;
     if (what === 'replan') return system.command(path, 'restart', 'test');
+    if (what === 'hold') return system.command(path, 'stop', 'test');
     const cut = path.lastIndexOf('/');
     const above = system.supervisor(path.slice(0, cut));
     const id = path.slice(cut + 1);
     if (what === 'terminate') return above.terminateChild(id);
     return what === 'restart' ? above.restartChild(id) : above.deleteChild(id);
+  }
+
+  async #replace(above: string, plan: Plan): Promise<unknown> {
+    return this.#bench.system.supervisor(above).replaceChild(this.#spec(plan, above));
   }
 
   async #outcome(asked: Promise<unknown>): Promise<Outcome> {

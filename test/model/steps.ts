@@ -1,11 +1,15 @@
 import fc from 'fast-check';
-import type { Plan, SupervisorPlan } from './supervision.ts';
+import type { Plan, SupervisorPlan } from './plan.ts';
 
-/** One thing that happens to a tree. `at` is the path of whom it happens to, of the supervisor for `start`. */
+/** What a supervisor is asked to do with a child; `hold` and `replan` are the operator's commands stop and restart. */
+export type Asked = 'terminate' | 'hold' | 'restart' | 'delete' | 'replan';
+
+/** One thing that happens to a tree. `at` is the path of whom it happens to, of the supervisor for `start` and `replace`. */
 export type Step =
   | { readonly do: 'crash' | 'finish' | 'stop'; readonly at: string }
-  | { readonly do: 'terminate' | 'restart' | 'delete' | 'replan'; readonly at: string }
+  | { readonly do: Asked; readonly at: string }
   | { readonly do: 'break'; readonly at: string; readonly times: number }
+  | { readonly do: 'replace'; readonly at: string; readonly plan: Plan }
   | { readonly do: 'start'; readonly at: string; readonly plan: Plan }
   | { readonly do: 'wait'; readonly ms: number };
 
@@ -121,7 +125,9 @@ const intent: fc.Arbitrary<Intent> = fc.record({
     { weight: 5, arbitrary: fc.constant('wait' as const) },
     {
       weight: 4,
-      arbitrary: fc.constantFrom(...(['start', 'terminate', 'restart', 'delete', 'replan'] as const)),
+      arbitrary: fc.constantFrom(
+        ...(['start', 'replace', 'terminate', 'hold', 'restart', 'delete', 'replan'] as const),
+      ),
     },
   ),
   whom: fc.nat(),
@@ -137,6 +143,17 @@ const pathsBelow = (plan: Plan, path: string): readonly string[] =>
   ]);
 
 const isSupervisor = (path: string): boolean => path.charAt(path.lastIndexOf('/') + 1) === 's';
+
+/** Another plan for who is at the path: of its kind, and its id. */
+function successor(path: string, shape: Shape): Plan {
+  const id = path.slice(path.lastIndexOf('/') + 1);
+  const plain: Shape['how'] = { strategy: 'one_for_one', max: 2, within: 100, autoShutdown: 'never' };
+  const kind = (['m', 'c'] as const).find((letter) => id.startsWith(letter)) ?? 'l';
+  const like: Shape = isSupervisor(path)
+    ? { ...shape, how: shape.how ?? plain }
+    : { ...shape, kind, how: null, below: [] };
+  return { ...plant(like, { next: 0 }, 'never', 'y'), id };
+}
 
 /** Gives each intent somebody who is there in the plan, or was added by an earlier step. */
 function aim(plan: Plan, intents: readonly Intent[]): readonly Step[] {
@@ -154,6 +171,10 @@ function aim(plan: Plan, intents: readonly Intent[]): readonly Step[] {
     } else if (known.length > 1) {
       // The root has nobody above it who could be asked.
       const at = pick(known.slice(1), whom);
+      if (what === 'replace') {
+        steps.push({ do: what, at: at.slice(0, at.lastIndexOf('/')), plan: successor(at, shape) });
+        continue;
+      }
       if (what !== 'break') steps.push({ do: what, at });
       else if (!isSupervisor(at)) steps.push({ do: what, at, times: (amount % 4) + 1 });
     }

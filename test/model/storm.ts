@@ -1,8 +1,8 @@
 import { describeScenario } from './comparison.ts';
 import { minimize } from './minimize.ts';
+import type { Plan } from './plan.ts';
 import { RealTree } from './real-tree.ts';
 import type { Scenario, Step } from './steps.ts';
-import type { Plan } from './supervision.ts';
 
 /** Longer than any delay or limit in a scenario. */
 const CALM_MS = 100_000;
@@ -51,7 +51,9 @@ function pause(step: Step, seed: number): number {
 /** Whoever is below a supervisor that runs is up, or was to stay away. */
 async function unsettled(real: RealTree, plan: Plan, steps: readonly Step[]): Promise<string | null> {
   const plans = plansByPath(plan, steps);
-  const terminated = new Set(steps.flatMap((step) => (step.do === 'terminate' ? [step.at] : [])));
+  const terminated = new Set(
+    steps.flatMap((step) => (step.do === 'terminate' || step.do === 'hold' ? [step.at] : [])),
+  );
   for (const { path, life } of await real.listing()) {
     if (life === 'restarting') return `${path} still waits for its restart`;
     const isPermanent = plans.get(path)?.every((each) => each.restart === 'permanent') === true;
@@ -94,6 +96,7 @@ function plansByPath(plan: Plan, steps: readonly Step[]): ReadonlyMap<string, re
     for (const child of each.supervisor?.children ?? []) note(child, `${path}/${child.id}`);
   };
   note(plan, plan.id);
-  for (const step of steps) if (step.do === 'start') note(step.plan, `${step.at}/${step.plan.id}`);
+  for (const step of steps)
+    if (step.do === 'start' || step.do === 'replace') note(step.plan, `${step.at}/${step.plan.id}`);
   return found;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { FAULT, Model, type Plan, type SupervisorPlan } from './supervision.ts';
+import type { Plan, SupervisorPlan } from './plan.ts';
+import { FAULT, Model } from './supervision.ts';
 
 const CRASH = { kind: 'error', cause: FAULT } as const;
 

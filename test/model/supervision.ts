@@ -1,31 +1,4 @@
-/**
- * What supervision means, as plainly as it can be said: no mailboxes, no promises, no statecharts. A fault happens, all
- * that follows from it happens at once, in order, and is in the log. The runtime is held to this; where the two differ,
- * one of them is wrong, and this one is the specification (OTP's supervisor, with a delay before a restart added).
- */
-export type Strategy = 'one_for_one' | 'one_for_all' | 'rest_for_one' | 'dynamic';
-export type AutoShutdown = 'never' | 'any_significant' | 'all_significant';
-
-export interface SupervisorPlan {
-  readonly strategy: Strategy;
-  /** More than `max` restarts within `within` milliseconds and it gives up. */
-  readonly max: number;
-  readonly within: number;
-  readonly autoShutdown: AutoShutdown;
-  readonly children: readonly Plan[];
-}
-
-export interface Plan {
-  readonly id: string;
-  readonly restart: 'permanent' | 'transient' | 'temporary';
-  readonly significant: boolean;
-  /** Milliseconds before each restart of it; 0: at once. */
-  readonly delay: number;
-  /** It is killed when its supervisor stops it, and so says nothing. */
-  readonly brutal: boolean;
-  /** Null for a worker. */
-  readonly supervisor: SupervisorPlan | null;
-}
+import type { Plan, Strategy } from './plan.ts';
 
 /** Why something ended: who gave up, and because of what, down to the first fault. */
 export interface Cause {
@@ -50,11 +23,13 @@ interface Retry {
 
 /** One child over all its incarnations; what is below it belongs to the incarnation. */
 class Child {
-  readonly plan: Plan;
+  plan: Plan;
   readonly path: string;
   readonly above: Child | null;
   life: Life = 'down';
   restarts = 0;
+  /** An operator stopped it: not even a restart of its group brings it back. */
+  held = false;
   retry: Retry | null = null;
   /** In start order. */
   children: Child[] = [];
@@ -68,6 +43,11 @@ class Child {
   }
 }
 
+/**
+ * What supervision means, as plainly as it can be said: no mailboxes, no promises, no statecharts. A fault happens, all
+ * that follows from it happens at once, in order, and is in the log. The runtime is held to this; where the two differ,
+ * one of them is wrong, and this one is the specification (OTP's supervisor, with a delay before a restart added).
+ */
 export class Model {
   readonly root: Child;
   /** `+path` started, `!path` did not start, `-path` stopped or crashed, in order. */
@@ -145,12 +125,22 @@ export class Model {
     return 'ok';
   }
 
+  /** Stops a child for an operator: it stays listed whatever it is, and away until it is started by hand. */
+  hold(supervisor: string, id: string): Outcome {
+    const child = this.#child(supervisor, id);
+    if (child === null) return 'not_found';
+    this.#takeDown(child, child.plan.brutal);
+    child.held = true;
+    return 'ok';
+  }
+
   /** Starts a child that is down. A failure is the caller's, and burns nothing. */
   restartChild(supervisor: string, id: string): Outcome {
     const child = this.#child(supervisor, id);
     if (child === null) return 'not_found';
     if (child.life === 'up') return 'running';
     if (child.life === 'restarting') return 'restarting';
+    child.held = false;
     return this.#start(child) === null ? 'ok' : 'start_failed';
   }
 
@@ -163,10 +153,35 @@ export class Model {
       return 'ok';
     }
     this.#takeDown(child, child.plan.brutal);
-    child.restarts += 1;
-    const cause = this.#start(child);
+    child.held = false;
+    const cause = this.#startAgain(child);
     if (cause === null) return 'ok';
     this.#ended(child, { kind: 'error', cause });
+    return 'start_failed';
+  }
+
+  /** Another plan in the place of a child's own; where that does not start, the old one comes back as it was. */
+  replaceChild(supervisor: string, plan: Plan): Outcome {
+    const child = this.#child(supervisor, plan.id);
+    if (child === null) return 'not_found';
+    const { plan: before, life, retry } = child;
+    if (retry !== null && this.#isGrouped(child.above)) {
+      // It comes back with its group, which is not kept waiting.
+      child.plan = plan;
+      this.#fire(retry);
+      return child.life === 'up' ? 'ok' : 'start_failed';
+    }
+    this.#takeDown(child, before.brutal);
+    child.held = false;
+    child.plan = plan;
+    const cause = this.#startAgain(child);
+    if (cause === null) return 'ok';
+    child.plan = before;
+    if (life === 'restarting') this.#ended(child, { kind: 'error', cause });
+    else if (life === 'up') {
+      const worse = this.#startAgain(child);
+      if (worse !== null) this.#ended(child, { kind: 'error', cause: worse });
+    }
     return 'start_failed';
   }
 
@@ -219,6 +234,11 @@ export class Model {
     }
     child.life = 'up';
     return null;
+  }
+
+  #startAgain(child: Child): Cause | null {
+    child.restarts += 1;
+    return this.#start(child);
   }
 
   /** In order, up to the first that fails; children of a dynamic supervisor start independently of each other. */
@@ -304,10 +324,13 @@ export class Model {
     return [first];
   }
 
-  /** Takes the child's group down at once, and brings it back after the child's delay. */
+  /** Takes the child's group (but for who is held) down at once, and brings it back after the child's delay. */
   #restart(above: Child, failed: Child): void {
     const retry = { above, at: this.now + failed.plan.delay };
-    this.#gather(retry, this.#group(above, failed));
+    this.#gather(
+      retry,
+      this.#group(above, failed).filter((member) => !member.held),
+    );
     if (failed.plan.delay === 0) this.#fire(retry);
     else this.#retries.push(retry);
   }
@@ -334,14 +357,18 @@ export class Model {
       this.#group(above, first).filter((child) => child.life === 'up'),
     );
     for (const member of above.children.filter((child) => child.retry === retry)) {
-      member.restarts += 1;
-      const cause = this.#start(member);
+      const cause = this.#startAgain(member);
       if (cause !== null) {
         this.#ended(member, { kind: 'error', cause });
         return;
       }
       member.retry = null;
     }
+  }
+
+  #isGrouped(above: Child | null): boolean {
+    const strategy = above?.plan.supervisor?.strategy;
+    return strategy === 'one_for_all' || strategy === 'rest_for_one';
   }
 
   #nextRetry(until: number): Retry | null {

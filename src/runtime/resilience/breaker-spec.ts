@@ -1,8 +1,9 @@
-import type { ChildOptions, ChildSpec, ComponentContext, Message } from '../spec.ts';
+import { MagError } from '../../errors.ts';
+import type { ChildOptions, ChildSpec, ComponentContext, Question } from '../spec.ts';
 import { component } from '../specs.ts';
 import type { ActorSystem } from '../system.ts';
 import { type Breaker, createBreaker } from './breaker.ts';
-import type { BreakerChange, BreakerOptions, BreakerSnapshot } from './breaker-options.ts';
+import type { BreakerChange, BreakerOptions, BreakerSnapshot, BreakerStats } from './breaker-options.ts';
 
 export type BreakerChildOptions = Omit<BreakerOptions, 'host' | 'name' | 'snapshot' | 'onChange'>;
 
@@ -11,11 +12,20 @@ const detailOf = (id: string, state: string, opensForMs: number): string | null 
   return state === 'forced_open' ? `circuit ${id} is kept open by an operator` : null;
 };
 
-/** Answers an operator's messages: FORCE_OPEN, DISABLE, RESET, and STATS; each is answered with the stats. */
-function handle(circuit: Breaker, message: Message): unknown {
-  if (message.type === 'FORCE_OPEN') circuit.forceOpen();
-  else if (message.type === 'DISABLE') circuit.disable();
-  else if (message.type === 'RESET') circuit.reset();
+/** An operator's orders to a breaker in the tree; each is answered with its figures. */
+export type BreakerMessage =
+  | Question<{ type: 'FORCE_OPEN' }, BreakerStats>
+  | Question<{ type: 'DISABLE' }, BreakerStats>
+  | Question<{ type: 'RESET' }, BreakerStats>
+  | Question<{ type: 'STATS' }, BreakerStats>;
+
+function handle(circuit: Breaker, { type }: BreakerMessage): BreakerStats {
+  if (type === 'FORCE_OPEN') circuit.forceOpen();
+  else if (type === 'DISABLE') circuit.disable();
+  else if (type === 'RESET') circuit.reset();
+  // The type holds for this thread's senders; from another one anything may come.
+  else if (type !== 'STATS')
+    throw new MagError('MAG_BAD_REQUEST', { problem: `a breaker takes no message ${String(type)}` });
   return circuit.stats();
 }
 
@@ -53,9 +63,13 @@ function attend(context: ComponentContext, id: string, keep: (snapshot: BreakerS
 
 /**
  * A circuit breaker in the supervision tree. `system.service<Breaker>(id)` gives it; while it is open its node is
- * degraded, and says for how long. One that is restarted goes on with its state and its deadline.
+ * degraded, and says for how long. One that is restarted goes on with its state and its deadline, unless `state` is
+ * `fresh`.
  */
-export function breaker(id: string, options: BreakerChildOptions & ChildOptions = {}): ChildSpec {
+export function breaker(
+  id: string,
+  options: BreakerChildOptions & ChildOptions = {},
+): ChildSpec<BreakerMessage> {
   // By system: one specification may be started in several.
   const kept = new WeakMap<ActorSystem, BreakerSnapshot>();
   const start = (context: ComponentContext) => {
@@ -64,13 +78,13 @@ export function breaker(id: string, options: BreakerChildOptions & ChildOptions 
       ...options,
       host: context.host,
       name: id,
-      snapshot: kept.get(context.system) ?? null,
+      snapshot: options.state === 'fresh' ? null : (kept.get(context.system) ?? null),
       onChange: (change) => attendant.changed(circuit, change),
     });
     attendant.begin(circuit);
     return {
       api: circuit,
-      handle: (message: Message) => handle(circuit, message),
+      handle: (message: BreakerMessage) => handle(circuit, message),
       stop: () => {
         attendant.disarm();
         return Promise.resolve();

@@ -62,6 +62,16 @@ describe('a breaker in the tree', () => {
     expect(find(await b.system.tree(), 'board/mail')).toMatchObject({ state: 'healthy' });
   });
 
+  it('starts closed after a crash where its state is said to be fresh', async () => {
+    const b = bench();
+    await b.start(supervisor('board', { children: [breaker('mail', { state: 'fresh' })] }));
+    fail(b.system.service<Breaker>('mail'));
+    await b.host.runUntilIdle();
+    await b.settle(b.system.command('board/mail', 'crash', 'test'));
+    await b.host.runUntilIdle();
+    expect(b.system.service<Breaker>('mail').state).toBe('closed');
+  });
+
   it('starts closed in another system of the same specification', async () => {
     const spec = supervisor('board', { children: [breaker('mail')] });
     const first = bench();
@@ -84,6 +94,7 @@ describe('a breaker in the tree', () => {
       lastError: 'circuit mail is kept open by an operator',
     });
     expect(await ask('STATS')).toMatchObject({ state: 'forced_open', admitted: 0 });
+    await expect(ask('EXPLODE')).rejects.toMatchObject({ code: 'MAG_BAD_REQUEST' });
     expect(await ask('DISABLE')).toMatchObject({ state: 'disabled' });
     expect(await ask('RESET')).toMatchObject({ state: 'closed' });
     await b.host.runUntilIdle();

@@ -10,7 +10,7 @@ describe('an error that crosses a thread', () => {
     const error = new MagError(
       'MAG_CONFIG_UNKNOWN',
       { setting: 'prt', nearest: 'port' },
-      { cause: new Error('why'), details: 'more' },
+      { cause: new Error('why'), details: 'more', retryAfter: 42 },
     );
     const back = across(error);
     expect(back).toBeInstanceOf(MagError);

@@ -1,0 +1,3 @@
+import { busContract } from './suite.ts';
+
+busContract('sqlite');
