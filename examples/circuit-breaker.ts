@@ -23,7 +23,8 @@ await system.start(
   }),
 );
 const { host } = system;
-const circuit = system.service<Breaker>('payments');
+// Looked up each time: a restart makes a new one.
+const circuit = (): Breaker => system.service<Breaker>('payments');
 const call = policy({
   host,
   breaker: circuit,
@@ -43,7 +44,7 @@ async function buy(amount: number): Promise<void> {
   const outcome = await call
     .run(() => charge(amount))
     .catch((error: Error) => (error instanceof MagError ? error.code : error.message));
-  console.log(`${amount}: ${outcome} (circuit ${circuit.state}, service called ${called} times)`);
+  console.log(`${amount}: ${outcome} (circuit ${circuit().state}, service called ${called} times)`);
 }
 
 await buy(10);

@@ -13,7 +13,8 @@ export interface PolicyOptions {
   readonly retry?: Retry;
   /** Either bounds the attempts that run at once. */
   readonly bulkhead?: Bulkhead | AdaptiveLimit;
-  readonly breaker?: Breaker;
+  /** One in the tree as `() => system.service<Breaker>(id)`: after a restart the one held before is nobody's. */
+  readonly breaker?: Breaker | (() => Breaker);
   /** For one attempt, without its wait for a place. */
   readonly timeoutMs?: number;
 }
@@ -53,7 +54,9 @@ export interface Policy {
  * again when the place is there.
  */
 export function policy(options: PolicyOptions): Policy {
-  const { host, deadlineMs, retry, bulkhead, breaker, timeoutMs } = options;
+  const { host, deadlineMs, retry, bulkhead, timeoutMs } = options;
+  const breaker = (): Breaker | undefined =>
+    typeof options.breaker === 'function' ? options.breaker() : options.breaker;
 
   const timed = <T>(fn: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> => {
     if (timeoutMs !== undefined) return withTimeout(host, timeoutMs, fn, signal);
@@ -62,15 +65,17 @@ export function policy(options: PolicyOptions): Policy {
     // Not one for all calls: it would collect the listeners of every one of them.
     return fn(new AbortController().signal);
   };
-  const guarded = <T>(fn: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> =>
-    breaker === undefined ? timed(fn, signal) : breaker.run(() => timed(fn, signal), signal);
+  const guarded = async <T>(fn: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> => {
+    const circuit = breaker();
+    return circuit === undefined ? timed(fn, signal) : circuit.run(() => timed(fn, signal), signal);
+  };
   const placed = async <T>(
     fn: (signal: AbortSignal) => Promise<T>,
     lane: number | undefined,
     signal: AbortSignal | undefined,
   ): Promise<T> => {
     if (bulkhead === undefined) return guarded(fn, signal);
-    breaker?.ensureAdmitting();
+    breaker()?.ensureAdmitting();
     const wait = { ...(lane === undefined ? {} : { lane }), ...(signal === undefined ? {} : { signal }) };
     return bulkhead.run(() => guarded(fn, signal), wait);
   };

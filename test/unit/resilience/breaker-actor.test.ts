@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Breaker, breaker, component, supervisor } from '../../../src/index.ts';
+import { type Breaker, breaker, component, policy, supervisor } from '../../../src/index.ts';
 import { bench, find } from '../../support/runtime/probe.ts';
 
 const fail = (circuit: Breaker): void => {
@@ -70,6 +70,21 @@ describe('a breaker in the tree', () => {
     await b.settle(b.system.command('board/mail', 'crash', 'test'));
     await b.host.runUntilIdle();
     expect(b.system.service<Breaker>('mail').state).toBe('closed');
+  });
+
+  it('is found anew by a policy after each restart, and missed in between', async () => {
+    const b = bench();
+    await b.start(supervisor('board', { children: [breaker('mail')] }));
+    const call = policy({ host: b.host, breaker: () => b.system.service<Breaker>('mail') });
+    expect(await b.settle(call.run(async () => 'sent'))).toBe('sent');
+    await b.settle(b.system.command('board/mail', 'crash', 'test'));
+    await b.host.runUntilIdle();
+    b.system.service<Breaker>('mail').forceOpen();
+    await expect(b.settle(call.run(async () => 'sent'))).rejects.toMatchObject({ code: 'MAG_CIRCUIT_OPEN' });
+    await b.settle(b.system.stop('test'));
+    await expect(b.settle(call.run(async () => 'sent'))).rejects.toMatchObject({
+      code: 'MAG_COMPONENT_UNAVAILABLE',
+    });
   });
 
   it('starts closed in another system of the same specification', async () => {
