@@ -1,7 +1,7 @@
 import { type Flow, type FlowObserver, type FlowOperator, type FlowSubscription, isDemand } from './flow.ts';
 import { Stage, staged } from './flow-stage.ts';
 
-export { type BatchOptions, batch } from './flow-batch.ts';
+export { batch } from './flow-batch.ts';
 
 /** Passes each item's image on. A throw ends the flow with that error. */
 export function map<In, Out>(project: (value: In) => Out): FlowOperator<In, Out> {

@@ -43,7 +43,10 @@ export interface Flow<T> extends AsyncIterable<T, void, undefined> {
   pipe<A, B>(a: FlowOperator<T, A>, b: FlowOperator<A, B>): Flow<B>;
   pipe<A, B, C>(a: FlowOperator<T, A>, b: FlowOperator<A, B>, c: FlowOperator<B, C>): Flow<C>;
   pipe<A, B, C, D>(
-    ...operators: [FlowOperator<T, A>, FlowOperator<A, B>, FlowOperator<B, C>, FlowOperator<C, D>]
+    a: FlowOperator<T, A>,
+    b: FlowOperator<A, B>,
+    c: FlowOperator<B, C>,
+    d: FlowOperator<C, D>,
   ): Flow<D>;
   pipe<A, B, C, D, E>(
     a: FlowOperator<T, A>,
@@ -89,9 +92,33 @@ export interface Flow<T> extends AsyncIterable<T, void, undefined> {
     g: FlowOperator<F, G>,
     h: FlowOperator<G, H>,
     i: FlowOperator<H, I>,
-    // biome-ignore lint/suspicious/noExplicitAny: past nine the types of what lies between are not followed
-    ...more: readonly FlowOperator<any, any>[]
   ): Flow<I>;
+  pipe<A, B, C, D, E, F, G, H, I, J>(
+    a: FlowOperator<T, A>,
+    b: FlowOperator<A, B>,
+    c: FlowOperator<B, C>,
+    d: FlowOperator<C, D>,
+    e: FlowOperator<D, E>,
+    f: FlowOperator<E, F>,
+    g: FlowOperator<F, G>,
+    h: FlowOperator<G, H>,
+    i: FlowOperator<H, I>,
+    j: FlowOperator<I, J>,
+  ): Flow<J>;
+  /** Past ten operators their types are followed no further. */
+  pipe<A, B, C, D, E, F, G, H, I, J>(
+    a: FlowOperator<T, A>,
+    b: FlowOperator<A, B>,
+    c: FlowOperator<B, C>,
+    d: FlowOperator<C, D>,
+    e: FlowOperator<D, E>,
+    f: FlowOperator<E, F>,
+    g: FlowOperator<F, G>,
+    h: FlowOperator<G, H>,
+    i: FlowOperator<H, I>,
+    j: FlowOperator<I, J>,
+    ...more: readonly FlowOperator<never, unknown>[]
+  ): Flow<unknown>;
 }
 
 /** The part of the runtime's Host that flows need; they lie below it. */

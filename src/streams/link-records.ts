@@ -1,9 +1,11 @@
+import { Buffer } from 'node:buffer';
 import { MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 
 /**
- * Records in one buffer: their bytes one after the other, then where each of them ends and how many there are, as
- * little-endian 32-bit numbers. The table is last because a packer knows it last.
+ * Records in one buffer: their bytes one after the other, filled up to a multiple of four, then where each of them ends
+ * and how many there are, as little-endian 32-bit numbers (the order of every platform Node is built for but one). The
+ * table is last because a packer knows it last.
  */
 export class RecordBatch implements Iterable<Uint8Array> {
   /** Records in it. */
@@ -15,21 +17,19 @@ export class RecordBatch implements Iterable<Uint8Array> {
   /** Throws MAG_LINK_FRAME_INVALID where the table does not lie inside the buffer, or goes backwards. */
   constructor(packed: Uint8Array) {
     const size = packed.byteLength;
-    const view = new DataView(packed.buffer, packed.byteOffset, size);
-    const count = size < 4 ? -1 : view.getUint32(size - 4, true);
+    const count = size < 4 || size % 4 !== 0 ? -1 : (words(packed, size - 4, 1)[0] ?? -1);
     const table = size - 4 - count * 4;
     if (count < 0 || table < 0) throw invalid('records without their table');
-    const ends = new Uint32Array(count);
+    const ends = words(packed, table, count);
     let last = 0;
     for (let place = 0; place < count; place += 1) {
-      const end = view.getUint32(table + place * 4, true);
+      const end = ends[place] ?? 0;
       if (end < last || end > table) throw invalid('a record that ends outside its frame');
-      ends[place] = end;
       last = end;
     }
-    if (last !== table) throw invalid('bytes that belong to no record');
+    if (table - last > 3) throw invalid('bytes that belong to no record');
     this.length = count;
-    this.bytes = packed.subarray(0, table);
+    this.bytes = packed.subarray(0, last);
     this.#ends = ends;
   }
 
@@ -51,54 +51,61 @@ export class RecordBatch implements Iterable<Uint8Array> {
   }
 }
 
-const invalid = (problem: string): MagError => new MagError('MAG_LINK_FRAME_INVALID', { problem });
+/** A socket's frames lie anywhere in its buffer; numbers can be read in place only where they are aligned. */
+function words(bytes: Uint8Array, offset: number, count: number): Uint32Array {
+  const start = bytes.byteOffset + offset;
+  if (start % 4 === 0) return new Uint32Array(bytes.buffer, start, count);
+  // A copy, which a Buffer's own `slice` is not.
+  return new Uint32Array(new Uint8Array(bytes.subarray(offset, offset + count * 4)).buffer);
+}
 
-/** Up to this many bytes a loop is faster than a call of `set`. */
-const LOOP_BYTES = 48;
+const invalid = (problem: string): MagError => new MagError('MAG_LINK_FRAME_INVALID', { problem });
 
 /** Gathers records for one RecordBatch. */
 export class RecordPacker {
   count = 0;
   #bytes = new Uint8Array(LIMITS.linkBatchBytes);
   readonly #ends = new Uint32Array(LIMITS.linkBatchItems);
+  #room = LIMITS.linkBatchBytes;
   #length = 0;
 
   get isFull(): boolean {
     return this.count >= LIMITS.linkBatchItems;
   }
 
-  /** An empty packer takes a record of any length, alone if need be. */
-  fits(byteLength: number): boolean {
-    return this.count === 0 || this.#length + byteLength <= LIMITS.linkBatchBytes;
-  }
-
-  add(record: Uint8Array): void {
-    const size = record.byteLength;
-    const end = this.#length + size;
-    if (end > this.#bytes.byteLength) this.#bytes = new Uint8Array(end);
-    const bytes = this.#bytes;
-    if (size <= LOOP_BYTES) {
-      let at = this.#length;
-      for (let place = 0; place < size; place += 1) bytes[at++] = record[place] as number; // inside the record
-    } else bytes.set(record, this.#length);
+  /** False where it does not fit beside what is here; an empty packer takes a record of any length. */
+  add(record: Uint8Array): boolean {
+    const end = this.#length + record.byteLength;
+    if (end > this.#room) {
+      if (this.count > 0) return false;
+      this.#makeRoom(end);
+    }
+    this.#bytes.set(record, this.#length);
     this.#length = end;
     this.#ends[this.count] = end;
     this.count += 1;
+    return true;
   }
 
   /** The packed records, in a buffer of their own; the packer is empty then. */
   take(): Uint8Array<ArrayBuffer> {
-    const table = this.#length;
-    const packed = new Uint8Array(table + this.count * 4 + 4);
-    packed.set(this.#bytes.subarray(0, table));
-    const view = new DataView(packed.buffer);
-    for (let place = 0; place < this.count; place += 1) {
-      view.setUint32(table + place * 4, this.#ends[place] ?? 0, true);
-    }
-    view.setUint32(table + this.count * 4, this.count, true);
-    if (this.#bytes.byteLength > LIMITS.linkBatchBytes) this.#bytes = new Uint8Array(LIMITS.linkBatchBytes);
+    const { count } = this;
+    const table = (this.#length + 3) & ~3;
+    // Not cleared first: every byte but the three that fill up is written here.
+    const packed = new Uint8Array(Buffer.allocUnsafeSlow(table + count * 4 + 4).buffer);
+    packed.set(this.#bytes.subarray(0, this.#length));
+    packed.fill(0, this.#length, table);
+    const numbers = new Uint32Array(packed.buffer, table, count + 1);
+    numbers.set(this.#ends.subarray(0, count));
+    numbers[count] = count;
     this.count = 0;
     this.#length = 0;
+    if (this.#room > LIMITS.linkBatchBytes) this.#makeRoom(LIMITS.linkBatchBytes);
     return packed;
+  }
+
+  #makeRoom(bytes: number): void {
+    this.#bytes = new Uint8Array(bytes);
+    this.#room = bytes;
   }
 }

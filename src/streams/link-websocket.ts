@@ -122,7 +122,8 @@ class WebSocketLink implements FlowLink {
       return;
     }
     if (isBinary) {
-      end.onRecords(bytes);
+      // Plain, as from every other link: a Buffer has methods of its own under the same names.
+      end.onRecords(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
       return;
     }
     let frame: unknown;

@@ -205,9 +205,12 @@ class Sender<T> implements FlowObserver<T>, LinkEnd {
   #pack(record: Uint8Array): void {
     if (this.#items.length > 0) this.#flush();
     this.#packer ??= new RecordPacker();
-    if (!this.#packer.fits(record.byteLength)) this.#flush();
-    this.#packer.add(record);
-    if (this.#packer.isFull) this.#flush();
+    if (!this.#packer.add(record)) {
+      this.#flush();
+      // The flush may have found the record before it too long, and ended this.
+      this.#packer?.add(record);
+    }
+    if (this.#packer?.isFull === true) this.#flush();
   }
 
   #flush(): void {

@@ -289,6 +289,8 @@ function brokenPeers(kind: LinkKind): void {
     ['records that end outside their frame', new Uint8Array([9, 9, 0, 0, 1, 0, 0, 0])],
     ['a table longer than its frame', new Uint8Array([255, 255, 255, 255])],
     ['bytes of no record', new Uint8Array([1, 2, 3, 4, 0, 0, 0, 0])],
+    ['records that end before they begin', new Uint8Array([9, 9, 9, 9, 4, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0])],
+    ['records of an odd length', new Uint8Array([9, 1, 0, 0, 0, 1, 0, 0, 0])],
   ];
   it.each(forReceiver)('takes %s for an error, at the receiving end', async (_name, frame) => {
     const { receiver, sendRaw } = await kind.open();
