@@ -109,6 +109,8 @@ export class Attachments {
   /** Its actor is gone: who waits for an answer or for room is told. */
   dismiss(cell: Cell, gone: () => unknown, lose: (entry: Entry) => void): void {
     this.abort?.abort();
+    // A drain that this interrupts must not stop it a second time.
+    this.drained = null;
     this.#ready?.reject(gone());
     for (const ask of [...this.asks]) ask.reject(gone());
     for (let waiter = this.waiters.next(); waiter !== undefined; waiter = this.waiters.next()) {

@@ -68,6 +68,11 @@ export class Cell implements Runnable {
     return this.#mailbox;
   }
 
+  /** Nothing waits for it. */
+  get idle(): boolean {
+    return this.#mailbox === null || this.#mailbox.depth === 0;
+  }
+
   get address(): string {
     return `${this.path}#${this.incarnation}`;
   }
@@ -215,10 +220,10 @@ export class Cell implements Runnable {
     this.#free(() => this.actor?.stop('normal'), NORMAL);
   }
 
-  /** Handles what is in the mailbox, then stops. Resolves when it has ended. */
-  stop(reason: string, exit: Exit = { kind: 'shutdown', reason }): Promise<Exit> {
-    if (!this.live) return this.ended;
-    const drains = this.#status === 'running' && !this.paused && this.mailbox.depth > 0;
+  /** Handles what is in the mailbox, then stops; `ended` tells when. */
+  stop(reason: string, exit: Exit = { kind: 'shutdown', reason }): void {
+    if (!this.live) return;
+    const drains = this.#status === 'running' && !this.paused && !this.idle;
     this.#status = 'stopping';
     this.#setRunnable();
     this.#attached?.clearStartTimer(this.core.host);
@@ -231,7 +236,6 @@ export class Cell implements Runnable {
       this.#attachments().drained = () => this.#free(stop, exit);
       this.core.kernel.wake(this);
     } else this.#free(stop, exit);
-    return this.ended;
   }
 
   /** Ends it now, without asking it. */

@@ -17,7 +17,8 @@ export class ChildManagement implements SupervisorHandle {
   }
 
   async startChild<M extends AnyMessage>(spec: ChildSpec<M>): Promise<Ref<ProtocolOf<M>>> {
-    return speaking(new LocalRef(await this.#find().manage.add(spec)));
+    const added = this.#find().manage.add(spec);
+    return speaking(new LocalRef(added instanceof Promise ? await added : added));
   }
 
   async terminateChild(id: string): Promise<void> {

@@ -1,10 +1,12 @@
 import { MagError } from '../errors.ts';
 import type { Cell } from './cell.ts';
-import { type Child, newRepair, type Repair } from './child.ts';
+import { type Child, isQuick, newRepair, type Repair } from './child.ts';
 import type { Children } from './children.ts';
 import type { Core } from './core.ts';
 import type { Restarts } from './restarts.ts';
 import type { ChildSpec, Strategy } from './spec.ts';
+
+const REQUESTED = 'stopped on request';
 
 /** What a supervisor lets those who manage its children see and do. */
 export interface Office {
@@ -29,12 +31,15 @@ export class ChildOperations {
     this.#office = office;
   }
 
-  /** Adds and starts a child; it is refused if it cannot start. */
-  async add(spec: ChildSpec): Promise<Cell> {
+  /**
+   * Adds and starts a child; it is refused if it cannot start. Given at once where it is ready at once: there may be a
+   * hundred thousand, and each promise on the way costs as much as an actor.
+   */
+  add(spec: ChildSpec): Cell | Promise<Cell> {
     const { children, restarts } = this.#office;
     this.#office.open();
     this.#office.check(spec);
-    children.refuseDuplicate(spec.id);
+    if (restarts.grouped) children.refuseDuplicate(spec.id);
     if (!restarts.grouped) return this.#startAdded(spec);
     return restarts.inTurn(null, () => this.#startAdded(spec));
   }
@@ -42,7 +47,7 @@ export class ChildOperations {
   /** Stops a child. A temporary one, and one of a dynamic supervisor, is no child any more then. */
   async terminate(id: string): Promise<void> {
     const child = this.#office.children.known(id);
-    await this.#end(child);
+    if (!this.#endAtOnce(child)) await this.#end(child);
     if (child.spec.restart === 'temporary' || this.#office.strategy === 'dynamic')
       this.#office.children.drop(child);
   }
@@ -50,7 +55,7 @@ export class ChildOperations {
   /** Stops a child and takes it off the list. */
   async remove(id: string): Promise<void> {
     const child = this.#office.children.known(id);
-    await this.#end(child);
+    if (!this.#endAtOnce(child)) await this.#end(child);
     this.#office.children.drop(child);
   }
 
@@ -180,20 +185,29 @@ export class ChildOperations {
     return new MagError('MAG_COMPONENT_UNAVAILABLE', { name: child.path });
   }
 
-  async #startAdded(spec: ChildSpec): Promise<Cell> {
+  #startAdded(spec: ChildSpec): Cell | Promise<Cell> {
     const { children } = this.#office;
     this.#office.open();
     const child = children.enlist(spec);
-    try {
-      return await this.#startListed(child);
-    } catch (error) {
+    const refused = (error: unknown): never => {
       children.drop(child);
       throw error;
+    };
+    try {
+      const started = this.#startListed(child);
+      return started instanceof Promise ? started.catch(refused) : started;
+    } catch (error) {
+      return refused(error);
     }
   }
 
-  async #startListed(child: Child): Promise<Cell> {
-    const cell = await this.#office.children.start(child);
+  #startListed(child: Child): Cell | Promise<Cell> {
+    const started = this.#office.children.start(child);
+    if (started instanceof Promise) return started.then((cell) => this.#listed(child, cell));
+    return this.#listed(child, started);
+  }
+
+  #listed(child: Child, cell: Cell): Cell {
     // One that was not needed, and nothing would ever start again.
     if (cell.ignored && (child.spec.restart === 'temporary' || this.#office.strategy === 'dynamic'))
       this.#office.children.drop(child);
@@ -207,6 +221,17 @@ export class ChildOperations {
       throw new MagError('MAG_CHILD_RUNNING', { path });
   }
 
+  /** Ends a child that nobody else is at and whose stop takes no time; false where it is not so. */
+  #endAtOnce(child: Child): boolean {
+    const isFree = child.phase === 'up' && child.turn === null && !this.#office.restarts.grouped;
+    if (!isFree || !isQuick(child) || child.cell?.idle !== true) return false;
+    void this.#office.children.stop(child, REQUESTED);
+    if (child.cell !== null) return false;
+    child.phase = 'down';
+    this.#core.registry.release(child.path);
+    return true;
+  }
+
   /** Ends a child for good: a restart that is under way for it ends too. */
   #end(child: Child): Promise<void> {
     this.#office.restarts.cancel(child);
@@ -215,11 +240,10 @@ export class ChildOperations {
 
   async #stop(child: Child): Promise<void> {
     const { children, restarts } = this.#office;
-    const reason = 'stopped on request';
     // Who waits for its start holds its turn: the start ends here.
-    if (child.phase === 'starting') void children.stop(child, reason);
+    if (child.phase === 'starting') void children.stop(child, REQUESTED);
     await restarts.inTurn(child, async () => {
-      await children.stop(child, reason);
+      await children.stop(child, REQUESTED);
       child.phase = 'down';
       this.#core.registry.release(child.path);
     });

@@ -138,3 +138,7 @@ export class Child implements CellOwner {
     };
   }
 }
+
+/** Its start takes no time: a restart needs no state of the chart. */
+export const isQuick = (child: Child): boolean =>
+  child.spec.behaviour.kind === 'light' || child.spec.behaviour.kind === 'machine';

@@ -89,11 +89,27 @@ export class Children implements Parent {
 
   /** Stops a child within its limit. Nothing to wait for where it was down, or ended at once. */
   stop(child: Child, reason: string): void | Promise<void> {
-    return this.stopTogether([child], reason);
+    if (!this.#order(child, reason)) return this.#whenStopped([child]);
+  }
+
+  /** Tells a child to stop. Whether there is nothing to wait for. */
+  #order(child: Child, reason: string): boolean {
+    const cell = child.cell;
+    if (cell === null) return true;
+    child.phase = 'stopping';
+    if (shutdownOf(child.spec) === 'brutal') cell.kill();
+    else cell.stop(reason);
+    return cell.exit !== null;
   }
 
   /** Stops children at the same time, each within its own limit. One timer serves all that have the same one. */
   stopTogether(children: Iterable<Child>, reason: string): void | Promise<void> {
+    const ending: Child[] = [];
+    for (const child of children) if (!this.#order(child, reason)) ending.push(child);
+    if (ending.length > 0) return this.#whenStopped(ending);
+  }
+
+  #whenStopped(ending: readonly Child[]): Promise<void> | void {
     const late = new Map<number, Child[]>();
     let left = 0;
     let allStopped = (): void => {};
@@ -101,14 +117,10 @@ export class Children implements Parent {
       left -= 1;
       if (left === 0) allStopped();
     };
-    for (const child of children) {
-      const cell = child.cell;
-      if (cell === null) continue;
+    for (const child of ending) {
+      // The stop of one that came before may have ended it.
+      if (child.cell === null) continue;
       const limit = shutdownOf(child.spec);
-      child.phase = 'stopping';
-      if (limit === 'brutal') cell.kill();
-      else void cell.stop(reason);
-      if (cell.exit !== null) continue;
       left += 1;
       const before = child.onStopped;
       child.onStopped = before === null ? stopped : () => [before, stopped].forEach((told) => void told());

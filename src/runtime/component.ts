@@ -41,6 +41,9 @@ export class ComponentActor implements Actor {
   #failedProbes = 0;
   /** Ends the start, and the stop, that the cell waits for. */
   #started: () => void = () => {};
+  /** A start that is under way. */
+  #starting: Promise<void> | null = null;
+  #crashed = false;
   #ended: () => void = () => {};
   readonly #end: Promise<void>;
 
@@ -63,7 +66,10 @@ export class ComponentActor implements Actor {
     // The component's own code runs after the chart's step, not inside it.
     const { host } = this.#core;
     const effects = {
-      start: () => host.soon(() => void this.#begin()),
+      start: () =>
+        host.soon(() => {
+          this.#starting = this.#begin();
+        }),
       open: () => this.#open(),
       close: () => this.#close(),
       drain: () => host.soon(() => void this.#drain()),
@@ -105,6 +111,7 @@ export class ComponentActor implements Actor {
   }
 
   abandon(error: unknown): Promise<void> {
+    this.#crashed = true;
     this.#send({ type: 'CRASHED', error });
     // A service that hangs while it is freed must not keep its replacement from starting.
     const limit = this.#core.host.setTimer(LIMITS.shutdownMs, () => this.#ended());
@@ -190,6 +197,9 @@ export class ComponentActor implements Actor {
   }
 
   async #free(): Promise<void> {
+    // What a start has opened so far is freed when it comes up: until then a replacement would find it taken. A
+    // start that failed by its deadline is not waited for.
+    if (!this.#crashed) await this.#starting;
     const service = this.#service;
     this.#service = null;
     await this.#stopService(service);

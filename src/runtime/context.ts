@@ -47,6 +47,6 @@ export class CellContext implements ActorContext {
   }
 
   finish(): void {
-    void this.cell.stop('normal', { kind: 'normal' });
+    this.cell.stop('normal', { kind: 'normal' });
   }
 }

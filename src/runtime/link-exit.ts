@@ -11,7 +11,7 @@ export function linkedExit(cell: Cell, down: Down): void {
   }
   if (reason.kind === 'normal' || !cell.live) return;
   if (reason.kind === 'shutdown') {
-    void cell.stop(reason.reason);
+    cell.stop(reason.reason);
     return;
   }
   const cause = reason.kind === 'error' ? { cause: reason.error } : {};

@@ -109,7 +109,8 @@ export class LocalRef extends Sender implements Linkable {
   }
 
   async stop(reason = 'stopped'): Promise<void> {
-    await this.#cell.stop(reason);
+    this.#cell.stop(reason);
+    await this.#cell.ended;
   }
 
   protected post(delivery: Delivery): SendResult {

@@ -6,7 +6,7 @@ import { type SupervisorEvent, supervisorMachine } from '../machines/supervisor.
 import type { ActorNode } from '../protocol/actor-node.ts';
 import type { Actor } from './actor.ts';
 import type { Cell } from './cell.ts';
-import type { Child, Repair } from './child.ts';
+import { type Child, isQuick, type Repair } from './child.ts';
 import { ChildOperations } from './child-operations.ts';
 import { Children } from './children.ts';
 import type { Core } from './core.ts';
@@ -307,7 +307,7 @@ export class SupervisorActor implements Actor {
     const failure = failureOf(this.#machine?.getSnapshot());
     this.#markEnded();
     if (!this.#cell.live) return;
-    if (failure === null) void this.#cell.stop('auto_shutdown');
+    if (failure === null) this.#cell.stop('auto_shutdown');
     else this.#cell.fail(this.#failure(failure));
   }
 
@@ -321,10 +321,6 @@ export class SupervisorActor implements Actor {
 }
 
 const ruleOf = (child: Child): 'permanent' | 'transient' | 'temporary' => child.spec.restart ?? 'permanent';
-
-/** Its start takes no time: a restart needs no state of the chart. */
-const isQuick = (child: Child): boolean =>
-  child.spec.behaviour.kind === 'light' || child.spec.behaviour.kind === 'machine';
 
 /** What a supervisor's chart that ended in `failed` says of it. */
 function failureOf(snapshot: unknown): { readonly error: unknown; readonly gaveUp: boolean } | null {

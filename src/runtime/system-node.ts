@@ -49,7 +49,8 @@ export class System implements ActorSystem, CellOwner {
   }
 
   async startChild<M extends AnyMessage>(path: string, spec: ChildSpec<M>): Promise<Ref<ProtocolOf<M>>> {
-    return speaking(new LocalRef(await this.#supervisor(path).manage.add(spec)));
+    const added = this.#supervisor(path).manage.add(spec);
+    return speaking(new LocalRef(added instanceof Promise ? await added : added));
   }
 
   async stopChild(path: string, id: string): Promise<void> {
@@ -157,7 +158,7 @@ export class System implements ActorSystem, CellOwner {
       const limit = root.spec.shutdown;
       if (limit === 'brutal') root.kill();
       else {
-        void root.stop(reason);
+        root.stop(reason);
         const timer = typeof limit === 'number' ? this.host.setTimer(limit, () => root.kill()) : null;
         await root.ended;
         if (timer !== null) this.host.clearTimer(timer);

@@ -56,6 +56,8 @@ describe('hanging_restart_loop', () => {
     let starts = 0;
     const spec: ChildSpec = {
       id: 'child1',
+      // A start under way is waited for within the shutdown limit: what it has opened is freed when it comes up.
+      shutdown: 'brutal',
       behaviour: {
         kind: 'component',
         start: (context) => {

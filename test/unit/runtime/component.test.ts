@@ -109,6 +109,30 @@ describe('a component', () => {
     }
   });
 
+  it('that is stopped while it starts has freed what it opened before another one starts', async () => {
+    const b = bench();
+    const log: string[] = [];
+    let come = (): void => {};
+    const slow = component('slow', ({ signal }) => {
+      log.push('start');
+      return new Promise<ComponentService>((resolve) => {
+        come = () => {
+          log.push(signal.aborted ? 'up, though it should end' : 'up');
+          resolve({ stop: async () => void log.push('freed') });
+        };
+      });
+    });
+    await b.start(supervisor('board', { children: [] }));
+    b.system.startChild('board', slow).catch(() => {});
+    await b.host.runUntilIdle();
+    const stopped = b.system.stopChild('board', 'slow').then(() => log.push('stopped'));
+    await b.host.runUntilIdle();
+    expect(log).toEqual(['start']);
+    come();
+    await b.settle(stopped);
+    expect(log).toEqual(['start', 'up, though it should end', 'freed', 'stopped']);
+  });
+
   it('whose start outlives its deadline is freed as soon as it comes', async () => {
     const b = bench();
     const log: string[] = [];
