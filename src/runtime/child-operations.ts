@@ -29,8 +29,8 @@ export class ChildOperations {
     this.#office = office;
   }
 
-  /** Adds and starts a child; it is refused if it cannot start. */
-  async add(spec: ChildSpec): Promise<Cell> {
+  /** Adds and starts a child; it is refused if it cannot start. Given at once where it is ready at once. */
+  add(spec: ChildSpec): Cell | Promise<Cell> {
     const { children, restarts } = this.#office;
     this.#office.open();
     this.#office.check(spec);
@@ -71,7 +71,7 @@ export class ChildOperations {
   }
 
   /** Starts a child that is down; it stays down if it cannot start. */
-  async start(id: string): Promise<Cell> {
+  start(id: string): Cell | Promise<Cell> {
     const { children, restarts } = this.#office;
     const child = children.known(id);
     this.#refuseActive(child);
@@ -180,21 +180,31 @@ export class ChildOperations {
     return new MagError('MAG_COMPONENT_UNAVAILABLE', { name: child.path });
   }
 
-  async #startAdded(spec: ChildSpec): Promise<Cell> {
+  #startAdded(spec: ChildSpec): Cell | Promise<Cell> {
     const { children } = this.#office;
     this.#office.open();
     const child = children.enlist(spec);
-    try {
-      return await this.#startListed(child);
-    } catch (error) {
+    const refuse = (error: unknown): never => {
       children.drop(child);
       throw error;
+    };
+    try {
+      const started = this.#startListed(child);
+      return started instanceof Promise ? started.catch(refuse) : started;
+    } catch (error) {
+      return refuse(error);
     }
   }
 
-  async #startListed(child: Child): Promise<Cell> {
-    const cell = await this.#office.children.start(child);
-    // One that was not needed, and nothing would ever start again.
+  #startListed(child: Child): Cell | Promise<Cell> {
+    const started = this.#office.children.start(child);
+    return started instanceof Promise
+      ? started.then((cell) => this.#settled(child, cell))
+      : this.#settled(child, started);
+  }
+
+  /** Nothing would ever start one again that was not needed, and is not kept. */
+  #settled(child: Child, cell: Cell): Cell {
     if (cell.ignored && (child.spec.restart === 'temporary' || this.#office.strategy === 'dynamic'))
       this.#office.children.drop(child);
     return cell;
