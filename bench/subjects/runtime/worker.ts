@@ -78,9 +78,9 @@ async function restart(): Promise<number> {
 }
 
 await measure({
-  objects: oneway('objects', 3_000),
-  binary: oneway('binary', 12_000),
-  'roundtrip.1': roundTrips(1, 15_000),
-  'roundtrip.64': roundTrips(64, 100_000),
+  objects: oneway('objects', 1_500),
+  binary: oneway('binary', 8_000),
+  'roundtrip.1': roundTrips(1, 8_000),
+  'roundtrip.64': roundTrips(64, 60_000),
   restart,
 });
