@@ -1,7 +1,7 @@
 /** What is appended to a durable log by both sides, about 100 bytes as JSON; and how long a program appends. */
 export const WRITERS = 64;
 export const WARM_UP_MS = 300;
-export const MS = 1_500;
+export const MS = 1_200;
 
 export const event = (n: number): object => ({
   type: 'READING',

@@ -4,6 +4,7 @@ export type { BreakerState, OpenRange } from './machines/breaker.ts';
 export type { ActorCommand, ActorNode, LifecycleEvent } from './protocol/actor-node.ts';
 export type { Ambient } from './runtime/ambient.ts';
 export type { AskOptions } from './runtime/ask.ts';
+export { bus } from './runtime/bus.ts';
 export { Bytes } from './runtime/bytes.ts';
 export { createSystem, type SystemOptions } from './runtime/create-system.ts';
 export { type Host, sleep } from './runtime/host.ts';
@@ -88,6 +89,24 @@ export type {
   SendResult,
   Slot,
 } from './runtime/system.ts';
+export type {
+  Bus,
+  BusEvent,
+  BusHost,
+  ConsumerCounters,
+  ConsumerOptions,
+  DeadLetter,
+  Published,
+  PublishOptions,
+  StartFrom,
+  TopicCounters,
+  TopicEvent,
+  TopicName,
+  TopicOptions,
+  TopicSet,
+} from './streams/bus/bus.ts';
+export type { Delivery as BusDelivery, DeliveryHandler, NakOptions } from './streams/bus/delivery.ts';
+export { type BusOptions, type BusPlace, openBus } from './streams/bus/open-bus.ts';
 export {
   createFlow,
   type Flow,
@@ -135,3 +154,15 @@ export { portLink, receiveFlow, receiveRecords, sendFlow } from './streams/link-
 export type { ReceiveOptions } from './streams/link-receiver.ts';
 export type { RecordBatch } from './streams/link-records.ts';
 export { type LinkSocket, type WebSocketLinkOptions, webSocketLink } from './streams/link-websocket.ts';
+export type { LogFile, LogFiles } from './streams/log/files.ts';
+export type {
+  Log as DurableLog,
+  LogCounters,
+  LogHost,
+  LogOptions,
+  LogRecord,
+  LogRetention,
+} from './streams/log/log.ts';
+export { type FileLogOptions, openFileLog } from './streams/log/log-file.ts';
+export { openMemoryLog } from './streams/log/log-memory.ts';
+export { openSqliteLog, type SqliteLogOptions } from './streams/log/log-sqlite.ts';

@@ -31,10 +31,7 @@ export class ChildOperations {
     this.#office = office;
   }
 
-  /**
-   * Adds and starts a child; it is refused if it cannot start. Given at once where it is ready at once: there may be a
-   * hundred thousand, and each promise on the way costs as much as an actor.
-   */
+  /** Adds and starts a child; it is refused if it cannot start. Given at once where it is ready at once. */
   add(spec: ChildSpec): Cell | Promise<Cell> {
     const { children, restarts } = this.#office;
     this.#office.open();
@@ -76,7 +73,7 @@ export class ChildOperations {
   }
 
   /** Starts a child that is down; it stays down if it cannot start. */
-  async start(id: string): Promise<Cell> {
+  start(id: string): Cell | Promise<Cell> {
     const { children, restarts } = this.#office;
     const child = children.known(id);
     this.#refuseActive(child);
@@ -189,26 +186,27 @@ export class ChildOperations {
     const { children } = this.#office;
     this.#office.open();
     const child = children.enlist(spec);
-    const refused = (error: unknown): never => {
+    const refuse = (error: unknown): never => {
       children.drop(child);
       throw error;
     };
     try {
       const started = this.#startListed(child);
-      return started instanceof Promise ? started.catch(refused) : started;
+      return started instanceof Promise ? started.catch(refuse) : started;
     } catch (error) {
-      return refused(error);
+      return refuse(error);
     }
   }
 
   #startListed(child: Child): Cell | Promise<Cell> {
     const started = this.#office.children.start(child);
-    if (started instanceof Promise) return started.then((cell) => this.#listed(child, cell));
-    return this.#listed(child, started);
+    return started instanceof Promise
+      ? started.then((cell) => this.#settled(child, cell))
+      : this.#settled(child, started);
   }
 
-  #listed(child: Child, cell: Cell): Cell {
-    // One that was not needed, and nothing would ever start again.
+  /** Nothing would ever start one again that was not needed, and is not kept. */
+  #settled(child: Child, cell: Cell): Cell {
     if (cell.ignored && (child.spec.restart === 'temporary' || this.#office.strategy === 'dynamic'))
       this.#office.children.drop(child);
     return cell;

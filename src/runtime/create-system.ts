@@ -119,7 +119,8 @@ export class Runtime implements Core {
   deliver(delivery: Delivery): SendResult {
     const { to } = delivery;
     const cell = this.registry.find(to) ?? this.registry.mountAbove(to);
-    if (cell?.live === true) return cell.accept(delivery);
+    const behind = cell?.status === 'starting' && this.registry.hasParked(to);
+    if (cell?.live === true && !behind) return cell.accept(delivery);
     if (this.registry.awaited(to)) return this.registry.park(delivery);
     const sent = this.remotes.send(delivery);
     if (sent !== null) return sent;

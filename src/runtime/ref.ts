@@ -222,7 +222,9 @@ export class NameSlot extends Sender implements Slot {
     const known = this.#cell;
     if (known?.live === true) return known;
     const found = this.#find();
-    this.#cell = found?.live === true ? found : undefined;
-    return this.#cell;
+    this.#cell = found?.status === 'running' ? found : undefined;
+    if (found?.live !== true || found === this.#cell) return this.#cell;
+    // It starts: what waits for it goes first.
+    return this.core.registry.hasParked(found.path) ? undefined : found;
   }
 }

@@ -100,6 +100,11 @@ export class Registry {
     return false;
   }
 
+  /** Messages for exactly this path wait: later ones, also for an actor that starts there, wait behind them. */
+  hasParked(path: string): boolean {
+    return this.#parkedCount > 0 && this.#parked.has(path);
+  }
+
   /** The path will be held again: messages for it wait. */
   vacate(path: string): void {
     this.#vacant.add(path);

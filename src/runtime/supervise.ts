@@ -229,7 +229,8 @@ export class SupervisorActor implements Actor {
   #restartAtOnce(child: Child): void {
     child.restarts += 1;
     this.#restartedAtOnce += 1;
-    if (this.#restartedAtOnce === 1) this.#core.host.soon(() => this.#tellRestarts());
+    // When there is time: an edge costs as much as a restart, and a hundred of them are one edge.
+    if (this.#restartedAtOnce === 1) this.#core.host.defer(() => this.#tellRestarts());
     try {
       const cell = this.list.start(child);
       // Its logic takes its time after all: then it is a restart like any other.

@@ -40,6 +40,8 @@ class Reading<T> implements FlowProducer {
       if (chunk === null) return;
       this.#emitter.next(chunk);
     }
+    // A stream that is empty says so only when it is read once more; its end needs no demand.
+    if (this.#readable.readableLength === 0) this.#readable.read(0);
   }
 
   cancel(): void {

@@ -1,6 +1,6 @@
 import { Observable, Subject, takeUntil } from 'rxjs';
 import { createFlow, type Flow, type FlowSubscription, lacking } from './flow.ts';
-import { fromPush, type Overflowing, overflowPolicy } from './flow-sources.ts';
+import { buffer, fromPush, type Overflowing, type OverflowPolicy, overflowPolicy } from './flow-sources.ts';
 import { NO_SUBSCRIPTION } from './flow-stage.ts';
 
 /** For a consumer that is fed at its own times and not whenever the source has something. */
@@ -19,10 +19,11 @@ export interface Delivery {
  */
 export function toObservable<T>(flow: Flow<T>, policy?: Overflowing, delivery?: Delivery): Observable<T> {
   return new Observable<T>((subscriber) => {
-    const { capacity, overflow } = overflowPolicy(policy ?? { capacity: 1, overflow: 'error' });
+    const overflowing = overflowPolicy(policy ?? buffer(1));
+    const { capacity, overflow } = overflowing;
     let subscription: FlowSubscription = NO_SUBSCRIPTION;
     const isPaced = overflow !== 'error' || delivery !== undefined;
-    const source = isPaced ? paced(flow, { capacity, overflow }, delivery) : flow;
+    const source = isPaced ? paced(flow, overflowing, delivery) : flow;
     const upstream = source.subscribe({
       start: (given) => {
         subscription = given;
@@ -41,11 +42,7 @@ export function toObservable<T>(flow: Flow<T>, policy?: Overflowing, delivery?: 
 }
 
 /** The flow as one that is asked for all it has: what was not delivered yet waits under the policy. */
-function paced<T>(
-  flow: Flow<T>,
-  policy: Exclude<Overflowing, string>,
-  delivery: Delivery | undefined,
-): Flow<T> {
+function paced<T>(flow: Flow<T>, policy: OverflowPolicy, delivery: Delivery | undefined): Flow<T> {
   return createFlow<T>((emitter) => {
     const push = fromPush<T>(policy);
     let isDue = delivery === undefined;
@@ -108,8 +105,8 @@ function paced<T>(
  */
 export function fromObservable<T>(source: Observable<T>, policy: Overflowing): Flow<T> {
   return createFlow<T>((emitter) => {
-    const { capacity, overflow } = overflowPolicy(policy);
-    const push = fromPush<T>({ capacity, overflow });
+    const { overflow } = overflowPolicy(policy);
+    const push = fromPush<T>(policy);
     let asked = 0;
     let inner: FlowSubscription = NO_SUBSCRIPTION;
     push.flow.subscribe({

@@ -8,6 +8,8 @@ export interface OverflowPolicy {
   /** Items held at most; with 0 each item must have been asked for. */
   readonly capacity: number;
   readonly overflow: 'error' | 'drop_oldest' | 'drop_newest';
+  /** Told of each item that is lost. */
+  readonly onDrop?: () => void;
 }
 
 /** An overflow policy, or the name of one with the default capacity of LIMITS.flowBuffer items. */
@@ -95,13 +97,13 @@ class Push<T> implements PushFlow<T> {
     const waiting = this.#buffer.length;
     const full = capacity === 0 ? waiting > 0 || (this.#emitter?.demand ?? 0) === 0 : waiting >= capacity;
     if (full && (overflow !== 'drop_oldest' || waiting === 0)) {
-      this.dropped += 1;
+      this.#drop();
       if (overflow === 'error') this.error(new MagError('MAG_FLOW_OVERFLOW', { capacity }));
       return false;
     }
     if (full) {
       this.#buffer.shift();
-      this.dropped += 1;
+      this.#drop();
     }
     this.#buffer.push(value);
     this.#emitter?.wake();
@@ -124,6 +126,11 @@ class Push<T> implements PushFlow<T> {
     if (this.#buffer.length > 0 || this.#ending === null) return;
     if (this.#ending.kind === 'error') emitter.error(this.#ending.error);
     else emitter.complete();
+  }
+
+  #drop(): void {
+    this.dropped += 1;
+    this.#policy.onDrop?.();
   }
 
   #cancel(): void {

@@ -147,7 +147,8 @@ class Sender<T> implements FlowObserver<T>, LinkEnd {
     this.#flush();
     // What cannot be encoded fails in the flush, and is the error then.
     if (this.#isOver) return;
-    this.#link.send({ error: { message: describeError(error), code: codeOf(error) } });
+    const message = describeError(error).slice(0, LIMITS.errorTextBytes);
+    this.#link.send({ error: { message, code: codeOf(error) } });
     this.#end(error);
   }
 

@@ -116,6 +116,14 @@ describe('a Node stream', () => {
     expect(late.reason).toMatchObject({ code: 'MAG_LINK_CLOSED' });
   });
 
+  it('that has no more ends its flow without being asked for it', async () => {
+    const probe = FlowProbe.on(fromReadable(Readable.from(['a', 'b'])));
+    probe.request(2);
+    await until(() => probe.isOver);
+    expect(probe.items).toEqual(['a', 'b']);
+    expect(probe.ending).toBe('complete');
+  });
+
   it('carries bytes both ways, and refuses a null', async () => {
     const bytes = fromArray([Buffer.from('ab'), Buffer.from('cd')]);
     const probe = FlowProbe.on(fromReadable(toReadable(bytes, { objectMode: false })));

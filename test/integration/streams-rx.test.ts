@@ -87,6 +87,19 @@ describe('an Observable as a flow', () => {
     expect(probe.reason).toMatchObject({ code: 'MAG_FLOW_OVERFLOW' });
   });
 
+  it('tells of each item that its policy loses', () => {
+    const subject = new Subject<number>();
+    let lost = 0;
+    const onDrop = (): void => {
+      lost += 1;
+    };
+    const probe = FlowProbe.on(fromObservable(subject, { capacity: 2, overflow: 'drop_oldest', onDrop }));
+    for (const n of [1, 2, 3, 4, 5]) subject.next(n);
+    probe.request(10);
+    expect(probe.items).toEqual([4, 5]);
+    expect(lost).toBe(3);
+  });
+
   it('may not emit what nobody asked for, with the policy error', () => {
     const subject = new Subject<number>();
     const probe = FlowProbe.on(fromObservable(subject, 'error'));

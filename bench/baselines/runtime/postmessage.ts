@@ -233,14 +233,14 @@ const roundTrips = (inFlight: number, count: number) => () => {
 
 if (isMainThread) {
   await measure({
-    'objects.single': oneway('objects', 'single', 1_000),
-    'objects.batch': oneway('objects', 'batch', 3_000),
-    'objects.free': oneway('objects', 'free', 2_000),
-    'binary.single': oneway('binary', 'single', 800),
-    'binary.batch': oneway('binary', 'batch', 20_000),
-    'binary.free': oneway('binary', 'free', 20_000),
-    'roundtrip.1': roundTrips(1, 15_000),
-    'roundtrip.64': roundTrips(64, 200_000),
+    'objects.single': oneway('objects', 'single', 600),
+    'objects.batch': oneway('objects', 'batch', 1_500),
+    'objects.free': oneway('objects', 'free', 1_500),
+    'binary.single': oneway('binary', 'single', 400),
+    'binary.batch': oneway('binary', 'batch', 10_000),
+    'binary.free': oneway('binary', 'free', 12_000),
+    'roundtrip.1': roundTrips(1, 8_000),
+    'roundtrip.64': roundTrips(64, 80_000),
   });
 } else {
   receive(workerData as Plan); // only Sender starts it

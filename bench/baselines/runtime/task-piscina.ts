@@ -16,6 +16,6 @@ await measure({
       atomics: 'disabled',
       recordTiming: false,
     });
-    return rate(60_000, (calls) => keepInFlight(calls, IN_FLIGHT, (n) => pool.run(n)));
+    return rate(40_000, (calls) => keepInFlight(calls, IN_FLIGHT, (n) => pool.run(n)));
   },
 });

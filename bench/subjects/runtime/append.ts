@@ -1,7 +1,6 @@
 /** 64 publishers to a durable topic, each of which goes on as soon as its last event is on disk: events per second. */
 
-import { bus } from '../../../src/runtime/bus.ts';
-import type { Bus } from '../../../src/streams/bus/bus.ts';
+import { type Bus, bus } from '../../../src/index.ts';
 import { event, MS, WARM_UP_MS, WRITERS } from '../../events.ts';
 import { expectEqual, measure } from '../../program.ts';
 import { plant } from './tree.ts';

@@ -6,7 +6,7 @@ import { plantDynamic } from './tree.ts';
 
 const MANY = 100_000;
 const FEW = 1_000;
-const FEW_PASSES = 20;
+const FEW_PASSES = 16;
 
 type Make = (id: string) => ChildSpec;
 

@@ -43,6 +43,6 @@ const throughput = (kind: Job['kind'], count: number) => (): Promise<number> => 
 };
 
 await measure({
-  objects: throughput('objects', 2_000 * BURST),
-  binary: throughput('binary', 20_000 * BURST),
+  objects: throughput('objects', 1_500 * BURST),
+  binary: throughput('binary', 12_000 * BURST),
 });

@@ -1,15 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { describeError, MagError } from '../../errors.ts';
+import { isBusy, lockFile } from '../../streams/log/file-lock.ts';
 import type { DataFolder } from './data-folder.ts';
 import { replacePrivateFile } from './private-file.ts';
 
 export interface DataLock {
   release(): void;
 }
-
-const SQLITE_BUSY = 5;
 
 /** The pid that the holder wrote down, for the message only: the lock itself is the kernel's. */
 function holderOf(path: string): string {
@@ -23,29 +21,22 @@ function holderOf(path: string): string {
 }
 
 /**
- * Takes the data folder for this process. The lock is SQLite's lock on a file of its own, which the kernel frees
- * when the process dies, however it dies; a pid file would outlive it. Throws MAG_DATA_LOCKED while another live
- * board holds it, MAG_DATA_UNUSABLE where the file cannot be locked at all.
+ * Takes the data folder for this process, by a lock that the kernel frees when the process dies. Throws MAG_DATA_LOCKED
+ * while another live board holds it, MAG_DATA_UNUSABLE where the file cannot be locked at all.
  */
 export function lockDataFolder(folder: DataFolder, startedAt: string): DataLock {
   const holder = join(folder.run, 'holder.json');
-  let database: DatabaseSync | undefined;
+  let lock: DataLock | undefined;
   try {
-    database = new DatabaseSync(join(folder.run, 'board.lock'), { timeout: 0 });
-    database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    lock = lockFile(join(folder.run, 'board.lock'));
     replacePrivateFile(holder, `${JSON.stringify({ pid: process.pid, startedAt })}\n`);
+    return lock;
   } catch (error) {
-    database?.close();
-    if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY) {
+    lock?.release();
+    if (isBusy(error)) {
       throw new MagError('MAG_DATA_LOCKED', { folder: folder.root, pid: holderOf(holder) }, { cause: error });
     }
     const problem = `its lock cannot be taken (${describeError(error)})`;
     throw new MagError('MAG_DATA_UNUSABLE', { folder: folder.root, problem }, { cause: error });
   }
-  const held = database;
-  return {
-    release: () => {
-      if (held.isOpen) held.close();
-    },
-  };
 }

@@ -35,7 +35,7 @@ export function openSqliteLog(options: SqliteLogOptions): Log {
   mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
   const corrupt = (offset: number, problem: string, cause?: unknown): MagError =>
     new MagError('MAG_LOG_CORRUPT', { log: options.path, offset, problem }, { cause });
-  const problem = checkWal(`${options.path}-wal`);
+  const problem = checkWal(options.path);
   if (problem !== null) throw corrupt(-1, problem);
   const db = new DatabaseSync(options.path, { timeout: 0 });
   try {

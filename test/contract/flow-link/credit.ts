@@ -147,6 +147,14 @@ function endingRules(kind: LinkKind): void {
     expect(probe.reason).toMatchObject({ message: 'gone', code: 'MAG_FEED_UNAVAILABLE' });
   });
 
+  it('tells no more of an error than fits into a frame', async () => {
+    const { sender, receiver } = await kind.open();
+    sendFlow(host, counting(0, new Error('x'.repeat(3_000_000))), sender);
+    const probe = FlowProbe.on(receiveFlow<number>(receiver, { window: 8 }));
+    await until(() => probe.isOver);
+    expect((probe.reason as Error).message).toMatch(/^x{2048}$/);
+  });
+
   it('is MAG_LINK_CLOSED at both ends where the connection is cut', async () => {
     const { sender, receiver, cut } = await kind.open();
     let outcome: unknown = null;

@@ -47,6 +47,17 @@ devices/stove ended: normal
 sessions: 1001
 letters that reached nobody: 1
 `,
+  'durable-events': `
+a shop without a packer takes orders:
+  order 1 at offset 0
+  order 2 at offset 1
+  order 3 at offset 2
+  order 1 at offset 0, once more: it is there already
+another one, later, with a packer:
+  packed: tea
+  packed: cup
+  set aside after 2 tries: bomb (nobody packs a bomb)
+`,
   'order-workflow': `
 tea: { state: 'open', receipt: null }
 tea: { state: 'paid', receipt: 'tea paid with visa' }

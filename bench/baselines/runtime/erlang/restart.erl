@@ -4,8 +4,8 @@
 -behaviour(supervisor).
 -export([main/0, init/1, start_child/1, child/1]).
 
--define(BATCHES, 3).
--define(BATCH, 50).
+-define(BATCHES, 2).
+-define(BATCH, 60).
 
 main() ->
     logger:set_primary_config(level, none),
