@@ -10,6 +10,7 @@ export class Checkpoints {
   #dirty = new Set<string>();
   #timer: { readonly id: unknown } | null = null;
   #writing: Promise<void> = Promise.resolve();
+  #closed = false;
   /** Size of the log after all consumers were written to it last. */
   #compactBytes = 0;
   /** Writes that the disk refused; each is tried again. */
@@ -60,6 +61,8 @@ export class Checkpoints {
 
   /** A consumer moved on: soon it is durable. */
   changed(name: string): void {
+    // An ack that comes after the end: its event is delivered again.
+    if (this.#closed) return;
     this.#dirty.add(name);
     this.#timer ??= this.#host.setTimer(BUS_LIMITS.busCheckpointMs, () => {
       this.#timer = null;
@@ -77,6 +80,7 @@ export class Checkpoints {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     if (this.#timer !== null) this.#host.clearTimer(this.#timer);
     this.#timer = null;
     try {

@@ -275,12 +275,12 @@ export class Topic implements SessionTopic {
   }
 
   #planRetention(delay: number = BUS_LIMITS.busRetainMs): void {
+    if (this.#closed !== null) return;
     this.#retainTimer = this.host.setTimer(delay, () => {
-      this.retain().then(
-        () => this.#closed === null && this.#planRetention(),
-        // The log tells of its end itself; a full disk leaves what could be removed to the next look.
-        () => this.#closed === null && this.#planRetention(),
-      );
+      // The log tells of its end itself; what a full disk kept from being removed is removed at the next look.
+      this.retain()
+        .catch(() => {})
+        .finally(() => this.#planRetention());
     });
   }
 
