@@ -32,9 +32,6 @@ const MAGIC_BYTES = Buffer.from('magl');
 export const FRAME_HEAD = 40;
 const RECORD_HEAD = 4;
 
-export const frameSize = (records: readonly Uint8Array[]): number =>
-  records.reduce((size, record) => size + RECORD_HEAD + record.length, FRAME_HEAD);
-
 /** What a record takes in a frame. */
 export const recordSize = (record: Uint8Array): number => RECORD_HEAD + record.length;
 

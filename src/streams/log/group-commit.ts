@@ -16,6 +16,8 @@ interface Append {
 export interface Group {
   readonly appends: readonly (readonly Uint8Array[])[];
   readonly count: number;
+  /** Of all records, each with its head. */
+  readonly bytes: number;
 }
 
 /** Makes a group durable and gives the offset of its first record. A MagError with MAG_LOG_FULL refuses the group only. */
@@ -137,9 +139,13 @@ export class GroupCommit {
 
   async #commit(group: readonly Append[]): Promise<void> {
     let count = 0;
-    for (const append of group) count += append.records.length;
+    let bytes = 0;
+    for (const append of group) {
+      count += append.records.length;
+      bytes += append.bytes;
+    }
     try {
-      let offset = await this.#write({ appends: group.map((append) => append.records), count });
+      let offset = await this.#write({ appends: group.map((append) => append.records), count, bytes });
       this.groups += 1;
       this.appended += count;
       for (const append of group) {

@@ -2,7 +2,7 @@ import { describeError, MagError } from '../../errors.ts';
 import { BUS_LIMITS } from '../../limits-bus.ts';
 import { isFull, type LogFiles } from './files.ts';
 import { nodeFiles } from './files-node.ts';
-import { encodeFrame, FRAME_HEAD, frameSize } from './frame.ts';
+import { encodeFrame, FRAME_HEAD } from './frame.ts';
 import { type Group, GroupCommit, same } from './group-commit.ts';
 import type { Log, LogCounters, LogHost, LogOptions, LogRecord, LogRetention } from './log.ts';
 import { type Recovered, recoverSegments } from './recovery.ts';
@@ -160,8 +160,7 @@ class FileLog implements Log {
 
   async #write(group: Group): Promise<number> {
     this.#stopSealTimer();
-    let size = FRAME_HEAD;
-    for (const records of group.appends) size += frameSize(records) - FRAME_HEAD;
+    const size = FRAME_HEAD + group.bytes;
     try {
       const segment = await this.#room(size);
       if (this.#buffer.length < size) this.#buffer = Buffer.allocUnsafe(size);
