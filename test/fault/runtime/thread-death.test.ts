@@ -13,13 +13,14 @@ import { find } from '../../support/runtime/probe.ts';
 
 const module = new URL('../../support/runtime/counter-module.ts', import.meta.url);
 
-/** What a thread or process can die of, and what its DOWN says. A loop has two seconds, and a little on a busy machine. */
+/** What a thread or process can die of, and what its DOWN says. How long a loop has is in the watchdog's own test. */
 const DEATHS = [
   ['worker', 'EXIT', 'MAG_WORKER_EXITED', /code: 7/],
   ['worker', 'THROW', 'MAG_WORKER_EXITED', /nobody catches this/],
   ['worker', 'REJECT', 'MAG_WORKER_EXITED', /nobody awaits this/],
-  ['worker', 'OOM', 'MAG_WORKER_EXITED', /memory/],
-  ['worker', 'SPIN', 'MAG_WORKER_HUNG', /did not answer for [23]\d{3} ms/],
+  // Its collector may work for so long, on a busy machine, that it is taken for a loop first.
+  ['worker', 'OOM', 'MAG_WORKER_(OUT_OF_MEMORY|HUNG)', /ran out of memory|did not answer/],
+  ['worker', 'SPIN', 'MAG_WORKER_HUNG', /did not answer for \d+ ms/],
   ['process', 'EXIT', 'MAG_PROCESS_EXITED', /code 7/],
   ['process', 'THROW', 'MAG_PROCESS_EXITED', /nobody catches this/],
   ['process', 'REJECT', 'MAG_PROCESS_EXITED', /nobody awaits this/],
@@ -76,11 +77,18 @@ describe('the death of a thread or a process', () => {
       const reason = ofMount[0]?.reason;
       const error = reason?.kind === 'error' ? reason.error : null;
       expect(error).toBeInstanceOf(MagError);
-      expect(error).toMatchObject({ code, message: expect.stringMatching(told) });
+      expect(error).toMatchObject({
+        code: expect.stringMatching(`^${code}$`),
+        message: expect.stringMatching(told),
+      });
       expect(ofChild.map((down) => down.reason.kind)).toEqual(['noconnection']);
       expect(await system.slot(`${mount}/counter`).ask({ type: 'GET' })).toBe(1);
       const tree = await system.tree();
-      expect(find(tree, mount)).toMatchObject({ status: 'running', restarts: 1, lastError: error?.message });
+      expect(find(tree, mount)).toMatchObject({
+        status: 'running',
+        restarts: 1,
+        lastError: expect.stringMatching(told),
+      });
       expect(find(tree, 'board/bystander').restarts).toBe(0);
     },
   );
