@@ -72,6 +72,7 @@ export const ERRORS = {
     503,
     'The supervisor {path} gave up: more than {max} restarts within {within} ms',
   ),
+  MAG_MOVE_FAILED: entry(503, 'The subtree {path} stays where it is: {reason}'),
   MAG_MESSAGE_NOT_CLONEABLE: entry(500, 'A message to {path} cannot cross a thread: field {field}'),
   MAG_FAULT_INJECTED: entry(503, 'Crashed on purpose: {reason}'),
   MAG_FAULT_INJECTION_DISABLED: entry(403, 'Fault injection is disabled on this board'),

@@ -211,6 +211,8 @@ export const LIMITS = {
   portBatchBytes: 64 * 1024,
   /** Actors that one end of a link knows by number; beyond it the numbers of idle ones are forgotten. */
   portTargets: 16_384,
+  /** How long a subtree that moves may take to come to rest; until then what is sent to it waits. */
+  moveDrainMs: 5_000,
   /** Threads of one trust class; a task beyond Piscina's maxThreads would wait silently for ever. */
   poolThreads: 64,
   /** Old-generation heap of a worker thread; without it one that leaks takes the whole process with it. */

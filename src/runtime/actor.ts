@@ -21,6 +21,8 @@ export interface Actor {
   kill(): void;
   /** The state that the next incarnation may take over; null where there is none. */
   snapshot?(): { readonly state: unknown } | null;
+  /** The state as it is, for a move to another thread; null where there is none. */
+  capture?(): { readonly value: unknown } | null;
   /** The statechart's state value as text. */
   state(): string;
   /** Children for the tree. */

@@ -86,6 +86,11 @@ export class Cell implements Runnable {
     return this.#status === 'running' || this.#status === 'starting';
   }
 
+  /** Something waits in its mailbox, or at its door. */
+  get backlog(): boolean {
+    return (this.#mailbox?.depth ?? 0) > 0 || (this.#attached?.door ?? null) !== null;
+  }
+
   get lastError(): string | null {
     return this.error === undefined ? null : describeError(this.error);
   }

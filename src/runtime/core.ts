@@ -9,6 +9,7 @@ import type { Host } from './host.ts';
 import type { Kernel } from './kernel.ts';
 import type { Log } from './log.ts';
 import type { Delivery, Entry } from './mailbox.ts';
+import type { Arrivals } from './moved.ts';
 import type { Names } from './names.ts';
 import type { Registry } from './registry.ts';
 import type { Remotes } from './remotes.ts';
@@ -30,6 +31,7 @@ export interface Core {
   readonly registry: Registry;
   readonly names: Names;
   readonly carried: Carried;
+  readonly arrivals: Arrivals;
   readonly deadLetters: DeadLetters;
   readonly xstate: XStateRoot;
   readonly remotes: Remotes;

@@ -13,6 +13,7 @@ import { nodeHost } from './host-node.ts';
 import { Kernel } from './kernel.ts';
 import { type Log, silentLog } from './log.ts';
 import { Delivery, type Entry } from './mailbox.ts';
+import { Arrivals } from './moved.ts';
 import { Names } from './names.ts';
 import { Registry } from './registry.ts';
 import { Remotes } from './remotes.ts';
@@ -64,6 +65,7 @@ export class Runtime implements Core {
   readonly registry: Registry;
   readonly names = new Names();
   readonly carried = new Carried();
+  readonly arrivals = new Arrivals();
   readonly deadLetters = new DeadLetters();
   readonly xstate: XStateRoot;
   readonly remotes: Remotes;
@@ -136,7 +138,8 @@ export class Runtime implements Core {
   }
 
   spawn(path: string, spec: ChildSpec, restarts: number, owner: CellOwner): Cell {
-    const cell = new Cell(this, path, this.registry.nextIncarnation(), spec, restarts, owner);
+    const incarnation = this.arrivals.incarnation(path) ?? this.registry.nextIncarnation();
+    const cell = new Cell(this, path, incarnation, spec, restarts, owner);
     this.registry.add(cell);
     cell.begin((made) => createBehaviour(this, made));
     return cell;

@@ -1,5 +1,6 @@
 import type { LifecycleEvent } from '../protocol/actor-node.ts';
 import type { MessagePort } from './host.ts';
+import type { Moved } from './moved.ts';
 import type { LastWords } from './vessel.ts';
 import type { WireError } from './wire-error.ts';
 
@@ -34,6 +35,8 @@ export interface Start {
   readonly input: unknown;
   /** Incarnation of the mount: no two of its threads ever number their actors alike. */
   readonly epoch: number;
+  /** It comes from another thread, with its actors as they were there. */
+  readonly moved: Moved | null;
 }
 
 /** An end as it crosses: errors lose their class in a structured clone. */

@@ -84,7 +84,10 @@ export class Inlet {
       this.#cell = cell;
       this.#ref = new LocalRef(cell);
       this.#tellWindow(cell, cell.incarnation);
-    } else if (cell === undefined) this.#ref = (core.system.lookup(path) as Linkable | undefined) ?? null; // its refs are
+    } else if (cell === undefined) {
+      const outlet = core.remotes.bind(path, incarnation === 'now' ? null : incarnation);
+      this.#ref = outlet === null ? null : new RemoteRef(core, outlet);
+    }
     const { ref } = this;
     if (ref === null) this.#ground.gone(this, { address: path, path, reason: { kind: 'noproc' } });
     else this.#unwatch = ref.monitor((down) => this.#ground.gone(this, down));

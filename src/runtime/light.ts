@@ -69,6 +69,10 @@ export class LightActor extends CellContext implements Actor {
     return last === NOTHING ? null : { state: last };
   }
 
+  capture(): { readonly value: unknown } | null {
+    return this.#state === NOTHING ? null : { value: this.#state };
+  }
+
   state(): string {
     return this.#state === NOTHING ? 'starting' : 'running';
   }

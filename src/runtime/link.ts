@@ -77,19 +77,14 @@ export class Link {
     return this.#serving;
   }
 
-  /** Asks that went over it and are not answered yet. */
-  get asking(): number {
-    return this.#asks.size;
-  }
-
   /** Whoever holds the path at the other end when a message arrives there. */
   outlet(path: string): Outlet {
     return this.#outlets.late(path);
   }
 
-  /** The actor that holds the path at the other end now. */
-  bind(path: string): Outlet {
-    return this.#outlets.bound(path);
+  /** The actor that holds the path at the other end now, or this incarnation of it. */
+  bind(path: string, incarnation: number | null = null): Outlet {
+    return this.#outlets.bound(path, incarnation);
   }
 
   /** Throws MAG_MESSAGE_NOT_CLONEABLE where a send cannot cross. */
@@ -176,9 +171,9 @@ export class Link {
     }
   }
 
-  /** Everything that refers to actors at the other end goes over to another link, which leads to the same ones. */
-  moveTo(link: Link): void {
-    this.#outlets.moveTo(link, link.#outlets);
+  /** What refers to actors at or below a path goes over to another link, which leads to the same ones. */
+  moveTo(link: Link, root: string): void {
+    this.#outlets.moveTo(link, link.#outlets, root);
   }
 
   /** The other end is gone: what it still owed an answer fails, and its actors are gone for those here. */
@@ -250,7 +245,13 @@ export class Link {
     }
     const [id, timeout, , far] = item;
     const ask = id === 0 ? null : new Ask(this.#core, inlet.path, { timeout });
-    if (ask !== null) this.#settle(id, ask.promise);
+    if (ask !== null) {
+      this.#serving += 1;
+      ask.onSettled(() => {
+        this.#serving -= 1;
+      });
+      this.#settle(id, ask.promise);
+    }
     inlet.receive(new Delivery(inlet.path, given, ask, this.#ambient(far)));
   }
 
@@ -334,7 +335,6 @@ export class Link {
   }
 
   #settle(id: number, answer: Promise<unknown>): void {
-    this.#serving += 1;
     answer.then(
       (value) => this.#answer(id, value),
       (error: unknown) => this.#answerError(id, error),
@@ -349,12 +349,10 @@ export class Link {
       this.#answerError(id, error);
       return;
     }
-    this.#serving -= 1;
     this.#frame({ kind: 'reply', id, value });
   }
 
   #answerError(id: number, error: unknown): void {
-    this.#serving -= 1;
     this.#frame({ kind: 'error', id, error: toWire(error) });
   }
 }

@@ -65,6 +65,11 @@ export class MachineActor implements Actor, MachineEnd {
     return this.#last === null ? null : { state: this.#logic.getPersistedSnapshot(this.#last) };
   }
 
+  /** Without its delayed transitions, which XState does not persist. */
+  capture(): { readonly value: unknown } | null {
+    return this.#actor === null ? null : { value: this.#actor.getPersistedSnapshot() };
+  }
+
   state(): string {
     const snapshot: unknown = this.#actor?.getSnapshot();
     if (typeof snapshot !== 'object' || snapshot === null) return 'stopped';

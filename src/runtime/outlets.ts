@@ -2,6 +2,7 @@ import { LIMITS } from '../limits.ts';
 import type { Frame } from './frame.ts';
 import type { Link } from './link.ts';
 import { Outlet } from './outlet.ts';
+import { isWithin } from './registry.ts';
 import type { Down } from './system.ts';
 
 /** The targets that one end of a link sends to, by number and by path. */
@@ -28,10 +29,11 @@ export class Outlets {
   }
 
   /** The incarnation that holds the path when this arrives, which is before anything that is sent to it. */
-  bound(path: string): Outlet {
+  bound(path: string, incarnation: number | null): Outlet {
     const known = this.#bound.get(path);
-    if (known !== undefined && known.down === null) return known;
-    const outlet = new Outlet(this.#link, path, false, null);
+    const same = incarnation === null || known?.incarnation === incarnation;
+    if (known !== undefined && known.down === null && same) return known;
+    const outlet = new Outlet(this.#link, path, false, incarnation);
     this.#bound.set(path, outlet);
     this.open(outlet);
     return outlet;
@@ -60,22 +62,30 @@ export class Outlets {
   }
 
   /** Another link leads to the same actors: references, who watches and who waits go with it. */
-  moveTo(link: Link, to: Outlets): void {
-    const late = [...this.#late.values()];
-    const bound = [...this.#bound.values()];
-    this.#clear();
-    for (const outlet of late) to.#late.set(outlet.path, outlet);
-    for (const outlet of bound) to.#bound.set(outlet.path, outlet);
-    for (const outlet of [...late, ...bound]) {
-      outlet.moveTo(link);
-      // Who watches it must hear of its end, also where nothing is sent to it any more.
-      if (!outlet.late && outlet.id === 0) to.open(outlet);
+  moveTo(link: Link, to: Outlets, root: string): void {
+    // Which incarnation one means that has not been told yet, only this link knows.
+    const moves = [...this.#late.values(), ...this.#bound.values()].filter(
+      ({ path, late, incarnation }) => isWithin(path, root) && (late || incarnation !== null),
+    );
+    for (const outlet of moves) {
+      (outlet.late ? this.#late : this.#bound).delete(outlet.path);
+      this.#byId.delete(outlet.id);
+      if (outlet.id !== 0) this.#frame({ kind: 'forget', target: outlet.id });
+      to.#adopt(outlet, link);
     }
+  }
+
+  #adopt(outlet: Outlet, link: Link): void {
+    const mine = outlet.late ? this.#late : this.#bound;
+    if (!mine.has(outlet.path)) mine.set(outlet.path, outlet);
+    outlet.moveTo(link);
+    // Who watches it must hear of its end, also where nothing is sent to it any more.
+    if (!outlet.late && outlet.id === 0) this.open(outlet);
   }
 
   /** The other end is gone, and with it every actor there. */
   close(): void {
-    const all = new Set([...this.#late.values(), ...this.#bound.values()]);
+    const all = new Set([...this.#late.values(), ...this.#bound.values(), ...this.#byId.values()]);
     this.#clear();
     for (const outlet of all) {
       const { address, path } = outlet;

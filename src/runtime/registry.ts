@@ -46,6 +46,11 @@ export class Registry {
     this.#incarnations = (epoch % EPOCHS) * INCARNATIONS_PER_EPOCH;
   }
 
+  /** Goes on where the thread was that a subtree came from. */
+  continueFrom(incarnation: number): void {
+    this.#incarnations = incarnation;
+  }
+
   /** Unique in this thread, so that no two incarnations of a path ever share an address. */
   nextIncarnation(): number {
     this.#incarnations += 1;

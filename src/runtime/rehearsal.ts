@@ -48,6 +48,6 @@ function rehearseOnce(host: Host): Promise<void> {
       },
       closed: resolve,
     });
-    link.control({ type: 'START', mount: 'mount', name: 'rehearsal', input: null, epoch: 1 });
+    link.control({ type: 'START', mount: 'mount', name: 'rehearsal', input: null, epoch: 1, moved: null });
   });
 }

@@ -1,11 +1,13 @@
 import { describeError, MagError } from '../errors.ts';
 import type { ActorCommand } from '../protocol/actor-node.ts';
 import { createRuntime, type Runtime } from './create-system.ts';
+import { Departure } from './departure.ts';
 import type { Control, Start } from './frame.ts';
 import type { Host, MessagePort } from './host.ts';
 import { Link } from './link.ts';
 import type { Log } from './log.ts';
 import { saveModuleCache } from './module-cache.ts';
+import type { Moved } from './moved.ts';
 import type { ChildSpec } from './spec.ts';
 import { PortTransport, type Transport } from './transport.ts';
 import { toWire } from './wire-error.ts';
@@ -40,6 +42,7 @@ export class Subtree {
   #runtime: Runtime | null = null;
   #failed = false;
   #link: Link | null = null;
+  #departure: Departure | null = null;
 
   constructor(options: SubtreeOptions) {
     this.#options = options;
@@ -90,8 +93,14 @@ export class Subtree {
   async #run(runtime: Runtime, start: Start): Promise<void> {
     try {
       const make = await this.#options.make;
+      const { moved } = start;
+      if (moved !== null) {
+        runtime.arrivals.expect(moved);
+        runtime.registry.continueFrom(moved.next);
+      }
       const spec = await make(start.input);
       await runtime.system.start({ ...spec, id: start.mount.slice(start.mount.lastIndexOf('/') + 1) });
+      if (moved !== null) this.#arrive(runtime, start.mount, moved);
       const root = runtime.registry.find(start.mount);
       void root?.ended.then((exit) => {
         if (exit.kind === 'normal') this.#link?.control({ type: 'ENDED' });
@@ -104,6 +113,16 @@ export class Subtree {
     }
   }
 
+  /** Whoever was added at run time is known to no module. */
+  #arrive({ arrivals, registry }: Runtime, mount: string, { actors }: Moved): void {
+    arrivals.close();
+    for (const { path } of actors) {
+      if (registry.find(path) !== undefined) continue;
+      const reason = `${path} was added at run time, and what it was made from cannot cross a thread`;
+      throw new MagError('MAG_MOVE_FAILED', { path: mount, reason });
+    }
+  }
+
   #fail(error: unknown): void {
     if (this.#failed) return;
     this.#failed = true;
@@ -111,9 +130,16 @@ export class Subtree {
   }
 
   #call(operation: string, args: unknown): Promise<unknown> {
-    const system = this.#runtime?.system;
-    if (system === undefined) return Promise.reject(new MagError('MAG_NOT_FOUND', { path: operation }));
+    const runtime = this.#runtime;
+    if (runtime === null) return Promise.reject(new MagError('MAG_NOT_FOUND', { path: operation }));
+    const { system } = runtime;
     if (operation === 'tree') return system.tree();
+    if (operation === 'detach') {
+      const { mount } = args as { mount: string }; // as below
+      return runtime.remotes.detachPeer(mount).then(() => null);
+    }
+    if (operation === 'depart' || operation === 'stay' || operation === 'surrender')
+      return this.#depart(runtime, operation);
     // What came before it over the same way has been handed on.
     if (operation === 'barrier') return Promise.resolve(null);
     if (operation === 'command') {
@@ -122,6 +148,21 @@ export class Subtree {
       return system.command(path, command, reason).then(() => null);
     }
     return Promise.reject(new MagError('MAG_NOT_FOUND', { path: operation }));
+  }
+
+  /** A move: the subtree comes to rest and is written down; then it goes, or stays after all. */
+  async #depart(runtime: Runtime, step: 'depart' | 'stay' | 'surrender'): Promise<unknown> {
+    const link = this.#link;
+    if (step === 'depart') {
+      this.#departure = new Departure(runtime, {
+        serving: () => (link?.serving ?? 0) + runtime.remotes.serving,
+        settled: () => runtime.remotes.peersReached(),
+      });
+      return this.#departure.prepare(this.#mount());
+    }
+    if (step === 'stay') this.#departure?.thaw();
+    else this.#departure?.surrender((delivery) => link?.push(delivery));
+    return null;
   }
 
   #control(control: Control): void {
@@ -152,7 +193,11 @@ export class Subtree {
 
   #addPeer(runtime: Runtime, mount: string, port: MessagePort): void {
     const peer: Link = new Link(runtime, new PortTransport(this.#options.host, port), {
-      call: (operation) => Promise.reject(new MagError('MAG_NOT_FOUND', { path: operation })),
+      call: async (operation) => {
+        // What came before it over the same way has been handed on.
+        if (operation !== 'barrier') throw new MagError('MAG_NOT_FOUND', { path: operation });
+        return null;
+      },
       control: () => {},
       closed: () => runtime.remotes.removePeer(mount, peer),
     });

@@ -1,4 +1,4 @@
-import { MagError } from '../errors.ts';
+import { describeError, MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { ActorCommand, ActorNode } from '../protocol/actor-node.ts';
 import type { Actor } from './actor.ts';
@@ -8,8 +8,10 @@ import type { Cell } from './cell.ts';
 import { uncloneableField } from './cloneable.ts';
 import type { Core } from './core.ts';
 import type { Control } from './frame.ts';
+import { startLimit } from './kind.ts';
 import { type Gate, Link } from './link.ts';
 import { Delivery } from './mailbox.ts';
+import type { Moved } from './moved.ts';
 import type { Behaviour, Message } from './spec.ts';
 import type { SendResult } from './system.ts';
 import type { Vessel } from './vessel.ts';
@@ -38,6 +40,22 @@ async function acquire(core: Core, cell: Cell, behaviour: RemoteBehaviour): Prom
   return pools.workersOf(core).acquire(options);
 }
 
+/** A thread or process, and the way to it. */
+interface Boarded {
+  readonly vessel: Vessel;
+  readonly link: Link;
+}
+
+interface Starting {
+  readonly vessel: Vessel;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+async function inputOf({ input }: RemoteBehaviour): Promise<unknown> {
+  return typeof input === 'function' ? await input() : input;
+}
+
 /** A mount: a subtree in a worker thread or a child process. The death of either is this actor's failure. */
 export class RemoteActor implements Actor, Gate {
   readonly #core: Core;
@@ -45,7 +63,9 @@ export class RemoteActor implements Actor, Gate {
   readonly #behaviour: RemoteBehaviour;
   #vessel: Vessel | null = null;
   #link: Link | null = null;
-  #markReady: () => void = () => {};
+  /** Who waits for a subtree to be up. */
+  #starting: Starting | null = null;
+  #moving = false;
   #markEnded: () => void = () => {};
   readonly #ended: Promise<void>;
   #closing = false;
@@ -60,8 +80,7 @@ export class RemoteActor implements Actor, Gate {
   }
 
   async start(): Promise<void> {
-    const given = this.#behaviour.input;
-    const input: unknown = typeof given === 'function' ? await given() : given;
+    const input = await inputOf(this.#behaviour);
     const field = uncloneableField(input);
     if (field !== null) throw new MagError('MAG_MESSAGE_NOT_CLONEABLE', { path: this.#cell.path, field });
     const vessel = await acquire(this.#core, this.#cell, this.#behaviour);
@@ -70,13 +89,12 @@ export class RemoteActor implements Actor, Gate {
       vessel.kill();
       return;
     }
-    const ready = new Promise<void>((resolve) => {
-      this.#markReady = resolve;
-    });
-    this.#board(vessel);
-    const { path: mount, incarnation: epoch, spec } = this.#cell;
-    this.#link?.control({ type: 'START', mount, name: spec.id, input, epoch });
-    await ready;
+    const boarded = this.#board(vessel);
+    this.#vessel = vessel;
+    this.#link = boarded.link;
+    boarded.link.gate = this;
+    await this.#start(boarded, input, null);
+    if (this.#cell.status === 'starting') this.#introduce();
   }
 
   /** What waited in the mailbox: its sender was told that it is sent. */
@@ -86,8 +104,8 @@ export class RemoteActor implements Actor, Gate {
 
   /** Nothing waits in the mailbox that would have to go first. */
   get open(): boolean {
-    const { status, paused, mailbox } = this.#cell;
-    return status === 'running' && !paused && mailbox.depth === 0;
+    const { status, paused } = this.#cell;
+    return status === 'running' && !paused && !this.#cell.backlog;
   }
 
   hold(delivery: Delivery): SendResult {
@@ -124,8 +142,58 @@ export class RemoteActor implements Actor, Gate {
     this.#markEnded();
   }
 
+  /** Its actors go to another thread, with their state, their references and all that is sent to them meanwhile. */
+  async move(pool: string | undefined): Promise<void> {
+    const cell = this.#cell;
+    const left = { vessel: this.#vessel, link: this.#link };
+    if (this.#moving || cell.status !== 'running' || left.link === null || left.vessel === null)
+      throw new MagError('MAG_MOVE_FAILED', {
+        path: cell.path,
+        reason: 'it is not running, or moves already',
+      });
+    const wasPaused = cell.paused;
+    this.#moving = true;
+    cell.setPaused(true);
+    let next: Boarded | null = null;
+    try {
+      await this.#core.remotes.detach(cell.path);
+      // What crosses is what our own code at the other end wrote down.
+      const moved = (await left.link.call('depart', null, 2 * LIMITS.moveDrainMs)) as Moved;
+      const behaviour = pool === undefined ? this.#behaviour : { ...this.#behaviour, pool };
+      next = this.#board(await acquire(this.#core, cell, behaviour));
+      await this.#start(next, await inputOf(behaviour), moved);
+      await left.link.call('surrender', null, LIMITS.moveDrainMs);
+      if (cell.status !== 'running') throw new MagError('MAG_ACTOR_NOT_FOUND', { path: cell.path });
+      this.#vessel = next.vessel;
+      this.#link = next.link;
+      next.link.gate = this;
+      left.link.moveTo(next.link, cell.path);
+      left.link.close();
+      left.vessel.kill();
+    } catch (error) {
+      this.#stay(left.link, next);
+      if (error instanceof MagError && error.code === 'MAG_MOVE_FAILED') throw error;
+      const reason = describeError(error);
+      throw new MagError('MAG_MOVE_FAILED', { path: cell.path, reason }, { cause: error });
+    } finally {
+      this.#moving = false;
+      if (cell.status === 'running') {
+        this.#introduce();
+        cell.setPaused(wasPaused);
+      }
+    }
+    if (!wasPaused) await this.#drained();
+  }
+
+  /** What was started for the move ends; where it was, the subtree goes on. */
+  #stay(link: Link, next: Boarded | null): void {
+    next?.link.close();
+    next?.vessel.kill();
+    if (link.open) link.call('stay', null, LIMITS.treeTimeoutMs).catch(() => {}); // its end is its own news
+  }
+
   pause(paused: boolean): void {
-    this.#link?.control({ type: 'PAUSE', paused });
+    if (!this.#moving) this.#link?.control({ type: 'PAUSE', paused });
   }
 
   state(): string {
@@ -139,7 +207,16 @@ export class RemoteActor implements Actor, Gate {
 
   /** Resolves when everything that was sent to the mount before has reached it. */
   async barrier(): Promise<void> {
+    await this.#drained();
     await this.#link?.call('barrier', null, LIMITS.treeTimeoutMs);
+  }
+
+  /** Resolves when what waits here has left; it is paused again, or gone, where that takes long. */
+  async #drained(): Promise<void> {
+    const { host } = this.#core;
+    const end = host.now() + LIMITS.treeTimeoutMs;
+    while (this.#cell.live && !this.open && host.now() < end)
+      await new Promise<void>((resolve) => host.defer(resolve));
   }
 
   async overlay(): Promise<Partial<ActorNode>> {
@@ -176,18 +253,47 @@ export class RemoteActor implements Actor, Gate {
     return 'rejected';
   }
 
-  #board(vessel: Vessel): void {
-    this.#vessel = vessel;
-    this.#link = new Link(this.#core, vessel.transport, {
+  #board(vessel: Vessel): Boarded {
+    const link: Link = new Link(this.#core, vessel.transport, {
       call: (operation, args) => this.#call(operation, args),
-      control: (control) => this.#control(control),
+      control: (control) => this.#control(control, vessel),
       closed: () => {},
     });
-    this.#link.gate = this;
     void vessel.died.then((error) => {
+      this.#refuseReady(vessel, error);
+      if (vessel !== this.#vessel) return;
       if (!this.#closing) this.#cell.fail(error);
       this.#markEnded();
     });
+    return { vessel, link };
+  }
+
+  /** Resolves when the subtree is up there, rejects with why it is not. */
+  async #start({ vessel, link }: Boarded, input: unknown, moved: Moved | null): Promise<void> {
+    const ready = new Promise<void>((resolve, reject) => {
+      this.#starting = { vessel, resolve, reject };
+    });
+    const { path: mount, incarnation: epoch, spec } = this.#cell;
+    link.control({ type: 'START', mount, name: spec.id, input, epoch, moved });
+    const limit = this.#core.host.setTimer(startLimit(spec) ?? LIMITS.startTimeoutMs, () =>
+      this.#refuseReady(vessel, new MagError('MAG_ACTOR_START_TIMEOUT', { path: mount, ms: 0 })),
+    );
+    try {
+      await ready;
+    } finally {
+      this.#core.host.clearTimer(limit);
+    }
+    vessel.settled();
+  }
+
+  #refuseReady(vessel: Vessel, error: unknown): void {
+    if (this.#starting?.vessel === vessel) this.#starting.reject(error);
+  }
+
+  #introduce(): void {
+    if (this.#link === null || this.#vessel === null) return;
+    const { takesPorts } = this.#vessel;
+    this.#core.remotes.up({ path: this.#cell.path, link: this.#link, takesPorts });
   }
 
   async #call(operation: string, args: unknown): Promise<null> {
@@ -198,21 +304,13 @@ export class RemoteActor implements Actor, Gate {
     return null;
   }
 
-  #control(control: Control): void {
+  #control(control: Control, vessel: Vessel): void {
     switch (control.type) {
       case 'READY':
-        this.#ready();
-        return;
-      case 'FAILED':
-        this.#cell.fail(fromWire(control.error));
-        return;
-      case 'ENDED':
-        this.#closing = true;
-        this.#markEnded();
-        if (this.#cell.status === 'running') this.#cell.finish();
+        if (this.#starting?.vessel === vessel) this.#starting.resolve();
         return;
       case 'DYING':
-        this.#vessel?.ending(control.words);
+        vessel.ending(control.words);
         return;
       case 'LIFECYCLE':
         // The mount's own life is told here already.
@@ -220,17 +318,19 @@ export class RemoteActor implements Actor, Gate {
         return;
       case 'LOG':
         this.#core.log.child({ thread: this.#cell.spec.id })[control.level](control.fields, control.message);
+        return;
+      case 'FAILED':
+        this.#refuseReady(vessel, fromWire(control.error));
+        if (vessel === this.#vessel) this.#cell.fail(fromWire(control.error));
+        return;
+      case 'ENDED':
+        if (vessel === this.#vessel) this.#endedItself();
     }
   }
 
-  #ready(): void {
-    if (this.#link === null || this.#vessel === null || this.#cell.status !== 'starting') return;
-    this.#core.remotes.up({
-      path: this.#cell.path,
-      link: this.#link,
-      takesPorts: this.#vessel.takesPorts,
-    });
-    this.#vessel.settled();
-    this.#markReady();
+  #endedItself(): void {
+    this.#closing = true;
+    this.#markEnded();
+    if (this.#cell.status === 'running') this.#cell.finish();
   }
 }

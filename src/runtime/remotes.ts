@@ -51,14 +51,17 @@ class Peer implements Gate {
     for (const delivery of held) if (delivery.ask?.settled !== true) this.link.push(delivery);
   }
 
-  /** It is given up before it was open. */
-  abandon(): void {
+  /** It is no way any more: what it held goes where the rest goes now. */
+  reroute(): void {
     const held = this.#held ?? [];
     this.#held = null;
     this.link.gate = null;
-    this.link.close();
-    for (const { to, message, ask, ambient } of held)
-      if (ask?.settled !== true) this.#core.deliver(new Delivery(to, message, ask, ambient));
+    for (const delivery of held) {
+      const { to, message, ask, ambient, outlet } = delivery;
+      if (ask?.settled === true) continue;
+      if (outlet === null || outlet.late) this.#core.deliver(new Delivery(to, message, ask, ambient));
+      else outlet.link.push(delivery);
+    }
   }
 }
 
@@ -92,12 +95,20 @@ export class Remotes {
     return [...new Set([...this.#mounts.keys(), ...this.#told])];
   }
 
-  /** A mount came up: it gets a direct way to every other thread, and all learn of it. */
+  /** A mount came up, or has moved: it gets a direct way to every other thread, and all learn of it. */
   up(mount: Mount): void {
     if (mount.takesPorts)
-      for (const other of this.#mounts.values()) if (other.takesPorts) this.#introduce(mount, other);
+      for (const other of this.#mounts.values())
+        if (other.takesPorts && other.path !== mount.path) this.#introduce(mount, other);
     this.#mounts.set(mount.path, mount);
     this.#tell();
+  }
+
+  /** The other threads reach a mount through this one from here on, and what they sent directly has arrived there. */
+  async detach(path: string): Promise<void> {
+    const others = [...this.#mounts.values()].filter((other) => other.path !== path && other.takesPorts);
+    const detached = others.map(({ link }) => link.call('detach', { mount: path }, LIMITS.moveDrainMs));
+    await Promise.all(detached);
   }
 
   down(path: string): void {
@@ -111,6 +122,7 @@ export class Remotes {
     this.removePeer(path);
     const peer = new Peer(this.#core(), link);
     this.#peers.set(path, peer);
+    this.#uplink?.moveTo(link, path);
     const barrier = this.#uplink?.call('barrier', { mount: path }, LIMITS.treeTimeoutMs) ?? Promise.resolve();
     // Without an answer the mount is gone or stuck, and there is nothing left to overtake.
     barrier.then(
@@ -119,12 +131,36 @@ export class Remotes {
     );
   }
 
+  /** A peer moves: it is reached through the thread above. Resolves when what was sent directly has arrived. */
+  async detachPeer(path: string): Promise<void> {
+    const peer = this.#peers.get(path);
+    if (peer === undefined || this.#uplink === null) return;
+    this.#peers.delete(path);
+    peer.link.moveTo(this.#uplink, path);
+    peer.reroute();
+    await peer.link.call('barrier', null, LIMITS.moveDrainMs);
+  }
+
+  /** Resolves when all that was sent to peers has reached them. */
+  async peersReached(): Promise<void> {
+    const links = [...this.#peers.values()].map(({ link }) => link);
+    await Promise.all(links.map((link) => link.call('barrier', null, LIMITS.moveDrainMs)));
+  }
+
+  /** Asks that came over a direct way and are not answered yet. */
+  get serving(): number {
+    let serving = 0;
+    for (const { link } of this.#peers.values()) serving += link.serving;
+    return serving;
+  }
+
   /** @param link only if it is still that one */
   removePeer(path: string, link?: Link): void {
     const known = this.#peers.get(path);
     if (known === undefined || (link !== undefined && known.link !== link)) return;
     this.#peers.delete(path);
-    known.abandon();
+    known.link.close();
+    known.reroute();
   }
 
   /**
@@ -147,9 +183,9 @@ export class Remotes {
     return this.#linkTo(path)?.outlet(path) ?? null;
   }
 
-  /** A target for the actor that holds the path now. */
-  bind(path: string): Outlet | null {
-    return this.#linkTo(path)?.bind(path) ?? null;
+  /** A target for the actor that holds the path now, or for this incarnation of it. */
+  bind(path: string, incarnation: number | null = null): Outlet | null {
+    return this.#linkTo(path)?.bind(path, incarnation) ?? null;
   }
 
   /** Called once when the system has stopped. */

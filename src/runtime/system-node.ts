@@ -144,6 +144,13 @@ export class System implements ActorSystem, CellOwner {
     else this.#act(path, cell, command, reason);
   }
 
+  async move(path: string, options: { readonly pool?: string } = {}): Promise<void> {
+    const actor = this.#runtime.registry.find(path)?.actor;
+    if (!(actor instanceof RemoteActor))
+      throw new MagError('MAG_MOVE_FAILED', { path, reason: 'no worker or process is mounted there' });
+    await actor.move(options.pool);
+  }
+
   onLifecycle(listener: (event: LifecycleEvent) => void): () => void {
     return this.#runtime.listen(listener);
   }

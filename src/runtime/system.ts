@@ -114,6 +114,13 @@ export interface ActorSystem {
   /** The whole tree with remote subtrees, each asked with a deadline; a subtree that does not answer is shown as such. */
   tree(): Promise<ActorNode>;
   command(path: string, command: ActorCommand, reason: string): Promise<void>;
+  /**
+   * Moves a mounted subtree to another thread (or process), while it runs: its light and machine actors keep their
+   * state, whatever they do on a restart, and every reference, monitor and question to them. What is sent meanwhile waits
+   * within the bound of the mount's mailbox. Components start anew there before they end here. Rejects with
+   * MAG_MOVE_FAILED, and everything goes on where it was, if it does not come to rest or cannot start there.
+   */
+  move(path: string, options?: { readonly pool?: string }): Promise<void>;
   /** Lifecycle events of this thread and of the subtrees below it. */
   onLifecycle(listener: (event: LifecycleEvent) => void): () => void;
   /** Messages of this thread that reached nobody: how many, and the last ones without their content. */

@@ -1,0 +1,127 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  type ActorSystem,
+  createSystem,
+  type Down,
+  MagError,
+  nodeHost,
+  remote,
+  supervisor,
+} from '../../../src/index.ts';
+import type { Ledger, LedgerMessage, WriterMessage } from '../../support/runtime/ledger-module.ts';
+
+const module = new URL('../../support/runtime/ledger-module.ts', import.meta.url);
+const COUNT = 2_500;
+
+describe('a subtree that moves to another worker', () => {
+  let system: ActorSystem;
+  let bad: string | undefined;
+
+  beforeEach(async () => {
+    bad = undefined;
+    system = createSystem({ node: 'main', host: nodeHost(), pid: process.pid });
+    const children = [
+      remote('home', { where: 'worker', module, input: () => ({ writers: ['inside'], bad }) }),
+      remote('one', { where: 'worker', module, input: { writers: ['w1', 'w2'] } }),
+      remote('two', { where: 'process', module, input: { writers: ['w3'] } }),
+    ];
+    await system.start(supervisor('board', { children }));
+  });
+  afterEach(() => system.stop('test'));
+
+  /** Senders may have filled the mailbox: then it is asked again. */
+  const read = async (): Promise<Ledger> => {
+    const slot = system.slot<LedgerMessage>('board/home/ledger');
+    for (;;) {
+      try {
+        return await slot.ask({ type: 'READ' }, { timeout: 20_000 });
+      } catch (error) {
+        if (!(error instanceof MagError) || error.code !== 'MAG_MAILBOX_FULL') throw error;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+  };
+
+  const write = (path: string, by: 'slot' | 'ref'): void => {
+    const to = 'board/home/ledger';
+    system.slot<WriterMessage>(path).send({ type: 'WRITE', to, count: COUNT, by });
+  };
+
+  /** Waits until all of them are in; the test's own timeout bounds it. */
+  const settled = async (senders: readonly string[]): Promise<Ledger> => {
+    for (;;) {
+      const ledger = await read();
+      if (senders.every((sender) => (ledger.senders[sender]?.count ?? 0) >= COUNT)) return ledger;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+
+  /** Writes from here until `COUNT` are sent. */
+  const writeHere = async (): Promise<void> => {
+    const slot = system.slot<LedgerMessage>('board/home/ledger');
+    for (let n = 0; n < COUNT; n += 1)
+      while (slot.send({ type: 'ENTRY', sender: 'main', n }) !== 'sent')
+        await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  it('loses and repeats nothing, and keeps each order, while senders everywhere go on', async () => {
+    const before = (await read()).thread;
+    write('board/one/w1', 'slot');
+    write('board/one/w2', 'ref');
+    write('board/two/w3', 'slot');
+    const here = writeHere();
+    for (let move = 0; move < 2; move += 1) await system.move('board/home');
+    await here;
+    const { thread, senders } = await settled(['main', 'w1', 'w2', 'w3']);
+    expect(thread).not.toBe(before);
+    const exact = { count: COUNT, wrong: 0 };
+    expect(senders).toEqual({ main: exact, w1: exact, w2: exact, w3: exact });
+    expect(system.deadLetters().count).toBe(0);
+  }, 120_000);
+
+  it('keeps references, monitors and questions', async () => {
+    const ref = system.lookup<LedgerMessage>('board/home/ledger');
+    const downs: Down[] = [];
+    ref?.monitor((down) => downs.push(down));
+    await ref?.ask({ type: 'READ' });
+    const { address } = ref ?? {};
+    const slow = ref?.ask({ type: 'SLOWLY' });
+    await system.move('board/home');
+    expect(await slow).toBe('answered');
+    expect(ref?.address).toBe(address);
+    ref?.send({ type: 'ENTRY', sender: 'ref', n: 0 });
+    expect((await ref?.ask({ type: 'READ' }))?.senders).toEqual({ ref: { count: 1, wrong: 0 } });
+    expect(downs).toEqual([]);
+    const down = new Promise<Down>((resolve) => ref?.monitor(resolve));
+    ref?.send({ type: 'BOOM' });
+    expect(await down).toMatchObject({ address, reason: { kind: 'error', error: { message: 'boom' } } });
+    expect(ref?.send({ type: 'BOOM' })).toBe('dead');
+  });
+
+  it('stays where it is, and goes on, when the new worker cannot start it', async () => {
+    for (const how of ['throw', 'exit']) {
+      const { thread } = await read();
+      const here = writeHere();
+      bad = how;
+      await expect(system.move('board/home')).rejects.toMatchObject({ code: 'MAG_MOVE_FAILED' });
+      bad = undefined;
+      await here;
+      const ledger = await settled(['main']);
+      expect(ledger.thread).toBe(thread);
+      expect(ledger.senders.main).toEqual({ count: COUNT, wrong: 0 });
+      await system.command('board/home', 'restart', 'an empty ledger');
+    }
+  }, 120_000);
+
+  it('is replaced like any other when its worker dies while it moves', async () => {
+    const { thread } = await read();
+    const moved = system.move('board/home').catch((error: unknown) => error);
+    await system.command('board/home', 'crash', 'in the middle');
+    expect(await moved).toMatchObject({ code: 'MAG_MOVE_FAILED' });
+    const after = await read();
+    expect(after.thread).not.toBe(thread);
+    expect(after.senders).toEqual({});
+    await system.move('board/home');
+    expect((await read()).senders).toEqual({});
+  });
+});
