@@ -102,6 +102,24 @@ describe('a log whose files were damaged', () => {
     );
   });
 
+  it('is refused where its last record was damaged after it came to rest, though it was killed', async () => {
+    const disk = new SimulatedDisk();
+    const log = await fill(disk, [['a'], ['the last']]);
+    const path = disk.paths[0] ?? '';
+    const end = Buffer.from(disk.bytes(path)).indexOf('the last');
+    const isSealed = (): boolean =>
+      disk
+        .bytes(path)
+        .subarray(end + 8, end + 48)
+        .some((byte) => byte !== 0);
+    expect(isSealed()).toBe(false);
+    while (!isSealed()) await new Promise((resolve) => setTimeout(resolve, 2));
+    const killed = disk.copy();
+    killed.bytes(path)[end] = 0;
+    expect(await openOrRefuse(killed)).toBe('refused');
+    await log.close();
+  });
+
   it('is refused where acknowledged bytes are missing from its middle', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(), fc.integer({ min: 1, max: 600 }), async (place, length) => {
