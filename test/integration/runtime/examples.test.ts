@@ -66,6 +66,12 @@ gold ended: the bank said no
 forgotten ended: normal
 orders left: 0
 `,
+  'rolling-update': `
+counted: 500
+counted: 800
+in another thread: true
+the counter ended: shutdown
+`,
   'service-registry': `
 bread: Brot (anna)
 bread: pain (ben)
