@@ -189,7 +189,7 @@ export interface ChildOptions<State = unknown> {
   readonly name?: string;
   /** Groups that each incarnation joins. */
   readonly groups?: readonly string[];
-  /** An abnormal end of a linked actor comes as the message `{type: 'EXIT', address, path, reason}`. */
+  /** A linked actor's end comes as the message `{type: 'EXIT', address, path, reason}`, in place of ending this one. */
   readonly trapExit?: boolean;
   readonly mailbox?: MailboxOptions;
   /** Absent: an immediate restart within the intensity. */
