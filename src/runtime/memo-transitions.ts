@@ -11,6 +11,7 @@ interface Configuration {
 }
 
 type Transition = AnyStateMachine['transition'];
+type Initial = AnyStateMachine['getInitialSnapshot'];
 
 const hasHistory = (node: AnyStateNode): boolean =>
   node.type === 'history' || Object.values<AnyStateNode>(node.states).some(hasHistory);
@@ -41,14 +42,31 @@ const isContextFree = (node: AnyStateNode, type: string): boolean => {
  */
 class TransitionTable {
   readonly #transition: Transition;
+  readonly #initial: Initial;
+  /** A context that is made anew may depend on the input. */
+  readonly #sameContext: boolean;
+  /** The first snapshot of every actor, where it is the same; null where it is not. */
+  #first: AnyMachineSnapshot | null | undefined = undefined;
   readonly #known = new WeakMap<object, Configuration>();
   readonly #byStates = new Map<string, Configuration>();
 
   constructor(machine: AnyStateMachine) {
     this.#transition = machine.transition;
+    this.#initial = machine.getInitialSnapshot;
+    this.#sameContext = typeof machine.config.context !== 'function';
   }
 
+  readonly initial: Initial = (scope, input) => {
+    const first = this.#first;
+    if (first !== undefined && first !== null) return { ...first, children: {} };
+    const made = this.#initial(scope, input);
+    if (first === undefined) this.#first = this.#isSame(made) ? made : null;
+    return made;
+  };
+
   readonly transition: Transition = (snapshot, event, scope) => {
+    // XState's own events come once in a life at most.
+    if (event.type.startsWith('xstate.')) return this.#transition(snapshot, event, scope);
     const from = this.#known.get(snapshot._nodes) ?? this.#learn(snapshot);
     const next = from?.next.get(event.type);
     if (snapshot.status === 'active') {
@@ -62,6 +80,10 @@ class TransitionTable {
       from.next.set(event.type, this.#follow(snapshot, event.type, result));
     return result;
   };
+
+  #isSame(made: AnyMachineSnapshot): boolean {
+    return this.#sameContext && made.status === 'active' && made._nodes.every(isPlain);
+  }
 
   /** Configurations multiply in parallel states: beyond the bound they are worked out each time. */
   #learn(snapshot: AnyMachineSnapshot): Configuration | undefined {
@@ -83,7 +105,6 @@ class TransitionTable {
     const isPure =
       before.status === 'active' &&
       after.status === 'active' &&
-      !type.startsWith('xstate.') &&
       before.context === after.context &&
       before.children === after.children &&
       before._nodes.every((node) => isPlain(node) && isContextFree(node, type)) &&
@@ -100,15 +121,21 @@ const tables = new WeakMap<AnyStateMachine, AnyStateMachine>();
 const isMachine = (logic: AnyActorLogic): logic is AnyStateMachine =>
   '__xstatenode' in logic && logic.__xstatenode === true && 'root' in logic;
 
+function remembering(machine: AnyStateMachine): AnyStateMachine {
+  const { transition, initial } = new TransitionTable(machine);
+  return Object.create(machine, {
+    transition: { value: transition },
+    getInitialSnapshot: { value: initial },
+  });
+}
+
 /** The logic with its context-free transitions remembered, where it is a statechart; otherwise as it is. */
 export function memoised(logic: AnyActorLogic): AnyActorLogic {
   if (!isMachine(logic)) return logic;
   const known = tables.get(logic);
   if (known !== undefined) return known;
   // A history state makes the result depend on more than the active states.
-  const made: AnyStateMachine = hasHistory(logic.root)
-    ? logic
-    : Object.create(logic, { transition: { value: new TransitionTable(logic).transition } });
+  const made: AnyStateMachine = hasHistory(logic.root) ? logic : remembering(logic);
   tables.set(logic, made);
   return made;
 }

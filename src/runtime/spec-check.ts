@@ -9,6 +9,7 @@ type Fault = readonly [field: string, problem: string];
 const STRATEGIES: readonly unknown[] = ['one_for_one', 'one_for_all', 'rest_for_one', 'dynamic'];
 const AUTO_SHUTDOWNS: readonly unknown[] = [undefined, 'never', 'any_significant', 'all_significant'];
 const RESTARTS: readonly unknown[] = [undefined, 'permanent', 'transient', 'temporary'];
+const KINDS: readonly unknown[] = ['light', 'machine', 'component', 'remote', 'supervisor'];
 const OVERFLOWS: readonly unknown[] = ['backpressure', 'reject', 'drop_oldest', 'drop_newest'];
 
 const isWhole = (value: unknown, least: number): boolean =>
@@ -19,93 +20,86 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null;
 
 /** Callers without types, and values read from a file, meet this; the types say the same to everybody else. */
-function* behaviourFaults(behaviour: unknown): Generator<Fault> {
+function behaviourFault(behaviour: unknown): Fault | null {
   if (!isObject(behaviour)) {
-    yield ['behaviour', 'is missing'];
-    return;
+    return ['behaviour', 'is missing'];
   }
   const { kind, logic } = behaviour;
   if (kind === 'light' && !(isObject(logic) && typeof logic.init === 'function'))
-    yield ['behaviour.logic', 'has no function init'];
+    return ['behaviour.logic', 'has no function init'];
   if (kind === 'light' && !(isObject(logic) && typeof logic.receive === 'function'))
-    yield ['behaviour.logic', 'has no function receive'];
-  if (kind === 'machine' && !isObject(logic)) yield ['behaviour.logic', 'is no actor logic'];
+    return ['behaviour.logic', 'has no function receive'];
+  if (kind === 'machine' && !isObject(logic)) return ['behaviour.logic', 'is no actor logic'];
   if (kind === 'component' && typeof behaviour.start !== 'function')
-    yield ['behaviour.start', 'is no function'];
-  if (kind === 'remote' && typeof behaviour.module !== 'string') yield ['behaviour.module', 'is no URL'];
-  if (!['light', 'machine', 'component', 'remote', 'supervisor'].includes(String(kind)))
-    yield ['behaviour.kind', `is ${String(kind)}`];
+    return ['behaviour.start', 'is no function'];
+  if (kind === 'remote' && typeof behaviour.module !== 'string') return ['behaviour.module', 'is no URL'];
+  if (!KINDS.includes(kind)) return ['behaviour.kind', `is ${String(kind)}`];
+  return null;
 }
 
-function* specFaults(spec: ChildSpec, parent: SupervisorBehaviour): Generator<Fault> {
+function specFault(spec: ChildSpec, parent: SupervisorBehaviour): Fault | null {
   const { id, restart, shutdown, significant, mailbox, backoff, startTimeout } = spec;
-  if (typeof id !== 'string' || id === '') yield ['id', 'is missing'];
+  if (typeof id !== 'string' || id === '') return ['id', 'is missing'];
   // They separate the parts of an address.
-  else if (/[/#]/.test(id)) yield ['id', 'holds / or #'];
-  yield* behaviourFaults(spec.behaviour);
-  if (!RESTARTS.includes(restart)) yield ['restart', `is ${String(restart)}`];
+  else if (/[/#]/.test(id)) return ['id', 'holds / or #'];
+  const inBehaviour = behaviourFault(spec.behaviour);
+  if (inBehaviour !== null) return inBehaviour;
+  if (!RESTARTS.includes(restart)) return ['restart', `is ${String(restart)}`];
   if (shutdown !== undefined && shutdown !== 'brutal' && shutdown !== 'infinity' && !isDuration(shutdown, -1))
-    yield ['shutdown', `is ${String(shutdown)}`];
-  else if (typeof shutdown === 'number' && shutdown < 0) yield ['shutdown', `is ${shutdown}`];
+    return ['shutdown', `is ${String(shutdown)}`];
+  else if (typeof shutdown === 'number' && shutdown < 0) return ['shutdown', `is ${shutdown}`];
   if (significant !== undefined && typeof significant !== 'boolean')
-    yield ['significant', `is ${String(significant)}`];
+    return ['significant', `is ${String(significant)}`];
   if (significant === true && (parent.autoShutdown ?? 'never') === 'never')
-    yield ['significant', 'needs a supervisor with autoShutdown'];
+    return ['significant', 'needs a supervisor with autoShutdown'];
   if (significant === true && (restart ?? 'permanent') === 'permanent')
-    yield ['significant', 'is for transient and temporary children: a permanent one never ends'];
+    return ['significant', 'is for transient and temporary children: a permanent one never ends'];
   if (mailbox !== undefined && !isWhole(mailbox.capacity, 1))
-    yield ['mailbox.capacity', `is ${String(mailbox.capacity)}`];
+    return ['mailbox.capacity', `is ${String(mailbox.capacity)}`];
   if (mailbox !== undefined && !OVERFLOWS.includes(mailbox.overflow))
-    yield ['mailbox.overflow', `is ${String(mailbox.overflow)}`];
+    return ['mailbox.overflow', `is ${String(mailbox.overflow)}`];
   if (startTimeout !== undefined && !isDuration(startTimeout, 0))
-    yield ['startTimeout', `is ${String(startTimeout)}`];
-  if (backoff === undefined) return;
-  if (!(backoff.base >= 0)) yield ['backoff.base', `is ${String(backoff.base)}`];
-  if (!(backoff.cap >= backoff.base)) yield ['backoff.cap', 'is below backoff.base'];
-  if (!(backoff.resetAfter >= 0)) yield ['backoff.resetAfter', `is ${String(backoff.resetAfter)}`];
+    return ['startTimeout', `is ${String(startTimeout)}`];
+  if (backoff === undefined) return null;
+  if (!(backoff.base >= 0)) return ['backoff.base', `is ${String(backoff.base)}`];
+  if (!(backoff.cap >= backoff.base)) return ['backoff.cap', 'is below backoff.base'];
+  if (!(backoff.resetAfter >= 0)) return ['backoff.resetAfter', `is ${String(backoff.resetAfter)}`];
+  return null;
 }
 
-function* supervisorFaults(behaviour: SupervisorBehaviour): Generator<Fault> {
+function supervisorFault(behaviour: SupervisorBehaviour): Fault | null {
   const { strategy, intensity, autoShutdown, children } = behaviour;
-  if (!STRATEGIES.includes(strategy)) yield ['strategy', `is ${String(strategy)}`];
+  if (!STRATEGIES.includes(strategy)) return ['strategy', `is ${String(strategy)}`];
   if (intensity !== undefined && !isWhole(intensity.max, 0))
-    yield ['intensity.max', `is ${String(intensity.max)}`];
+    return ['intensity.max', `is ${String(intensity.max)}`];
   if (intensity !== undefined && !isDuration(intensity.within, 0))
-    yield ['intensity.within', `is ${String(intensity.within)}`];
-  if (!AUTO_SHUTDOWNS.includes(autoShutdown)) yield ['autoShutdown', `is ${String(autoShutdown)}`];
+    return ['intensity.within', `is ${String(intensity.within)}`];
+  if (!AUTO_SHUTDOWNS.includes(autoShutdown)) return ['autoShutdown', `is ${String(autoShutdown)}`];
   if (strategy === 'dynamic' && (autoShutdown ?? 'never') !== 'never')
-    yield ['autoShutdown', 'is not for dynamic supervisors: their children come and go'];
-  if (!Array.isArray(children)) yield ['children', 'is no list'];
+    return ['autoShutdown', 'is not for dynamic supervisors: their children come and go'];
+  if (!Array.isArray(children)) return ['children', 'is no list'];
+  return null;
 }
 
-function refuse(path: string, faults: Generator<Fault>): void {
-  for (const [field, problem] of faults)
-    throw new MagError('MAG_CHILD_SPEC_INVALID', { path, field, problem }, { details: field });
+function refuse(path: string, [field, problem]: Fault): never {
+  throw new MagError('MAG_CHILD_SPEC_INVALID', { path, field, problem }, { details: field });
 }
 
 /** Throws MAG_CHILD_SPEC_INVALID, whose details are the first field that is wrong. */
 export function checkChildSpec(spec: ChildSpec, parent: string, behaviour: SupervisorBehaviour): void {
-  if (!isObject(spec))
-    throw new MagError(
-      'MAG_CHILD_SPEC_INVALID',
-      { path: parent, field: 'children', problem: 'holds what is no specification' },
-      { details: 'children' },
-    );
-  refuse(`${parent}/${String(spec.id)}`, specFaults(spec, behaviour));
+  if (!isObject(spec)) refuse(parent, ['children', 'holds what is no specification']);
+  const fault = specFault(spec, behaviour);
+  if (fault !== null) refuse(`${parent}/${String(spec.id)}`, fault);
 }
 
 /** Checks what a supervisor is given and each of its first children. Throws MAG_CHILD_SPEC_INVALID. */
 export function checkSupervisor(behaviour: SupervisorBehaviour, path: string): void {
-  refuse(path, supervisorFaults(behaviour));
+  const fault = supervisorFault(behaviour);
+  if (fault !== null) refuse(path, fault);
   const ids = new Set<string>();
   for (const spec of behaviour.children) {
     checkChildSpec(spec, path, behaviour);
-    if (ids.has(spec.id))
-      throw new MagError(
-        'MAG_CHILD_SPEC_INVALID',
-        { path: `${path}/${spec.id}`, field: 'id', problem: 'is there twice' },
-        { details: 'id' },
-      );
+    if (ids.has(spec.id)) refuse(`${path}/${spec.id}`, ['id', 'is there twice']);
     ids.add(spec.id);
   }
 }
