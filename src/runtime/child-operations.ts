@@ -119,6 +119,8 @@ export class ChildOperations {
   }
 
   async #replaceNow(child: Child, spec: ChildSpec, wasRestarting: boolean): Promise<Cell> {
+    // The supervisor may have ended before it was our turn.
+    this.#office.open();
     const before = child.spec;
     const wasThere = child.cell !== null;
     const planned = this.#plan(child);
@@ -144,7 +146,8 @@ export class ChildOperations {
       repair.onOver = resolve;
       repair.hurry();
     });
-    if (child.cell === null || !child.ready) throw this.#unavailable(child);
+    // Where the restart failed, the next one has it already.
+    if (child.cell === null || child.repair !== null || !child.ready) throw this.#unavailable(child);
     return child.cell;
   }
 
@@ -187,7 +190,8 @@ export class ChildOperations {
     this.#office.open();
     const child = children.enlist(spec);
     const refuse = (error: unknown): never => {
-      children.drop(child);
+      // Unless somebody stopped it as it started, and is starting it anew.
+      if (child.cell === null && child.repair === null && child.phase !== 'starting') children.drop(child);
       throw error;
     };
     try {
