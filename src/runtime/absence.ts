@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../errors.ts';
+import { type ErrorCode, MagError } from '../errors.ts';
 import type { Cell } from './cell.ts';
 import type { Parameters } from './core.ts';
 
@@ -10,4 +10,10 @@ export function absence({ status, path, lastError }: Cell): {
   return status === 'failed'
     ? { code: 'MAG_ACTOR_CRASHED', params: { path, cause: lastError ?? 'unknown' } }
     : { code: 'MAG_COMPONENT_UNAVAILABLE', params: { name: path } };
+}
+
+/** The same as the error of who waits for an answer. */
+export function gone(cell: Cell): MagError {
+  const { code, params } = absence(cell);
+  return new MagError(code, params);
 }

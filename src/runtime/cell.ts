@@ -1,6 +1,6 @@
 import { describeError, MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
-import { absence } from './absence.ts';
+import { absence, gone } from './absence.ts';
 import type { Actor } from './actor.ts';
 import type { Ask } from './ask.ts';
 import { Attachments } from './attachments.ts';
@@ -111,7 +111,7 @@ export class Cell implements Runnable {
   get ready(): Promise<void> {
     const { ready } = this.#attachments();
     if (this.wasReady) ready.resolve();
-    else if (!this.live) ready.reject(this.#gone());
+    else if (!this.live) ready.reject(gone(this));
     return ready.promise;
   }
 
@@ -277,7 +277,7 @@ export class Cell implements Runnable {
   #keepAsk(ask: Ask): void {
     if (ask.settled) return;
     if (this.live || this.#status === 'stopping') this.hold(ask);
-    else ask.reject(this.#gone());
+    else ask.reject(gone(this));
   }
 
   #overflowed(entry: Entry, left: Entry): SendResult {
@@ -341,7 +341,7 @@ export class Cell implements Runnable {
     if (this.#mailbox !== null) for (const left of this.#mailbox.clear()) this.#lose(left);
     this.#attached?.dismiss(
       this,
-      () => this.#gone(),
+      () => gone(this),
       (entry) => this.#lose(entry),
     );
   }
@@ -386,11 +386,6 @@ export class Cell implements Runnable {
     const { address, path } = this;
     this.#attached?.tellEnd(exit, { address, path, reason: exitReason(exit) }, this.core.log);
     this.#owner.cellEnded(this);
-  }
-
-  #gone(): MagError {
-    const { code, params } = absence(this);
-    return new MagError(code, params);
   }
 
   #lose(entry: Entry): void {

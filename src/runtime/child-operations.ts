@@ -44,16 +44,20 @@ export class ChildOperations {
   /** Stops a child. A temporary one, and one of a dynamic supervisor, is no child any more then. */
   async terminate(id: string): Promise<void> {
     const child = this.#office.children.known(id);
-    if (!this.#endAtOnce(child)) await this.#end(child);
-    if (child.spec.restart === 'temporary' || this.#office.strategy === 'dynamic')
-      this.#office.children.drop(child);
+    const forget = (): void => {
+      if (child.spec.restart === 'temporary' || this.#office.strategy === 'dynamic')
+        this.#office.children.drop(child);
+    };
+    if (this.#endAtOnce(child)) forget();
+    else await this.#end(child, forget);
   }
 
   /** Stops a child and takes it off the list. */
   async remove(id: string): Promise<void> {
     const child = this.#office.children.known(id);
-    if (!this.#endAtOnce(child)) await this.#end(child);
-    this.#office.children.drop(child);
+    const forget = (): void => this.#office.children.drop(child);
+    if (this.#endAtOnce(child)) forget();
+    else await this.#end(child, forget);
   }
 
   /** Stops a child for an operator: it stays listed and away, also where its group is restarted. */
@@ -61,7 +65,7 @@ export class ChildOperations {
     const child = this.#office.children.known(id);
     child.held = true;
     this.#office.restarts.cancel(child);
-    await this.#stop(child);
+    await this.#stop(child, () => {});
   }
 
   /** Takes a child that is down off the list. */
@@ -97,7 +101,7 @@ export class ChildOperations {
     // Its supervisor starts, and comes to it.
     if (child.phase === 'idle') return;
     await this.#office.restarts.inTurn(child, async () => {
-      this.#office.open();
+      this.#refuseForgotten(child);
       child.held = false;
       const repair = this.#plan(child);
       await this.#office.children.stop(child, 'restart');
@@ -113,12 +117,14 @@ export class ChildOperations {
     // Its supervisor starts, and comes to it.
     if (child.phase === 'idle') throw new MagError('MAG_CHILD_RESTARTING', { path: child.path });
     const { repair } = child;
-    if (repair !== null && this.#office.restarts.grouped) return this.#replaceInGroup(child, repair, spec);
-    this.#office.restarts.cancel(child);
-    return this.#office.restarts.inTurn(child, () => this.#replaceNow(child, spec, repair !== null));
+    const waits = repair !== null && !repair.planned;
+    if (waits && this.#office.restarts.grouped) return this.#replaceInGroup(child, repair, spec);
+    if (waits) this.#office.restarts.cancel(child);
+    return this.#office.restarts.inTurn(child, () => this.#replaceNow(child, spec, waits));
   }
 
   async #replaceNow(child: Child, spec: ChildSpec, wasRestarting: boolean): Promise<Cell> {
+    this.#refuseForgotten(child);
     const before = child.spec;
     const wasThere = child.cell !== null;
     const planned = this.#plan(child);
@@ -140,17 +146,30 @@ export class ChildOperations {
   /** Its group is being restarted: it comes back with that, from the new specification. */
   async #replaceInGroup(child: Child, repair: Repair, spec: ChildSpec): Promise<Cell> {
     child.spec = spec;
-    await new Promise<void>((resolve) => {
-      repair.onOver = resolve;
-      repair.hurry();
-    });
+    // Where the restart fails, the next one has it already: that is waited for if it comes at once.
+    for (let current: Repair | null = repair; current !== null; current = child.repair) {
+      const { failed } = current;
+      if (current !== repair && failed.spec.backoff !== undefined) throw this.#unavailable(child);
+      await this.#over(current, current === repair);
+    }
     if (child.cell === null || !child.ready) throw this.#unavailable(child);
     return child.cell;
   }
 
+  #over(repair: Repair, hurry: boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const { onOver } = repair;
+      repair.onOver = () => {
+        onOver();
+        resolve();
+      };
+      if (hurry) repair.hurry();
+    });
+  }
+
   /** A restart that nobody's end began: until it is over, messages for the child wait. */
   #plan(child: Child): Repair {
-    const repair = newRepair(child);
+    const repair = newRepair(child, true);
     child.repair = repair;
     this.#core.registry.vacate(child.path);
     return repair;
@@ -187,7 +206,8 @@ export class ChildOperations {
     this.#office.open();
     const child = children.enlist(spec);
     const refuse = (error: unknown): never => {
-      children.drop(child);
+      // Unless somebody stopped it as it started, and is starting it anew.
+      if (child.cell === null && child.repair === null && child.phase !== 'starting') children.drop(child);
       throw error;
     };
     try {
@@ -212,6 +232,13 @@ export class ChildOperations {
     return cell;
   }
 
+  /** Before it was our turn the supervisor may have ended, or the child have been taken off the list. */
+  #refuseForgotten(child: Child): void {
+    this.#office.open();
+    if (this.#office.children.find(child.spec.id) !== child)
+      throw new MagError('MAG_ACTOR_NOT_FOUND', { path: child.path });
+  }
+
   #refuseActive(child: Child): void {
     const { path } = child;
     if (child.repair !== null) throw new MagError('MAG_CHILD_RESTARTING', { path });
@@ -231,12 +258,13 @@ export class ChildOperations {
   }
 
   /** Ends a child for good: a restart that is under way for it ends too. */
-  #end(child: Child): Promise<void> {
+  #end(child: Child, then: () => void): Promise<void> {
     this.#office.restarts.cancel(child);
-    return this.#stop(child);
+    return this.#stop(child, then);
   }
 
-  async #stop(child: Child): Promise<void> {
+  /** @param then done before it is anybody else's turn */
+  async #stop(child: Child, then: () => void): Promise<void> {
     const { children, restarts } = this.#office;
     // Who waits for its start holds its turn: the start ends here.
     if (child.phase === 'starting') void children.stop(child, REQUESTED);
@@ -244,6 +272,7 @@ export class ChildOperations {
       await children.stop(child, REQUESTED);
       child.phase = 'down';
       this.#core.registry.release(child.path);
+      then();
     });
   }
 }

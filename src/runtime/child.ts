@@ -12,6 +12,8 @@ import type { Turn } from './turn.ts';
 export interface Repair {
   /** Whose end it began with. */
   readonly failed: Child;
+  /** Nobody's end began it: whoever plans it starts the child. */
+  readonly planned: boolean;
   stage: 'idle' | 'waiting' | 'restarting' | 'over';
   /** Taken over by another one, or no longer wanted. */
   cancelled: boolean;
@@ -21,8 +23,9 @@ export interface Repair {
   onOver: () => void;
 }
 
-export const newRepair = (failed: Child): Repair => ({
+export const newRepair = (failed: Child, planned = false): Repair => ({
   failed,
+  planned,
   stage: 'idle',
   cancelled: false,
   hurry: () => {},

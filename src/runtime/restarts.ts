@@ -128,10 +128,11 @@ export class Restarts {
   async #stopMembers(repair: Repair): Promise<void> {
     for (const member of [...this.#children.all()].reverse()) {
       if (member.repair !== repair) continue;
+      // One that was down and is temporary has been replaced meanwhile: it is to be started.
+      if (member.cell === null) continue;
       await this.#children.stop(member, GROUP);
       if (repair.cancelled) return;
-      if (member.repair !== repair || member === repair.failed || member.spec.restart !== 'temporary')
-        continue;
+      if (member.repair !== repair || member.spec.restart !== 'temporary') continue;
       member.repair = null;
       this.#children.drop(member);
     }

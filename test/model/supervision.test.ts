@@ -190,4 +190,30 @@ describe('the reference model', () => {
     expect(model.deleteChild('r', 'a')).toBe('ok');
     expect(model.deleteChild('r', 'a')).toBe('not_found');
   });
+
+  it('restarts with a group who had ended or was terminated, but nobody whom an operator holds', () => {
+    const children = [worker('a'), worker('b'), worker('c'), worker('d', { restart: 'transient' })];
+    const { model, said } = started(over('r', children, { strategy: 'one_for_all' }));
+    model.terminateChild('r', 'b');
+    model.hold('r', 'c');
+    model.end('r/d', { kind: 'normal' });
+    said();
+    model.end('r/a', CRASH);
+    expect(said()).toBe('-a +a +b +d');
+    expect(model.restartChild('r', 'c')).toBe('ok');
+    model.end('r/a', CRASH);
+    expect(said()).toBe('+c -a -d -c -b +a +b +c +d');
+  });
+
+  it('puts another plan in the place of a child, and the old one back where that does not start', () => {
+    const { model, said } = started(over('r', [worker('a'), worker('b')]));
+    said();
+    expect(model.replaceChild('r', worker('a', { restart: 'transient' }))).toBe('ok');
+    model.end('r/a', { kind: 'normal' });
+    expect(said()).toBe('-a +a -a');
+    model.breakStarts('r/b', 1);
+    expect(model.replaceChild('r', worker('b', { restart: 'temporary' }))).toBe('start_failed');
+    model.end('r/b', CRASH);
+    expect(said()).toBe('-b !b +b -b +b');
+  });
 });
