@@ -2,10 +2,9 @@ import { describeError } from '../errors.ts';
 import type { Ask } from './ask.ts';
 import type { Cell } from './cell.ts';
 import { Door } from './door.ts';
-import type { Exit } from './exit.ts';
+import { type Exit, exitReason } from './exit.ts';
 import type { Host, Timer } from './host.ts';
 import type { Inlet } from './inlet.ts';
-import type { Log } from './log.ts';
 import type { Entry } from './mailbox.ts';
 import type { Down, SendResult } from './system.ts';
 import { WaitingLine } from './waiting-line.ts';
@@ -120,8 +119,9 @@ export class Attachments {
     if (this.door !== null) this.#enter(this.door, cell);
   }
 
-  tellEnd(exit: Exit, down: Down, log: Log): void {
+  tellEnd({ address, path, core }: Cell, exit: Exit): void {
     this.#ended?.resolve(exit);
+    const down: Down = { address, path, reason: exitReason(exit) };
     const watchers = [...this.watchers];
     this.watchers.clear();
     for (const watcher of watchers) {
@@ -129,7 +129,7 @@ export class Attachments {
         watcher(down);
       } catch (error) {
         // It must not keep the others, or the supervisor, from being told.
-        log.error({ path: down.path, error: describeError(error) }, 'a monitor threw');
+        core.log.error({ path, error: describeError(error) }, 'a monitor threw');
       }
     }
   }

@@ -6,7 +6,7 @@ import type { Ask } from './ask.ts';
 import { Attachments } from './attachments.ts';
 import type { CellOwner } from './cell-owner.ts';
 import type { Core } from './core.ts';
-import { type Exit, exitReason, KILLED, NORMAL } from './exit.ts';
+import { type Exit, KILLED, NORMAL } from './exit.ts';
 import type { Inlet } from './inlet.ts';
 import type { Runnable } from './kernel.ts';
 import { startLimit } from './kind.ts';
@@ -383,8 +383,7 @@ export class Cell implements Runnable {
     if (exit.kind !== 'error') this.#emit('stopped', exit.kind === 'shutdown' ? exit.reason : exit.kind);
     this.core.names.leave(this);
     this.core.registry.remove(this);
-    const { address, path } = this;
-    this.#attached?.tellEnd(exit, { address, path, reason: exitReason(exit) }, this.core.log);
+    this.#attached?.tellEnd(this, exit);
     this.#owner.cellEnded(this);
   }
 
