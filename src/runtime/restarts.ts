@@ -167,9 +167,11 @@ export class Restarts {
       // It was taken out of this restart while it started.
       if (member.repair !== repair) return true;
       member.troubled().startFailed = true;
-      this.#enter(repair, 'over');
+      // One that was replaced by a temporary one is given up, and its group goes on without it.
+      const isGivenUp = member.spec.restart === 'temporary';
+      if (!isGivenUp) this.#enter(repair, 'over');
       this.#mechanics.down(member, error);
-      return false;
+      return isGivenUp;
     }
     if (member.phase === 'down' && (member.spec.restart === 'temporary' || this.#strategy === 'dynamic'))
       this.#children.drop(member);
