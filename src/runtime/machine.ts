@@ -2,8 +2,10 @@ import type { AnyActorLogic, AnyActorRef, Snapshot } from 'xstate';
 import type { Actor } from './actor.ts';
 import { isValid } from './carried.ts';
 import type { Cell } from './cell.ts';
+import { CellContext } from './context.ts';
 import type { Delivery } from './mailbox.ts';
 import { memoised } from './memo-transitions.ts';
+import { rearmDelays } from './rearm-delays.ts';
 import { resumed } from './resumed.ts';
 import type { Message } from './spec.ts';
 import { type MachineEnd, stateText } from './xstate-root.ts';
@@ -23,10 +25,12 @@ export class MachineActor implements Actor, MachineEnd {
 
   start(): void {
     const cell = this.#cell;
-    const input = cell.spec.behaviour.kind === 'machine' ? cell.spec.behaviour.input : undefined;
+    const given: unknown = cell.spec.behaviour.kind === 'machine' ? cell.spec.behaviour.input : undefined;
+    const input: unknown = typeof given === 'function' ? given(new CellContext(cell)) : given;
     const carried = resumed(cell);
     this.#actor = cell.core.xstate.create(this.#logic, cell.address, input, this, carried?.state);
     this.#actor.start();
+    if (carried !== null) rearmDelays(this.#actor, this.#logic);
     if (cell.spec.state !== undefined) this.#note();
   }
 

@@ -160,6 +160,7 @@ export type Behaviour =
       readonly kind: 'component';
       readonly start: (context: ComponentContext) => Starting;
     }
+  /** An input that is a function is called with the actor's context, for each incarnation. */
   | { readonly kind: 'machine'; readonly logic: AnyActorLogic; readonly input?: unknown }
   | { readonly kind: 'light'; readonly logic: LightLogic<unknown>; readonly input?: unknown }
   /** A subtree that lives elsewhere: `module` default-exports `(input) => ChildSpec`, whose id is replaced by ours. */

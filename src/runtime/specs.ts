@@ -1,5 +1,6 @@
 import type { AnyActorLogic, EventFromLogic, InputFrom } from 'xstate';
 import type {
+  ActorContext,
   AnyMessage,
   AutoShutdown,
   Behaviour,
@@ -52,6 +53,11 @@ export function component<M extends AnyMessage = Message>(
   return { id, behaviour: { kind: 'component', start: begin }, ...options };
 }
 
+/** A machine's input, or what makes it for each incarnation: it may need the system, or the actor's own reference. */
+export type MachineInput<Logic extends AnyActorLogic> =
+  | InputFrom<Logic>
+  | ((context: ActorContext<EventFromLogic<Logic>>) => InputFrom<Logic>);
+
 /**
  * Any XState actor logic. It takes the logic's own events; one of them that has a `reply` function can be asked:
  * `{ type: 'READ'; reply?: (value: number) => void }`.
@@ -59,7 +65,7 @@ export function component<M extends AnyMessage = Message>(
 export function machine<Logic extends AnyActorLogic>(
   id: string,
   logic: Logic,
-  ...[options]: WithInput<ChildOptions, InputFrom<Logic>>
+  ...[options]: WithInput<ChildOptions, MachineInput<Logic>>
 ): ChildSpec<Settled<EventFromLogic<Logic>>> {
   const { input, ...rest } = options ?? {};
   return { id, behaviour: { kind: 'machine', logic, input }, ...rest };

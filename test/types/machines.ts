@@ -37,6 +37,9 @@ export async function machines(system: ActorSystem): Promise<void> {
   // @ts-expect-error: nobody answers an OPEN
   await ref.ask({ type: 'OPEN', by: 'Ada' });
 
+  machine('door', door, { input: ({ self }) => ({ by: self.path }) });
+  // @ts-expect-error: a function's input is held to the type too
+  machine('door', door, { input: () => ({ by: 1 }) });
   // @ts-expect-error: its input is missing
   machine('door', door);
   // @ts-expect-error: its input is of another type

@@ -83,6 +83,91 @@ describe('a machine actor', () => {
     expect(await b.settle(b.system.slot('board/m').ask({ type: 'ASK' }))).toBe('answer');
   });
 
+  it('is given an input that is made with its own context, for each incarnation', async () => {
+    const b = bench();
+    const logic = setup({
+      types: {
+        context: {} as { me: string },
+        input: {} as { me: string },
+        events: {} as { type: 'ASK'; reply?: (me: string) => void } | { type: 'BOOM' },
+      },
+    }).createMachine({
+      context: ({ input }) => input,
+      on: { ASK: { actions: ({ context, event }) => event.reply?.(context.me) }, BOOM: { actions: throws } },
+    });
+    await b.start(
+      supervisor('board', {
+        children: [machine('m', logic, { input: ({ self }) => ({ me: self.address }) })],
+      }),
+    );
+    const first = b.system.lookup('board/m')?.address;
+    expect(await b.settle(b.system.slot('board/m').ask({ type: 'ASK' }))).toBe(first);
+    b.system.slot('board/m').send({ type: 'BOOM' });
+    await b.host.runUntilIdle();
+    const second = await b.settle(b.system.slot('board/m').ask({ type: 'ASK' }));
+    expect(second).not.toBe(first);
+    expect(second).toBe(b.system.lookup('board/m')?.address);
+  });
+
+  it('whose state is carried over begins the delays of its states anew, and leaving them cancels these', async () => {
+    const b = bench();
+    const logic = setup({ delays: { long: 500, asked: () => 300 } }).createMachine({
+      initial: 'idle',
+      on: { BOOM: { actions: throws } },
+      states: {
+        idle: { on: { GO: 'waiting' } },
+        waiting: { after: { long: 'late' }, on: { BACK: 'idle', NEXT: 'asking' } },
+        asking: { after: { asked: 'done', 900: 'never' } },
+        late: {},
+        done: {},
+        never: {},
+      },
+    });
+    await b.start(
+      supervisor('board', { children: [machine('m', logic, { state: { keep: 'last', version: 1 } })] }),
+    );
+    const slot = b.system.slot('board/m');
+    const state = async () => find(await b.system.tree(), 'board/m').state;
+    slot.send({ type: 'GO' });
+    await b.host.advance(400);
+    slot.send({ type: 'BOOM' });
+    await b.host.advance(400);
+    expect(await state()).toBe('waiting');
+    await b.host.advance(101);
+    expect(await state()).toBe('late');
+    await b.settle(b.system.command('board/m', 'restart', 'again'));
+    await b.host.advance(2_000);
+    expect(await state()).toBe('late');
+  });
+
+  it.each([
+    ['BACK', 'idle'],
+    ['NEXT', 'done'],
+  ])('carried over into a delay and sent %s ends in %s', async (type, end) => {
+    const b = bench();
+    const logic = setup({ delays: { asked: () => 300 } }).createMachine({
+      initial: 'waiting',
+      on: { BOOM: { actions: throws } },
+      states: {
+        idle: {},
+        waiting: { after: { 500: 'late' }, on: { BACK: 'idle', NEXT: 'asking' } },
+        asking: { after: { asked: 'done', 900: 'late' } },
+        late: {},
+        done: {},
+      },
+    });
+    await b.start(
+      supervisor('board', { children: [machine('m', logic, { state: { keep: 'last', version: 1 } })] }),
+    );
+    const slot = b.system.slot('board/m');
+    for (const sent of ['BOOM', type, 'BOOM']) {
+      slot.send({ type: sent });
+      await b.host.runUntilIdle();
+    }
+    await b.host.advance(2_000);
+    expect(find(await b.system.tree(), 'board/m').state).toBe(end);
+  });
+
   it("runs its delays on the host's clock", async () => {
     const b = bench();
     const logic = setup({}).createMachine({
