@@ -2,13 +2,13 @@
 export { DatabaseError, describeError, type ErrorCode, MagError } from './errors.ts';
 export type { BreakerState, OpenRange } from './machines/breaker.ts';
 export type { ActorCommand, ActorNode, LifecycleEvent } from './protocol/actor-node.ts';
-export type { Ambient } from './runtime/ambient.ts';
-export type { AskOptions } from './runtime/ask.ts';
 export { bus } from './runtime/bus.ts';
-export { Bytes } from './runtime/bytes.ts';
 export { createSystem, type SystemOptions } from './runtime/create-system.ts';
 export { type Host, sleep } from './runtime/host.ts';
 export { nodeHost } from './runtime/host-node.ts';
+export type { Ambient } from './runtime/kernel/ambient.ts';
+export type { AskOptions } from './runtime/kernel/ask.ts';
+export { Bytes } from './runtime/kernel/bytes.ts';
 export { type Log, silentLog } from './runtime/log.ts';
 export {
   type AdaptiveLimit,
@@ -77,7 +77,12 @@ export {
   type SupervisorOptions,
   supervisor,
 } from './runtime/specs.ts';
-export type { ChildCount, ChildInfo, FullChildSpec, SupervisorHandle } from './runtime/supervisor-handle.ts';
+export type {
+  ChildCount,
+  ChildInfo,
+  FullChildSpec,
+  SupervisorHandle,
+} from './runtime/supervision/supervisor-handle.ts';
 export type {
   ActorSystem,
   Addressee,

@@ -1,10 +1,10 @@
 import { LIMITS } from '../src/limits.ts';
 import { nodeHost } from '../src/runtime/host-node.ts';
 import { useModuleCache } from '../src/runtime/module-cache.ts';
-import { rehearse } from '../src/runtime/rehearsal.ts';
-import { load, Subtree } from '../src/runtime/remote-host.ts';
-import { PortTransport } from '../src/runtime/transport.ts';
-import type { HostTask } from '../src/runtime/worker-vessel.ts';
+import { rehearse } from '../src/runtime/placement/rehearsal.ts';
+import { load, Subtree } from '../src/runtime/placement/remote-host.ts';
+import { PortTransport } from '../src/runtime/placement/transport.ts';
+import type { HostTask } from '../src/runtime/placement/worker-vessel.ts';
 
 /** The long-lived task of a worker thread. It never ends by itself: the thread above ends the thread. */
 export default function actorHost(task: HostTask): Promise<never> {

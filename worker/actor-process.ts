@@ -1,6 +1,6 @@
 import { nodeHost } from '../src/runtime/host-node.ts';
-import { load, Subtree } from '../src/runtime/remote-host.ts';
-import { type IpcEnd, IpcTransport } from '../src/runtime/transport.ts';
+import { load, Subtree } from '../src/runtime/placement/remote-host.ts';
+import { type IpcEnd, IpcTransport } from '../src/runtime/placement/transport.ts';
 
 const ipc: IpcEnd = {
   send: (message) => void process.send?.(message),

@@ -1,21 +1,21 @@
 import type { ErrorCode } from '../errors.ts';
 import type { LifecycleEvent } from '../protocol/actor-node.ts';
-import type { Carried } from './carried.ts';
-import type { Cell } from './cell.ts';
-import type { CellOwner } from './cell-owner.ts';
-import type { DeadLetters } from './dead-letters.ts';
-import type { Deadlines } from './deadlines.ts';
+import type { XStateRoot } from './behaviours/xstate-root.ts';
 import type { Host } from './host.ts';
-import type { Kernel } from './kernel.ts';
+import type { Carried } from './kernel/carried.ts';
+import type { Cell } from './kernel/cell.ts';
+import type { CellOwner } from './kernel/cell-owner.ts';
+import type { DeadLetters } from './kernel/dead-letters.ts';
+import type { Deadlines } from './kernel/deadlines.ts';
+import type { Kernel } from './kernel/kernel.ts';
+import type { Delivery, Entry } from './kernel/mailbox.ts';
+import type { Names } from './kernel/names.ts';
+import type { Registry } from './kernel/registry.ts';
 import type { Log } from './log.ts';
-import type { Delivery, Entry } from './mailbox.ts';
-import type { Arrivals } from './moved.ts';
-import type { Names } from './names.ts';
-import type { Registry } from './registry.ts';
-import type { Remotes } from './remotes.ts';
+import type { Arrivals } from './placement/moved.ts';
+import type { Remotes } from './placement/remotes.ts';
 import type { ChildSpec } from './spec.ts';
 import type { ActorSystem, SendResult } from './system.ts';
-import type { XStateRoot } from './xstate-root.ts';
 
 /** What fills an error's message template. */
 export type Parameters = Readonly<Record<string, string | number>>;

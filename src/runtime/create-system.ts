@@ -1,27 +1,27 @@
 import { describeError, type ErrorCode, MagError } from '../errors.ts';
 import type { LifecycleEvent } from '../protocol/actor-node.ts';
-import { createBehaviour } from './behaviours.ts';
-import { Carried } from './carried.ts';
-import { Cell } from './cell.ts';
-import type { CellOwner } from './cell-owner.ts';
-import { ComponentActor } from './component.ts';
+import { createBehaviour } from './behaviours/behaviours.ts';
+import { ComponentActor } from './behaviours/component.ts';
+import { XStateRoot } from './behaviours/xstate-root.ts';
 import type { Core, Parameters } from './core.ts';
-import { DeadLetters } from './dead-letters.ts';
-import { Deadlines } from './deadlines.ts';
 import type { Host } from './host.ts';
 import { nodeHost } from './host-node.ts';
-import { Kernel } from './kernel.ts';
+import { Carried } from './kernel/carried.ts';
+import { Cell } from './kernel/cell.ts';
+import type { CellOwner } from './kernel/cell-owner.ts';
+import { DeadLetters } from './kernel/dead-letters.ts';
+import { Deadlines } from './kernel/deadlines.ts';
+import { Kernel } from './kernel/kernel.ts';
+import { Delivery, type Entry } from './kernel/mailbox.ts';
+import { Names } from './kernel/names.ts';
+import { Registry } from './kernel/registry.ts';
 import { type Log, silentLog } from './log.ts';
-import { Delivery, type Entry } from './mailbox.ts';
-import { Arrivals } from './moved.ts';
-import { Names } from './names.ts';
-import { Registry } from './registry.ts';
-import { Remotes } from './remotes.ts';
+import { Arrivals } from './placement/moved.ts';
+import { Remotes } from './placement/remotes.ts';
 import type { ChildSpec } from './spec.ts';
-import { SupervisorActor } from './supervise.ts';
+import { SupervisorActor } from './supervision/supervise.ts';
 import type { ActorSystem, SendResult } from './system.ts';
 import { System } from './system-node.ts';
-import { XStateRoot } from './xstate-root.ts';
 
 export interface SystemOptions {
   /** Name of this thread, shown as the placement of its actors. */

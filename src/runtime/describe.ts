@@ -1,7 +1,7 @@
 import type { ActorNode } from '../protocol/actor-node.ts';
-import type { Cell } from './cell.ts';
 import type { Core } from './core.ts';
-import { kindOf } from './kind.ts';
+import type { Cell } from './kernel/cell.ts';
+import { kindOf } from './kernel/kind.ts';
 
 function statusOf(cell: Cell): ActorNode['status'] {
   return cell.paused && cell.status === 'running' ? 'paused' : cell.status;

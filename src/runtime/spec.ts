@@ -1,6 +1,6 @@
 import type { AnyActorLogic } from 'xstate';
-import type { Ambient } from './ambient.ts';
 import type { Host } from './host.ts';
+import type { Ambient } from './kernel/ambient.ts';
 import type { Log } from './log.ts';
 import type { ActorSystem, Ref } from './system.ts';
 

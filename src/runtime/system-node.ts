@@ -1,22 +1,22 @@
 import { describeError, MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { ActorCommand, ActorNode, LifecycleEvent } from '../protocol/actor-node.ts';
-import type { Ambient } from './ambient.ts';
-import type { Cell } from './cell.ts';
-import { type CellOwner, limitLeaving } from './cell-owner.ts';
-import { ChildManagement } from './child-management.ts';
 import type { Runtime, SystemOptions } from './create-system.ts';
-import type { DeadLetter } from './dead-letters.ts';
 import { describeCell } from './describe.ts';
-import type { Exit } from './exit.ts';
-import { CellGroup } from './group.ts';
 import type { Host } from './host.ts';
+import type { Ambient } from './kernel/ambient.ts';
+import type { Cell } from './kernel/cell.ts';
+import { type CellOwner, limitLeaving } from './kernel/cell-owner.ts';
+import type { DeadLetter } from './kernel/dead-letters.ts';
+import type { Exit } from './kernel/exit.ts';
+import { CellGroup } from './kernel/group.ts';
+import { LocalRef, NameSlot, RemoteRef, slotSpeaking, speaking } from './kernel/ref.ts';
 import type { Log } from './log.ts';
-import { LocalRef, NameSlot, RemoteRef, slotSpeaking, speaking } from './ref.ts';
-import { RemoteActor } from './remote.ts';
+import { RemoteActor } from './placement/remote.ts';
 import type { AnyMessage, ChildSpec, Message, ProtocolOf } from './spec.ts';
-import { SupervisorActor } from './supervise.ts';
-import type { SupervisorHandle } from './supervisor-handle.ts';
+import { ChildManagement } from './supervision/child-management.ts';
+import { SupervisorActor } from './supervision/supervise.ts';
+import type { SupervisorHandle } from './supervision/supervisor-handle.ts';
 import type { ActorSystem, Group, Ref, Slot } from './system.ts';
 
 /** The public face of one thread's runtime. */

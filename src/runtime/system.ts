@@ -1,11 +1,11 @@
 import type { ActorCommand, ActorNode, LifecycleEvent } from '../protocol/actor-node.ts';
-import type { Ambient } from './ambient.ts';
-import type { AskOptions } from './ask.ts';
-import type { DeadLetter } from './dead-letters.ts';
 import type { Host } from './host.ts';
+import type { Ambient } from './kernel/ambient.ts';
+import type { AskOptions } from './kernel/ask.ts';
+import type { DeadLetter } from './kernel/dead-letters.ts';
 import type { Log } from './log.ts';
 import type { AnyMessage, Asked, AskedType, ChildSpec, Message, ProtocolOf, ReplyTo } from './spec.ts';
-import type { SupervisorHandle } from './supervisor-handle.ts';
+import type { SupervisorHandle } from './supervision/supervisor-handle.ts';
 
 /** `rejected`: it found no room, or no way. `dead`: nobody is there; it is in the dead letters. */
 export type SendResult = 'sent' | 'rejected' | 'dead';

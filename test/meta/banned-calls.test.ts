@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { importsOf, lineOf, type SourceFile, type SyntaxNode, sourceFiles, walk } from './source-tree.ts';
 
 /** The real host, and the one file that makes worker threads through Piscina. */
-const DOORS = new Set(['src/runtime/host-node.ts', 'src/runtime/worker-pool.ts']);
+const DOORS = new Set(['src/runtime/host-node.ts', 'src/runtime/placement/worker-pool.ts']);
 
 const BANNED_CALLS = new Set([
   'Date.now',

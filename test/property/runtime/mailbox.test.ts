@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { Mailbox } from '../../../src/runtime/mailbox.ts';
+import { Mailbox } from '../../../src/runtime/kernel/mailbox.ts';
 
 const overflow = fc.constantFrom(
   'reject' as const,

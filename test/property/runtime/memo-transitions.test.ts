@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { type AnyMachineSnapshot, type AnyStateMachine, assign, createActor, createMachine } from 'xstate';
-import { memoised } from '../../../src/runtime/memo-transitions.ts';
+import { memoised } from '../../../src/runtime/behaviours/memo-transitions.ts';
 
 const EVENTS = ['A', 'B', 'C', 'D.x'] as const;
 

@@ -1,12 +1,12 @@
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Bytes } from '../../../src/runtime/bytes.ts';
-import { isFlat } from '../../../src/runtime/cloneable.ts';
-import { type Chunk, Outbox } from '../../../src/runtime/outbox.ts';
-import { readRecords } from '../../../src/runtime/records.ts';
+import { Bytes } from '../../../src/runtime/kernel/bytes.ts';
+import { WaitingLine } from '../../../src/runtime/kernel/waiting-line.ts';
+import { isFlat } from '../../../src/runtime/placement/cloneable.ts';
+import { type Chunk, Outbox } from '../../../src/runtime/placement/outbox.ts';
+import { readRecords } from '../../../src/runtime/placement/records.ts';
 import type { Message } from '../../../src/runtime/spec.ts';
-import { WaitingLine } from '../../../src/runtime/waiting-line.ts';
 import { virtualHost } from '../../../src/testing/virtual-host.ts';
 
 const clone = <T>(value: T): T => structuredClone(value);

@@ -7,7 +7,7 @@ import {
   type SupervisorInput,
   supervisorMachine,
 } from '../../../src/machines/supervisor.ts';
-import { stateText } from '../../../src/runtime/xstate-root.ts';
+import { stateText } from '../../../src/runtime/behaviours/xstate-root.ts';
 
 /** Where each event leads from each state. The types make a missing cell an error of the compiler. */
 type Table<State extends string, Event extends string> = Record<State, Record<Event, State>>;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LIMITS } from '../../../src/limits.ts';
-import { Watchdog } from '../../../src/runtime/watchdog.ts';
+import { Watchdog } from '../../../src/runtime/placement/watchdog.ts';
 import { virtualHost } from '../../../src/testing/virtual-host.ts';
 
 /** A thread as the watchdog sees it: it beats while `alive`; `used` tells its processor time, in microseconds. */

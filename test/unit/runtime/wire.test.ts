@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DatabaseError, describeError, MagError } from '../../../src/errors.ts';
-import { uncloneableField } from '../../../src/runtime/cloneable.ts';
-import { fromWire, toWire } from '../../../src/runtime/wire-error.ts';
+import { uncloneableField } from '../../../src/runtime/placement/cloneable.ts';
+import { fromWire, toWire } from '../../../src/runtime/placement/wire-error.ts';
 
 const across = (error: unknown): Error => fromWire(structuredClone(toWire(error)));
 

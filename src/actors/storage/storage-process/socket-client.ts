@@ -2,7 +2,7 @@ import { createConnection, type Socket } from 'node:net';
 import { DatabaseError, MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import type { Host } from '../../../runtime/host.ts';
-import { fromWire } from '../../../runtime/wire-error.ts';
+import { fromWire } from '../../../runtime/placement/wire-error.ts';
 import { encodeFrame, FrameReader } from './frame.ts';
 import type {
   Lease,

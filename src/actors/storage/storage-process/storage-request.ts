@@ -1,5 +1,5 @@
 import type { CountKind, Query } from '../../../protocol/query.ts';
-import type { WireError } from '../../../runtime/wire-error.ts';
+import type { WireError } from '../../../runtime/placement/wire-error.ts';
 
 /** `write`: the one writer of its project at that moment. `read`: beside it. */
 export type Lane = 'read' | 'write';

@@ -1,7 +1,7 @@
 import { rmSync, statSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { LIMITS } from '../../../limits.ts';
-import { toWire } from '../../../runtime/wire-error.ts';
+import { toWire } from '../../../runtime/placement/wire-error.ts';
 import { queryShape } from '../sql/query-shape.ts';
 import { openTenantConnection } from '../sqlite/connection.ts';
 import { encodeSchema } from '../sqlite/schema-codec.ts';

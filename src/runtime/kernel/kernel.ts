@@ -1,0 +1,136 @@
+import { LIMITS } from '../../limits.ts';
+import type { Host } from '../host.ts';
+import type { Ambient } from './ambient.ts';
+import type { Entry, Mailbox } from './mailbox.ts';
+
+/** What the kernel runs: an actor that has a mailbox. */
+export interface Runnable {
+  readonly address: string;
+  readonly mailbox: Mailbox;
+  /** In the run queue already. The kernel's own mark. */
+  queued: boolean;
+  /** False while it starts or is paused: its mailbox fills, and nothing is handled. */
+  runnable: boolean;
+  /** Must not throw. */
+  handle(entry: Entry): void;
+}
+
+/** Messages one actor may handle before the next one's turn, so that a busy one does not starve the rest. */
+const BURST = 32;
+const FIRST_SIZE = 64;
+
+/**
+ * The run queue of a thread. A send never runs the receiver: it queues, and the queue runs at the end of the turn,
+ * a quantum at a time, after which timers and sockets have theirs.
+ */
+export class Kernel {
+  /** What goes with the message that is being handled. */
+  ambient: Ambient | null = null;
+  /** Who handles a message right now; null outside. */
+  running: Runnable | null = null;
+  readonly #host: Host;
+  readonly #afterTurn: (() => void)[] = [];
+  /** A ring; its size is a power of two. An actor is in it at most once, so the actors bound it. */
+  #queue: (Runnable | undefined)[] = new Array(FIRST_SIZE).fill(undefined);
+  #mask = FIRST_SIZE - 1;
+  #head = 0;
+  #size = 0;
+  #planned = false;
+  #handled = 0;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  /** Messages handled in this thread. */
+  get handled(): number {
+    return this.#handled;
+  }
+
+  /** Marks an actor as having something to do. */
+  wake(actor: Runnable): void {
+    if (actor.queued || !actor.runnable || actor.mailbox.depth === 0) return;
+    actor.queued = true;
+    if (this.#size > this.#mask) this.#grow();
+    this.#queue[(this.#head + this.#size) & this.#mask] = actor;
+    this.#size += 1;
+    if (!this.#planned) this.#plan();
+  }
+
+  /** Runs a callback once the messages of this turn are handled, before timers and sockets have theirs. */
+  afterTurn(callback: () => void): void {
+    this.#afterTurn.push(callback);
+    if (!this.#planned) this.#plan();
+  }
+
+  /** Handles one message; false when there is none. */
+  step(): boolean {
+    return this.#run(1) > 0;
+  }
+
+  #plan(): void {
+    this.#planned = true;
+    this.#host.soon(() => this.#turn());
+  }
+
+  /** What is queued while it runs belongs to this turn, or after its quantum to a later one: never to another `soon`. */
+  #turn(): void {
+    let left: number = LIMITS.runQueueQuantum;
+    while (left > 0) {
+      const done = this.#run(Math.min(left, BURST));
+      if (done === 0) {
+        if (this.#afterTurn.length === 0) {
+          this.#planned = false;
+          return;
+        }
+        this.#runAfterTurn();
+      }
+      left -= done;
+    }
+    this.#runAfterTurn();
+    this.#host.defer(() => this.#turn());
+  }
+
+  #runAfterTurn(): void {
+    for (const callback of this.#afterTurn.splice(0)) callback();
+  }
+
+  /** Runs the first actor that has something for at most `most` messages; gives how many it handled. */
+  #run(most: number): number {
+    while (this.#size > 0) {
+      const actor = this.#next();
+      const { mailbox } = actor;
+      this.running = actor;
+      let done = 0;
+      while (done < most && actor.runnable) {
+        const entry = mailbox.take();
+        if (entry === undefined) break;
+        done += 1;
+        actor.handle(entry);
+      }
+      this.running = null;
+      actor.queued = false;
+      this.#handled += done;
+      this.wake(actor);
+      if (done > 0) return done;
+    }
+    return 0;
+  }
+
+  #next(): Runnable {
+    const actor = this.#queue[this.#head] as Runnable; // the queue is not empty
+    this.#queue[this.#head] = undefined;
+    this.#head = (this.#head + 1) & this.#mask;
+    this.#size -= 1;
+    return actor;
+  }
+
+  #grow(): void {
+    const ring: (Runnable | undefined)[] = new Array((this.#mask + 1) * 2).fill(undefined);
+    for (let index = 0; index < this.#size; index += 1)
+      ring[index] = this.#queue[(this.#head + index) & this.#mask];
+    this.#queue = ring;
+    this.#mask = ring.length - 1;
+    this.#head = 0;
+  }
+}

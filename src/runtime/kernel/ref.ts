@@ -1,0 +1,230 @@
+import type { Core } from '../core.ts';
+import type { Outlet } from '../placement/outlet.ts';
+import type { AnyMessage, Message } from '../spec.ts';
+import type { Addressee, Down, Ref, SendResult, Slot } from '../system.ts';
+import { Ask, type AskOptions } from './ask.ts';
+import { Bytes } from './bytes.ts';
+import type { Cell } from './cell.ts';
+import { exitReason } from './exit.ts';
+import { linkedExit } from './link-exit.ts';
+import { Delivery } from './mailbox.ts';
+
+/** What a link needs of both its ends: to hear that the other one ended. */
+export interface Linkable extends Ref {
+  linkedExit(down: Down): void;
+}
+
+function tie(one: Linkable, other: Ref): () => void {
+  const far = other as Linkable; // every Ref is one of the two classes below
+  const untieOne = one.monitor((down) => {
+    untieOther();
+    far.linkedExit(down);
+  });
+  const untieOther = other.monitor((down) => {
+    untieOne();
+    one.linkedExit(down);
+  });
+  return () => {
+    untieOne();
+    untieOther();
+  };
+}
+
+/** The protocol is the compiler's alone: whoever gives a path or a specification names it. */
+export const speaking = <M extends AnyMessage>(ref: Ref): Ref<M> => ref as unknown as Ref<M>; // see above
+export const slotSpeaking = <M extends AnyMessage>(slot: Slot): Slot<M> => slot as unknown as Slot<M>; // see above
+
+/** How the three kinds of addressee turn a call into a delivery. */
+abstract class Sender implements Addressee {
+  abstract readonly path: string;
+  protected readonly core: Core;
+
+  constructor(core: Core) {
+    this.core = core;
+  }
+
+  abstract send(message: Message): SendResult;
+  protected abstract post(delivery: Delivery): SendResult;
+  protected abstract postWhenRoom(delivery: Delivery, ask: Ask): Promise<SendResult>;
+
+  sendBytes(record: Uint8Array): SendResult {
+    return this.send(new Bytes(record));
+  }
+
+  offer(message: Message, options?: AskOptions): Promise<SendResult> {
+    const { ambient } = this.core.kernel;
+    return this.postWhenRoom(
+      new Delivery(this.path, message, null, ambient),
+      new Ask(this.core, this.path, options),
+    );
+  }
+
+  ask<Reply>(message: AnyMessage, options?: AskOptions): Promise<Reply> {
+    const ask = new Ask(this.core, this.path, options);
+    // A protocol's messages are plain data with a type, whatever interface declares them.
+    this.post(new Delivery(this.path, message as Message, ask, this.core.kernel.ambient));
+    return ask.promise as Promise<Reply>; // by the protocol, or as the caller names it
+  }
+}
+
+/** A reference to one incarnation in this thread. */
+export class LocalRef extends Sender implements Linkable {
+  readonly #cell: Cell;
+
+  constructor(cell: Cell) {
+    super(cell.core);
+    this.#cell = cell;
+  }
+
+  get path(): string {
+    return this.#cell.path;
+  }
+
+  get address(): string {
+    return this.#cell.address;
+  }
+
+  send(message: Message): SendResult {
+    return this.#cell.send(message);
+  }
+
+  monitor(listener: (down: Down) => void): () => void {
+    const { exit, address, path } = this.#cell;
+    if (exit === null) return this.#cell.watch(listener);
+    let stopped = false;
+    this.core.host.soon(() => {
+      if (!stopped) listener({ address, path, reason: exitReason(exit) });
+    });
+    return () => {
+      stopped = true;
+    };
+  }
+
+  link(other: Ref): () => void {
+    return tie(this, other);
+  }
+
+  linkedExit(down: Down): void {
+    linkedExit(this.#cell, down);
+  }
+
+  async stop(reason = 'stopped'): Promise<void> {
+    this.#cell.stop(reason);
+    await this.#cell.ended;
+  }
+
+  protected post(delivery: Delivery): SendResult {
+    return this.#cell.accept(delivery);
+  }
+
+  protected postWhenRoom(delivery: Delivery, ask: Ask): Promise<SendResult> {
+    return this.#cell.offer(delivery, ask);
+  }
+}
+
+/** A reference to one incarnation in another thread or process. */
+export class RemoteRef extends Sender implements Linkable {
+  readonly outlet: Outlet;
+
+  constructor(core: Core, outlet: Outlet) {
+    super(core);
+    this.outlet = outlet;
+  }
+
+  get path(): string {
+    return this.outlet.path;
+  }
+
+  get address(): string {
+    return this.outlet.address;
+  }
+
+  send(message: Message): SendResult {
+    const { outlet } = this;
+    return outlet.link.send(outlet, message, null, this.core.kernel.ambient);
+  }
+
+  monitor(listener: (down: Down) => void): () => void {
+    const { down } = this.outlet;
+    if (down === null) return this.outlet.watch(listener);
+    let stopped = false;
+    this.core.host.soon(() => {
+      if (!stopped) listener(down);
+    });
+    return () => {
+      stopped = true;
+    };
+  }
+
+  link(other: Ref): () => void {
+    return tie(this, other);
+  }
+
+  linkedExit(down: Down): void {
+    this.outlet.link.exit(this.outlet, down);
+  }
+
+  stop(reason = 'stopped'): Promise<void> {
+    return this.outlet.link.stop(this.outlet, reason);
+  }
+
+  /** Passes on what came over another link. */
+  relay({ message, ask, ambient }: Delivery): void {
+    this.outlet.link.send(this.outlet, message, ask, ambient);
+  }
+
+  protected post({ message, ask, ambient }: Delivery): SendResult {
+    return this.outlet.link.send(this.outlet, message, ask, ambient);
+  }
+
+  protected postWhenRoom({ message, ambient }: Delivery, ask: Ask): Promise<SendResult> {
+    const delivery = new Delivery(this.path, message, null, ambient, this.outlet);
+    return this.outlet.link.offer(delivery, ask);
+  }
+}
+
+/** A late-bound name: resolved for each message, which costs a look only where its holder has changed. */
+export class NameSlot extends Sender implements Slot {
+  readonly path: string;
+  readonly #find: () => Cell | undefined;
+  /** Where it waits, or is buried, while nobody holds the name. */
+  readonly #home: () => string;
+  #cell: Cell | undefined = undefined;
+
+  constructor(core: Core, path: string, find: () => Cell | undefined, home: () => string) {
+    super(core);
+    this.path = path;
+    this.#find = find;
+    this.#home = home;
+  }
+
+  send(message: Message): SendResult {
+    const cell = this.#holder();
+    if (cell !== undefined) return cell.send(message);
+    return this.core.deliver(new Delivery(this.#home(), message, null, this.core.kernel.ambient));
+  }
+
+  protected post(delivery: Delivery): SendResult {
+    const cell = this.#holder();
+    return cell === undefined
+      ? this.core.deliver(new Delivery(this.#home(), delivery.message, delivery.ask, delivery.ambient))
+      : cell.accept(delivery);
+  }
+
+  protected postWhenRoom(delivery: Delivery, ask: Ask): Promise<SendResult> {
+    const cell = this.#holder();
+    if (cell !== undefined) return cell.offer(delivery, ask);
+    ask.resolve(this.post(delivery));
+    return ask.promise as Promise<SendResult>; // resolved with nothing else
+  }
+
+  #holder(): Cell | undefined {
+    const known = this.#cell;
+    if (known?.live === true) return known;
+    const found = this.#find();
+    this.#cell = found?.status === 'running' ? found : undefined;
+    if (found?.live !== true || found === this.#cell) return this.#cell;
+    // It starts: what waits for it goes first.
+    return this.core.registry.hasParked(found.path) ? undefined : found;
+  }
+}
