@@ -67,7 +67,8 @@ export function machine<Logic extends AnyActorLogic>(
   logic: Logic,
   ...[options]: WithInput<ChildOptions, MachineInput<Logic>>
 ): ChildSpec<Settled<EventFromLogic<Logic>>> {
-  const { input, ...rest } = options ?? {};
+  if (options === undefined) return { id, behaviour: { kind: 'machine', logic } };
+  const { input, ...rest } = options;
   return { id, behaviour: { kind: 'machine', logic, input }, ...rest };
 }
 
@@ -77,9 +78,12 @@ export function light<State, M extends AnyMessage = Message, Input = undefined>(
   logic: LightLogic<State, M, Input>,
   ...[options]: WithInput<ChildOptions<NoInfer<State>>, Input>
 ): ChildSpec<Settled<M>> {
-  const { input, ...rest } = options ?? {};
   // The runtime hands `logic` only the state it made itself, the input given here and messages of its protocol.
-  return { id, behaviour: { kind: 'light', logic: logic as unknown as LightLogic<unknown>, input }, ...rest };
+  const inner = logic as unknown as LightLogic<unknown>;
+  // Of these there may be a hundred thousand: an object of nothing else takes half the room.
+  if (options === undefined) return { id, behaviour: { kind: 'light', logic: inner } };
+  const { input, ...rest } = options;
+  return { id, behaviour: { kind: 'light', logic: inner, input }, ...rest };
 }
 
 export interface RemoteOptions extends ChildOptions {

@@ -14,7 +14,7 @@ import { LocalRef, NameSlot, RemoteRef, slotSpeaking, speaking } from './kernel/
 import type { Log } from './log.ts';
 import { RemoteActor } from './placement/remote.ts';
 import type { AnyMessage, ChildSpec, Message, ProtocolOf } from './spec.ts';
-import { ChildManagement } from './supervision/child-management.ts';
+import { ChildManagement, startUnder } from './supervision/child-management.ts';
 import { SupervisorActor } from './supervision/supervise.ts';
 import type { SupervisorHandle } from './supervision/supervisor-handle.ts';
 import type { ActorSystem, Group, Ref, Slot } from './system.ts';
@@ -48,9 +48,12 @@ export class System implements ActorSystem, CellOwner {
     return speaking(new LocalRef(cell));
   }
 
-  async startChild<M extends AnyMessage>(path: string, spec: ChildSpec<M>): Promise<Ref<ProtocolOf<M>>> {
-    const added = this.#supervisor(path).manage.add(spec);
-    return speaking(new LocalRef(added instanceof Promise ? await added : added));
+  startChild<M extends AnyMessage>(path: string, spec: ChildSpec<M>): Promise<Ref<ProtocolOf<M>>> {
+    try {
+      return startUnder(this.#supervisor(path), spec);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async stopChild(path: string, id: string): Promise<void> {

@@ -7,6 +7,8 @@ import type { Entry, Mailbox } from './mailbox.ts';
 export interface Runnable {
   readonly address: string;
   readonly mailbox: Mailbox;
+  /** Nothing waits for it; asked first, since an idle actor has no mailbox yet. */
+  readonly idle: boolean;
   /** In the run queue already. The kernel's own mark. */
   queued: boolean;
   /** False while it starts or is paused: its mailbox fills, and nothing is handled. */
@@ -49,7 +51,7 @@ export class Kernel {
 
   /** Marks an actor as having something to do. */
   wake(actor: Runnable): void {
-    if (actor.queued || !actor.runnable || actor.mailbox.depth === 0) return;
+    if (actor.queued || !actor.runnable || actor.idle) return;
     actor.queued = true;
     if (this.#size > this.#mask) this.#grow();
     this.#queue[(this.#head + this.#size) & this.#mask] = actor;

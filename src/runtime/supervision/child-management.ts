@@ -1,3 +1,4 @@
+import type { Cell } from '../kernel/cell.ts';
 import { shutdownOf } from '../kernel/cell-owner.ts';
 import { kindOf } from '../kernel/kind.ts';
 import { LocalRef, speaking } from '../kernel/ref.ts';
@@ -6,6 +7,20 @@ import type { Ref } from '../system.ts';
 import type { Child } from './child.ts';
 import type { SupervisorActor } from './supervise.ts';
 import type { ChildCount, ChildInfo, FullChildSpec, SupervisorHandle } from './supervisor-handle.ts';
+
+const refer = (cell: Cell): Ref => new LocalRef(cell);
+
+/**
+ * Starts a child and gives its reference. Not an async function: that would take as much memory as the actor it starts.
+ */
+export function startUnder<M extends AnyMessage>(
+  supervisor: SupervisorActor,
+  spec: ChildSpec<M>,
+): Promise<Ref<ProtocolOf<M>>> {
+  const added = supervisor.manage.add(spec);
+  const started = added instanceof Promise ? added.then(refer) : Promise.resolve(refer(added));
+  return started as Promise<unknown> as Promise<Ref<ProtocolOf<M>>>; // as `speaking` does
+}
 
 /** A supervisor's children, for whoever manages them by hand. */
 export class ChildManagement implements SupervisorHandle {
@@ -16,9 +31,12 @@ export class ChildManagement implements SupervisorHandle {
     this.#find = find;
   }
 
-  async startChild<M extends AnyMessage>(spec: ChildSpec<M>): Promise<Ref<ProtocolOf<M>>> {
-    const added = this.#find().manage.add(spec);
-    return speaking(new LocalRef(added instanceof Promise ? await added : added));
+  startChild<M extends AnyMessage>(spec: ChildSpec<M>): Promise<Ref<ProtocolOf<M>>> {
+    try {
+      return startUnder(this.#find(), spec);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async terminateChild(id: string): Promise<void> {

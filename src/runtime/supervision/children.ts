@@ -14,6 +14,7 @@ import { Child, type Parent } from './child.ts';
 export class Children implements Parent {
   readonly #core: Core;
   readonly #parent: string;
+  readonly #prefix: string;
   /** In start order. */
   readonly #list = new Map<string, Child>();
   readonly #ended: (child: Child, exit: Exit) => void;
@@ -22,6 +23,7 @@ export class Children implements Parent {
   constructor(core: Core, parent: string, ended: (child: Child, exit: Exit) => void) {
     this.#core = core;
     this.#parent = parent;
+    this.#prefix = `${parent}/`;
     this.#ended = ended;
   }
 
@@ -63,7 +65,7 @@ export class Children implements Parent {
 
   enlist(spec: ChildSpec): Child {
     this.refuseDuplicate(spec.id);
-    const child = new Child(spec, `${this.#parent}/${spec.id}`, this);
+    const child = new Child(spec, this.#prefix + spec.id, this);
     this.#list.set(spec.id, child);
     return child;
   }

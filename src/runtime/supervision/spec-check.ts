@@ -41,7 +41,7 @@ function specFault(spec: ChildSpec, parent: SupervisorBehaviour): Fault | null {
   const { id, restart, shutdown, significant, mailbox, backoff, startTimeout } = spec;
   if (typeof id !== 'string' || id === '') return ['id', 'is missing'];
   // They separate the parts of an address.
-  else if (/[/#]/.test(id)) return ['id', 'holds / or #'];
+  else if (id.includes('/') || id.includes('#')) return ['id', 'holds / or #'];
   const inBehaviour = behaviourFault(spec.behaviour);
   if (inBehaviour !== null) return inBehaviour;
   if (!RESTARTS.includes(restart)) return ['restart', `is ${String(restart)}`];
