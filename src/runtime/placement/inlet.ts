@@ -95,7 +95,7 @@ export class Inlet {
 
   #tellWindow({ mailbox }: Cell, incarnation: number | null): void {
     this.#window = mailbox.capacity;
-    this.#share = Math.min(mailbox.capacity, LIMITS.linkWindow) / 4;
+    this.#share = Math.min(mailbox.capacity, LIMITS.linkWindow) / 8;
     this.#ground.window(this, mailbox.capacity, mailbox.overflow === 'backpressure', incarnation);
   }
 
