@@ -219,6 +219,8 @@ export const LIMITS = {
   workerHeapMb: 512,
   /** Spare workers are loaded so long after everything that starts is up: at once, they would slow it down. */
   spareDelayMs: 50,
+  /** A thread that ends rests so long first: taking it down costs milliseconds of processor that its replacement needs. */
+  restMs: 20,
   askTimeoutMs: 5_000,
   startTimeoutMs: 30_000,
   shutdownMs: 5_000,

@@ -6,6 +6,14 @@ import { load, Subtree } from '../src/runtime/placement/remote-host.ts';
 import { PortTransport } from '../src/runtime/placement/transport.ts';
 import type { HostTask } from '../src/runtime/placement/worker-vessel.ts';
 
+/**
+ * What ends uses no processor while its replacement starts, and nothing of it runs any more. Taking a thread down costs
+ * milliseconds, on however many processors there are.
+ */
+function rest(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
 /** The long-lived task of a worker thread. It never ends by itself: the thread above ends the thread. */
 export default function actorHost(task: HostTask): Promise<never> {
   useModuleCache(task.cache);
@@ -22,6 +30,7 @@ export default function actorHost(task: HostTask): Promise<never> {
     make,
     ready: beat,
     leave: () => {},
+    failed: () => rest(LIMITS.shutdownMs),
   });
   let uncaught: unknown = null;
   process.on('uncaughtExceptionMonitor', (error) => {
@@ -32,6 +41,8 @@ export default function actorHost(task: HostTask): Promise<never> {
     });
   });
   process.on('exit', (code) => subtree.ending(code, uncaught));
-  if (task.spare) make.then(() => rehearse(host)).catch(() => {}); // it is ready without, only slower
+  // After the handlers that the module has added for itself.
+  make.catch(() => {}).then(() => process.on('exit', () => rest(LIMITS.restMs)));
+  if (task.spare) make.then(() => rehearse(host, () => subtree.mounted)).catch(() => {}); // it is ready without, only slower
   return new Promise<never>(() => {});
 }

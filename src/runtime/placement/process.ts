@@ -27,5 +27,6 @@ export function startProcess(host: Host, options: VesselOptions): Vessel {
     settled: () => {},
     ending: () => {}, // its exit tells the signal, and its last output
     kill: () => child.kill('SIGKILL'),
+    release: () => child.kill('SIGKILL'),
   };
 }

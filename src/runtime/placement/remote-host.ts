@@ -23,6 +23,8 @@ export interface SubtreeOptions {
   readonly ready: () => void;
   /** The way to the thread above is lost, or the subtree has ended. */
   readonly leave: () => void;
+  /** It has failed: from here on nothing of it may run, until it is ended. */
+  readonly failed?: () => void;
 }
 
 export type Make = (input: unknown) => ChildSpec | Promise<ChildSpec>;
@@ -57,6 +59,11 @@ export class Subtree {
       closed: options.leave,
       refused: () => {},
     });
+  }
+
+  /** It has been told what to run. */
+  get mounted(): boolean {
+    return this.#runtime !== null;
   }
 
   /** The thread ends by itself: the other end need not wait until it has. */
@@ -127,6 +134,8 @@ export class Subtree {
     if (this.#failed) return;
     this.#failed = true;
     this.#link?.control({ type: 'FAILED', error: toWire(error) });
+    this.#options.transport.flush();
+    this.#options.failed?.();
   }
 
   #call(operation: string, args: unknown): Promise<unknown> {

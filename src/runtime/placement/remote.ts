@@ -66,6 +66,8 @@ export class RemoteActor implements Actor, Gate {
   /** Who waits for a subtree to be up. */
   #starting: Starting | null = null;
   #moving = false;
+  /** It said that it failed or ends, and does nothing any more. */
+  #resting = false;
   #markEnded: () => void = () => {};
   readonly #ended: Promise<void>;
   #closing = false;
@@ -138,7 +140,8 @@ export class RemoteActor implements Actor, Gate {
     this.#closing = true;
     this.#core.remotes.down(this.#cell.path);
     this.#link?.close(this.#cell.lastError ?? undefined);
-    this.#vessel?.kill();
+    if (this.#resting) this.#vessel?.release();
+    else this.#vessel?.kill();
     this.#markEnded();
   }
 
@@ -310,6 +313,7 @@ export class RemoteActor implements Actor, Gate {
         if (this.#starting?.vessel === vessel) this.#starting.resolve();
         return;
       case 'DYING':
+        if (vessel === this.#vessel) this.#resting = true;
         vessel.ending(control.words);
         return;
       case 'LIFECYCLE':
@@ -321,7 +325,9 @@ export class RemoteActor implements Actor, Gate {
         return;
       case 'FAILED':
         this.#refuseReady(vessel, fromWire(control.error));
-        if (vessel === this.#vessel) this.#cell.fail(fromWire(control.error));
+        if (vessel !== this.#vessel) return;
+        this.#resting = true;
+        this.#cell.fail(fromWire(control.error));
         return;
       case 'ENDED':
         if (vessel === this.#vessel) this.#endedItself();

@@ -51,7 +51,10 @@ class Peer implements Gate {
     for (const delivery of held) if (delivery.ask?.settled !== true) this.link.push(delivery);
   }
 
-  /** It is no way any more: what it held goes where the rest goes now. */
+  /**
+   * It is no way any more: what it held goes where the rest goes now. Its senders were told that it is sent, so it goes
+   * there beyond the window too.
+   */
   reroute(): void {
     const held = this.#held ?? [];
     this.#held = null;
@@ -59,8 +62,9 @@ class Peer implements Gate {
     for (const delivery of held) {
       const { to, message, ask, ambient, outlet } = delivery;
       if (ask?.settled === true) continue;
-      if (outlet === null || outlet.late) this.#core.deliver(new Delivery(to, message, ask, ambient));
-      else outlet.link.push(delivery);
+      const way = outlet === null || outlet.late ? this.#core.remotes.outlet(to) : outlet;
+      if (way === null) this.#core.deliver(new Delivery(to, message, ask, ambient));
+      else way.link.push(new Delivery(to, message, ask, ambient, way));
     }
   }
 }

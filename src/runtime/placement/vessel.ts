@@ -26,6 +26,8 @@ export interface Vessel {
   ending(words: LastWords): void;
   /** Ends it now. */
   kill(): void;
+  /** Ends it when its replacement has had time to start: it rests, and nothing of it runs any more. */
+  release(): void;
 }
 
 export interface VesselOptions {

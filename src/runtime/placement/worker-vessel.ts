@@ -3,7 +3,7 @@ import type { Piscina } from 'piscina';
 import { describeError, MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { Core } from '../core.ts';
-import type { MessagePort } from '../host.ts';
+import type { MessagePort, Timer } from '../host.ts';
 import { moduleCacheFolder } from '../module-cache.ts';
 import { PortTransport } from './transport.ts';
 import type { LastWords, Vessel, VesselOptions } from './vessel.ts';
@@ -42,7 +42,7 @@ export class WorkerVessel implements Vessel {
   readonly #onSettled: () => void;
   #name: string;
   #settled = false;
-  #ending = false;
+  #resting: Timer | null = null;
   #markDied: (error: MagError) => void = () => {};
 
   /** @param onSettled called once, when what was started in it is up or has failed */
@@ -83,7 +83,7 @@ export class WorkerVessel implements Vessel {
       (error: unknown) => this.#end(this.#failed(error)),
     );
     void this.died.then(unwatch);
-    void this.gone.then(() => port1.close());
+    void this.gone.then(() => this.#gone(port1));
   }
 
   /** Its errors name it so from here on. */
@@ -98,15 +98,22 @@ export class WorkerVessel implements Vessel {
   }
 
   ending({ code, error }: LastWords): void {
-    this.#ending = true;
     if (error === null) this.#end(this.#exited(`worker exited with code: ${code}`));
     else this.#end(this.#failed(fromWire(error)));
   }
 
   kill(): void {
-    // Terminating takes a millisecond; what ends by itself is made sure of after its replacement was started.
-    if (this.#ending) this.#core.host.defer(() => this.#abort.abort());
-    else this.#abort.abort();
+    this.#abort.abort();
+  }
+
+  release(): void {
+    // One that ends by itself is given the time to.
+    this.#resting ??= this.#core.host.setTimer(2 * LIMITS.restMs, () => this.kill());
+  }
+
+  #gone(port: MessagePort): void {
+    port.close();
+    if (this.#resting !== null) this.#core.host.clearTimer(this.#resting);
   }
 
   /** Out of memory it can say nothing itself; the thread's event still comes before Piscina's. */
