@@ -74,6 +74,12 @@ export const ERRORS = {
   ),
   MAG_MOVE_FAILED: entry(503, 'The subtree {path} stays where it is: {reason}'),
   MAG_MESSAGE_NOT_CLONEABLE: entry(500, 'A message to {path} cannot cross a thread: field {field}'),
+  MAG_MESSAGE_INVALID: entry(400, 'A message to {path} is no object with a type'),
+  MAG_LOGIC_ASYNC: entry(
+    500,
+    'A function of the light actor {path} gave a promise as its state',
+    'Its functions are synchronous: use a component, or send it what the promise gives.',
+  ),
   MAG_FAULT_INJECTED: entry(503, 'Crashed on purpose: {reason}'),
   MAG_FAULT_INJECTION_DISABLED: entry(403, 'Fault injection is disabled on this board'),
   MAG_COMPONENT_UNAVAILABLE: entry(

@@ -6,7 +6,7 @@ import { describeCell } from './describe.ts';
 import type { Host } from './host.ts';
 import type { Ambient } from './kernel/ambient.ts';
 import type { Cell } from './kernel/cell.ts';
-import { type CellOwner, limitLeaving } from './kernel/cell-owner.ts';
+import { type CellOwner, limitLeaving, shutdownOf } from './kernel/cell-owner.ts';
 import type { DeadLetter } from './kernel/dead-letters.ts';
 import type { Exit } from './kernel/exit.ts';
 import { CellGroup } from './kernel/group.ts';
@@ -15,6 +15,7 @@ import type { Log } from './log.ts';
 import { RemoteActor } from './placement/remote.ts';
 import type { AnyMessage, ChildSpec, Message, ProtocolOf } from './spec.ts';
 import { ChildManagement, startUnder } from './supervision/child-management.ts';
+import { checkRoot } from './supervision/spec-check.ts';
 import { SupervisorActor } from './supervision/supervise.ts';
 import type { SupervisorHandle } from './supervision/supervisor-handle.ts';
 import type { ActorSystem, Group, Ref, Slot } from './system.ts';
@@ -28,7 +29,7 @@ export class System implements ActorSystem, CellOwner {
   readonly #options: SystemOptions;
   /** In start order. */
   readonly #roots: Cell[] = [];
-  #stopping = false;
+  #stopped: Promise<void> | null = null;
 
   constructor(runtime: Runtime, options: SystemOptions) {
     this.node = runtime.node;
@@ -40,6 +41,8 @@ export class System implements ActorSystem, CellOwner {
 
   async start<M extends AnyMessage>(spec: ChildSpec<M>): Promise<Ref<ProtocolOf<M>>> {
     const path = this.#options.mount ?? spec.id;
+    if (this.#stopped !== null) throw new MagError('MAG_COMPONENT_UNAVAILABLE', { name: this.node });
+    checkRoot(spec, this.node);
     if (this.#runtime.registry.find(path) !== undefined)
       throw new MagError('MAG_ACTOR_DUPLICATE', { id: path, path: this.node });
     const cell = this.#runtime.spawn(path, spec, 0, this);
@@ -162,10 +165,14 @@ export class System implements ActorSystem, CellOwner {
     return this.#runtime.remotes.mounts();
   }
 
-  async stop(reason: string): Promise<void> {
-    this.#stopping = true;
+  stop(reason: string): Promise<void> {
+    this.#stopped ??= this.#stop(reason);
+    return this.#stopped;
+  }
+
+  async #stop(reason: string): Promise<void> {
     for (const root of [...this.#roots].reverse()) {
-      const limit = root.spec.shutdown;
+      const limit = shutdownOf(root.spec);
       if (limit === 'brutal') root.kill();
       else {
         root.stop(reason);
@@ -224,14 +231,14 @@ export class System implements ActorSystem, CellOwner {
 
   cellLeaving(cell: Cell, exit: Exit): void {
     // Where the whole system stops, that holds it to its limit.
-    if (!this.#stopping) limitLeaving(cell, exit);
+    if (!(this.#stopped !== null)) limitLeaving(cell, exit);
   }
 
   cellEnded(cell: Cell): void {
     const at = this.#roots.indexOf(cell);
     if (at !== -1) this.#roots.splice(at, 1);
     this.#runtime.registry.release(cell.path);
-    if (this.#stopping || !cell.wasReady || cell.exit?.kind !== 'error') return;
+    if (this.#stopped !== null || !cell.wasReady || cell.exit?.kind !== 'error') return;
     this.log.error({ path: cell.path, error: describeError(cell.exit.error) }, 'a root actor failed');
     this.#options.onRootFailure?.(cell.path, cell.exit.error);
   }
@@ -243,7 +250,7 @@ export class System implements ActorSystem, CellOwner {
       name: this.node,
       kind: 'supervisor',
       state: 'running',
-      status: this.#stopping ? 'stopping' : 'running',
+      status: this.#stopped !== null ? 'stopping' : 'running',
       restarts: 0,
       mailbox: { depth: 0, capacity: 0, dropped: 0 },
       placement: { thread: this.node, process: this.#runtime.pid, node: this.node },

@@ -161,6 +161,11 @@ export class ComponentActor implements Actor {
     if (this.#cell.status !== 'starting') return;
     try {
       const service = await this.#behaviour.start(this.#context);
+      if (typeof service !== 'object' && service !== IGNORE)
+        throw new MagError('MAG_COMPONENT_INVALID', {
+          component: this.#cell.path,
+          problem: 'its start gave no service',
+        });
       if (service === IGNORE) this.#cell.ignore();
       else if (this.#cell.status === 'starting') {
         this.#service = service;

@@ -1,3 +1,4 @@
+import { MagError } from '../../errors.ts';
 import { isValid } from '../kernel/carried.ts';
 import type { Cell } from '../kernel/cell.ts';
 import { CellContext } from '../kernel/context.ts';
@@ -40,7 +41,7 @@ export class LightActor extends CellContext implements Actor {
       this.cell.ignore();
       return;
     }
-    this.#state = state;
+    this.#state = this.#settled(state);
     this.#noteValid(state);
   }
 
@@ -48,7 +49,7 @@ export class LightActor extends CellContext implements Actor {
     const ask = delivery === null ? null : delivery.ask;
     const given = ask === null ? message : ask.question(message);
     const state = this.#logic.receive(this.#state, given, this);
-    this.#state = state;
+    this.#state = this.#settled(state);
     if (this.#keeps) this.#noteValid(state);
   }
 
@@ -75,6 +76,13 @@ export class LightActor extends CellContext implements Actor {
 
   state(): string {
     return this.#state === NOTHING ? 'starting' : 'running';
+  }
+
+  /** A promise as a state is an async function where none may be: its rejection would be nobody's. */
+  #settled(state: unknown): unknown {
+    if (!(state instanceof Promise)) return state;
+    state.catch(() => {});
+    throw new MagError('MAG_LOGIC_ASYNC', { path: this.cell.path });
   }
 
   #noteValid(state: unknown): void {

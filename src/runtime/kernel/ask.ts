@@ -2,6 +2,7 @@ import { MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { Host } from '../host.ts';
 import type { Message } from '../spec.ts';
+import type { SendResult } from '../system.ts';
 import type { Deadlines, Due } from './deadlines.ts';
 
 export interface AskOptions {
@@ -15,6 +16,13 @@ export interface AskGround {
   readonly host: Host;
   readonly deadlines: Deadlines;
 }
+
+/** What an offer gives that ran out of time: an abort of its caller stays one. */
+export const orRejected = (ask: Ask): Promise<SendResult> =>
+  ask.promise.catch((error: unknown) => {
+    if (error instanceof MagError && error.code === 'MAG_ASK_TIMEOUT') return 'rejected';
+    throw error;
+  }) as Promise<SendResult>; // it is resolved with nothing else
 
 /**
  * One question on its way. It settles exactly once: by an answer, a failure on the way, its deadline or its caller's
@@ -43,8 +51,8 @@ export class Ask implements Due {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    ground.deadlines.add(this, timeout);
     if (options?.signal !== undefined) this.#follow(options.signal);
+    if (!this.settled) ground.deadlines.add(this, timeout);
   }
 
   get settled(): boolean {

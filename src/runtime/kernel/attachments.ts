@@ -1,11 +1,10 @@
-import { describeError } from '../../errors.ts';
 import type { Host, Timer } from '../host.ts';
 import type { Inlet } from '../placement/inlet.ts';
 import type { Down, SendResult } from '../system.ts';
-import type { Ask } from './ask.ts';
+import { type Ask, orRejected } from './ask.ts';
 import type { Cell } from './cell.ts';
 import { Door } from './door.ts';
-import { type Exit, exitReason } from './exit.ts';
+import { type Exit, exitReason, tellDown } from './exit.ts';
 import type { Entry } from './mailbox.ts';
 import { WaitingLine } from './waiting-line.ts';
 
@@ -59,7 +58,7 @@ export class Attachments {
 
   /** A sender waits for room; beyond `most` it is refused, so that what waits is bounded too. */
   wait(entry: Entry, ask: Ask, most: number): Promise<SendResult> {
-    const result = ask.promise.catch(() => 'rejected') as Promise<SendResult>; // resolved with nothing else
+    const result = orRejected(ask);
     if (this.waiters.size >= most) {
       ask.resolve('rejected');
       return result;
@@ -124,14 +123,7 @@ export class Attachments {
     const down: Down = { address, path, reason: exitReason(exit) };
     const watchers = [...this.watchers];
     this.watchers.clear();
-    for (const watcher of watchers) {
-      try {
-        watcher(down);
-      } catch (error) {
-        // It must not keep the others, or the supervisor, from being told.
-        core.log.error({ path, error: describeError(error) }, 'a monitor threw');
-      }
-    }
+    for (const watcher of watchers) tellDown(core, watcher, down);
   }
 
   #enter(door: Door, cell: Cell): void {

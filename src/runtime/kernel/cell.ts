@@ -12,7 +12,7 @@ import type { CellOwner } from './cell-owner.ts';
 import { type Exit, KILLED, NORMAL } from './exit.ts';
 import type { Runnable } from './kernel.ts';
 import { startLimit } from './kind.ts';
-import { Delivery, type Entry, Mailbox } from './mailbox.ts';
+import { Delivery, type Entry, Mailbox, notAMessage } from './mailbox.ts';
 
 export type CellStatus = 'starting' | 'running' | 'stopping' | 'stopped' | 'failed';
 
@@ -137,7 +137,9 @@ export class Cell implements Runnable {
     }
   }
 
+  /** Throws MAG_MESSAGE_INVALID: it would crash whoever receives it. */
   send(message: Message): SendResult {
+    if (typeof message !== 'object' || message === null) throw notAMessage(this.path);
     const { kernel } = this.core;
     if (kernel.ambient !== null || this.#passes)
       return this.accept(new Delivery(this.path, message, null, kernel.ambient));

@@ -21,7 +21,7 @@ export class DeadLetters {
     reason: string,
   ): void {
     this.#count += 1;
-    this.#ring[this.#next] = { to, type: message.type, reason };
+    this.#ring[this.#next] = { to, type: String(message.type), reason };
     this.#next = (this.#next + 1) % LIMITS.deadLetters;
   }
 

@@ -72,7 +72,18 @@ export class Kernel {
 
   #plan(): void {
     this.#planned = true;
-    this.#host.soon(() => this.#turn());
+    this.#host.soon(() => this.#runTurn());
+  }
+
+  /** A mistake of our own in one actor's bookkeeping is loud, and must not stop all the others for ever. */
+  #runTurn(): void {
+    let whole = false;
+    try {
+      this.#turn();
+      whole = true;
+    } finally {
+      if (!whole) this.#host.defer(() => this.#runTurn());
+    }
   }
 
   /** What is queued while it runs belongs to this turn, or after its quantum to a later one: never to another `soon`. */
@@ -90,7 +101,7 @@ export class Kernel {
       left -= done;
     }
     this.#runAfterTurn();
-    this.#host.defer(() => this.#turn());
+    this.#host.defer(() => this.#runTurn());
   }
 
   #runAfterTurn(): void {
@@ -104,16 +115,19 @@ export class Kernel {
       const { mailbox } = actor;
       this.running = actor;
       let done = 0;
-      while (done < most && actor.runnable) {
-        const entry = mailbox.take();
-        if (entry === undefined) break;
-        done += 1;
-        actor.handle(entry);
+      try {
+        while (done < most && actor.runnable) {
+          const entry = mailbox.take();
+          if (entry === undefined) break;
+          done += 1;
+          actor.handle(entry);
+        }
+      } finally {
+        this.running = null;
+        actor.queued = false;
+        this.#handled += done;
+        this.wake(actor);
       }
-      this.running = null;
-      actor.queued = false;
-      this.#handled += done;
-      this.wake(actor);
       if (done > 0) return done;
     }
     return 0;

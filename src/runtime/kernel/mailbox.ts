@@ -1,7 +1,10 @@
+import { MagError } from '../../errors.ts';
 import type { Outlet } from '../placement/outlet.ts';
 import type { MailboxOptions, Message, Overflow } from '../spec.ts';
 import type { Ambient } from './ambient.ts';
 import type { Ask } from './ask.ts';
+
+export const notAMessage = (path: string): MagError => new MagError('MAG_MESSAGE_INVALID', { path });
 
 /** One message on its way, with all that may go with it. */
 export class Delivery {
@@ -21,6 +24,7 @@ export class Delivery {
     ambient: Ambient | null = null,
     outlet: Outlet | null = null,
   ) {
+    if (typeof message !== 'object' || message === null) throw notAMessage(to);
     this.to = to;
     this.message = message;
     this.ask = ask;

@@ -5,7 +5,7 @@ import type { Addressee, Down, Ref, SendResult, Slot } from '../system.ts';
 import { Ask, type AskOptions } from './ask.ts';
 import { Bytes } from './bytes.ts';
 import type { Cell } from './cell.ts';
-import { exitReason } from './exit.ts';
+import { exitReason, tellDown } from './exit.ts';
 import { linkedExit } from './link-exit.ts';
 import { Delivery } from './mailbox.ts';
 
@@ -52,17 +52,23 @@ abstract class Sender implements Addressee {
   }
 
   offer(message: Message, options?: AskOptions): Promise<SendResult> {
-    const { ambient } = this.core.kernel;
-    return this.postWhenRoom(
-      new Delivery(this.path, message, null, ambient),
-      new Ask(this.core, this.path, options),
-    );
+    const ask = new Ask(this.core, this.path, options);
+    try {
+      return this.postWhenRoom(new Delivery(this.path, message, null, this.core.kernel.ambient), ask);
+    } catch (error) {
+      ask.reject(error);
+      return ask.promise as Promise<SendResult>; // rejected
+    }
   }
 
   ask<Reply>(message: AnyMessage, options?: AskOptions): Promise<Reply> {
     const ask = new Ask(this.core, this.path, options);
-    // A protocol's messages are plain data with a type, whatever interface declares them.
-    this.post(new Delivery(this.path, message as Message, ask, this.core.kernel.ambient));
+    try {
+      // A protocol's messages are plain data with a type, whatever interface declares them.
+      this.post(new Delivery(this.path, message as Message, ask, this.core.kernel.ambient));
+    } catch (error) {
+      ask.reject(error);
+    }
     return ask.promise as Promise<Reply>; // by the protocol, or as the caller names it
   }
 }
@@ -93,7 +99,7 @@ export class LocalRef extends Sender implements Linkable {
     if (exit === null) return this.#cell.watch(listener);
     let stopped = false;
     this.core.host.soon(() => {
-      if (!stopped) listener({ address, path, reason: exitReason(exit) });
+      if (!stopped) tellDown(this.core, listener, { address, path, reason: exitReason(exit) });
     });
     return () => {
       stopped = true;
@@ -149,7 +155,7 @@ export class RemoteRef extends Sender implements Linkable {
     if (down === null) return this.outlet.watch(listener);
     let stopped = false;
     this.core.host.soon(() => {
-      if (!stopped) listener(down);
+      if (!stopped) tellDown(this.core, listener, down);
     });
     return () => {
       stopped = true;

@@ -3,8 +3,9 @@ import { LIMITS } from '../../limits.ts';
 import type { Core } from '../core.ts';
 import type { Transferable } from '../host.ts';
 import type { Ambient } from '../kernel/ambient.ts';
-import { Ask } from '../kernel/ask.ts';
+import { Ask, orRejected } from '../kernel/ask.ts';
 import { Bytes } from '../kernel/bytes.ts';
+import { tellDown } from '../kernel/exit.ts';
 import { Delivery } from '../kernel/mailbox.ts';
 import type { Message } from '../spec.ts';
 import type { Down, SendResult } from '../system.ts';
@@ -131,7 +132,7 @@ export class Link {
   offer(delivery: Delivery, ask: Ask): Promise<SendResult> {
     const outlet = delivery.outlet ?? this.#outlets.late(delivery.to);
     if (this.#refuse(outlet, delivery.message, ask)) return ask.promise as Promise<SendResult>; // rejected
-    const result = ask.promise.catch(() => 'rejected') as Promise<SendResult>; // resolved with nothing else
+    const result = orRejected(ask);
     const go = (): void => ask.resolve(this.deliver(delivery));
     const waits = this.#open && outlet.down === null && outlet.waits && !outlet.open;
     if (!waits) go();
@@ -162,13 +163,8 @@ export class Link {
     await this.call('stop', args, LIMITS.commandTimeoutMs);
   }
 
-  /** A listener that throws must not keep the others from being told. */
   tell(listener: (down: Down) => void, down: Down): void {
-    try {
-      listener(down);
-    } catch (error) {
-      this.#core.log.error({ path: down.path, error: describeError(error) }, 'a monitor threw');
-    }
+    tellDown(this.#core, listener, down);
   }
 
   /** What refers to actors at or below a path goes over to another link, which leads to the same ones. */
