@@ -55,6 +55,8 @@ export type {
   ChildSpec,
   ComponentContext,
   ComponentService,
+  DownMessage,
+  ExitMessage,
   Intensity,
   LightLogic,
   MailboxOptions,

@@ -19,7 +19,8 @@ export interface ActorNode {
   readonly children: readonly ActorNode[];
 }
 
-export type ActorCommand = 'crash' | 'restart' | 'stop' | 'pause' | 'resume';
+export const ACTOR_COMMANDS = ['crash', 'restart', 'stop', 'pause', 'resume'] as const;
+export type ActorCommand = (typeof ACTOR_COMMANDS)[number];
 
 /** MagScope frames, JSON over WebSocket, server to client. The first one is always a snapshot. */
 export type ScopeFrame =

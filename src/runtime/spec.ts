@@ -2,13 +2,19 @@ import type { AnyActorLogic } from 'xstate';
 import type { Host } from './host.ts';
 import type { Ambient } from './kernel/ambient.ts';
 import type { Log } from './log.ts';
-import type { ActorSystem, Ref } from './system.ts';
+import type { ActorSystem, AnyRef, Down, Ref } from './system.ts';
 
 /** What actors say to each other: an XState event. Plain data where it may cross a thread. */
 export interface Message {
   readonly type: string;
   readonly [field: string]: unknown;
 }
+
+/** What comes of `context.watch`: part of the protocol of an actor that watches others. */
+export type DownMessage = { readonly type: 'DOWN' } & Down;
+
+/** The end of a linked actor, told to one that traps exits. */
+export type ExitMessage = { readonly type: 'EXIT' } & Down;
 
 /** Any type of message an actor can be declared with, interfaces included. */
 export interface AnyMessage {
@@ -107,6 +113,11 @@ export interface ActorContext<M extends AnyMessage = Message> {
   readonly signal: AbortSignal;
   /** What came with the message that is being handled; null where nothing did. */
   readonly ambient: Ambient | null;
+  /**
+   * Has the end of another actor told as the message `{type: 'DOWN', address, path, reason}`, once. Ends with this
+   * incarnation, as OTP's monitors do. Returns how to end it before.
+   */
+  watch(ref: AnyRef): () => void;
   /** Crashes this incarnation from outside a message: a resource it owns died. */
   fail(error: unknown): void;
   /** Ends this incarnation orderly once what is in its mailbox is handled: a transient actor has done its work. */

@@ -1,6 +1,11 @@
 import { describeError, MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
-import type { ActorCommand, ActorNode, LifecycleEvent } from '../protocol/actor-node.ts';
+import {
+  ACTOR_COMMANDS,
+  type ActorCommand,
+  type ActorNode,
+  type LifecycleEvent,
+} from '../protocol/actor-node.ts';
 import type { Runtime, SystemOptions } from './create-system.ts';
 import { describeCell } from './describe.ts';
 import type { Host } from './host.ts';
@@ -132,6 +137,8 @@ export class System implements ActorSystem, CellOwner {
 
   async command(path: string, command: ActorCommand, reason: string): Promise<void> {
     const { registry, remotes } = this.#runtime;
+    if (!ACTOR_COMMANDS.includes(command))
+      throw new MagError('MAG_BAD_REQUEST', { problem: `there is no command ${String(command)}` });
     const mount = registry.mountAbove(path);
     if (mount !== undefined && mount.path !== path) {
       if (!(mount.actor instanceof RemoteActor))

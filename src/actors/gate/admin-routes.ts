@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { MagError } from '../../errors.ts';
-import type { ActorCommand } from '../../protocol/actor-node.ts';
+import { ACTOR_COMMANDS, type ActorCommand } from '../../protocol/actor-node.ts';
 import { ENGINE_KINDS, type EngineKind } from '../../protocol/project.ts';
 import type { JsonValue } from '../../protocol/query.ts';
 import type { EdgePorts } from '../edge/ports.ts';
@@ -8,7 +8,7 @@ import type { AdminActor, AdminAuth } from './admin-auth.ts';
 import { type CommandBody, commandBody, type ProjectBody, projectBody } from './admin-schemas.ts';
 import type { App } from './fastify-app.ts';
 
-const COMMANDS: ReadonlySet<string> = new Set(['crash', 'restart', 'stop', 'pause', 'resume']);
+const COMMANDS: ReadonlySet<string> = new Set(ACTOR_COMMANDS);
 const isCommand = (word: string): word is ActorCommand => COMMANDS.has(word);
 const isEngine = (name: string): name is EngineKind => ENGINE_KINDS.some((engine) => engine === name);
 

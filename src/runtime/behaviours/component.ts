@@ -178,16 +178,14 @@ export class ComponentActor implements Actor {
   }
 
   #open(): void {
-    if (this.#service?.api !== undefined)
-      this.#core.registry.services.set(this.#cell.spec.id, this.#service.api);
+    const api = this.#service?.api;
+    if (api !== undefined) this.#core.registry.services.offer(this.#cell.spec.id, api);
     if (this.#service?.health !== undefined) this.#planProbe();
   }
 
   #close(): void {
-    const name = this.#cell.spec.id;
-    const registered = this.#core.registry.services.get(name);
-    if (registered !== undefined && registered === this.#service?.api)
-      this.#core.registry.services.delete(name);
+    const api = this.#service?.api;
+    if (api !== undefined) this.#core.registry.services.withdraw(this.#cell.spec.id, api);
     if (this.#probe !== null) this.#core.host.clearTimer(this.#probe);
     this.#probe = null;
   }

@@ -1,7 +1,7 @@
 import type { Host } from '../host.ts';
 import type { Log } from '../log.ts';
 import type { ActorContext } from '../spec.ts';
-import type { ActorSystem, Ref } from '../system.ts';
+import type { ActorSystem, AnyRef, Ref } from '../system.ts';
 import type { Ambient } from './ambient.ts';
 import type { Cell } from './cell.ts';
 import { LocalRef } from './ref.ts';
@@ -40,6 +40,19 @@ export class CellContext implements ActorContext {
 
   get ambient(): Ambient | null {
     return this.cell.core.kernel.ambient;
+  }
+
+  watch(ref: AnyRef): () => void {
+    const { cell } = this;
+    const unwatch = ref.monitor(({ address, path, reason }) => {
+      cell.signal.removeEventListener('abort', unwatch);
+      cell.send({ type: 'DOWN', address, path, reason });
+    });
+    cell.signal.addEventListener('abort', unwatch, { once: true });
+    return () => {
+      cell.signal.removeEventListener('abort', unwatch);
+      unwatch();
+    };
   }
 
   fail(error: unknown): void {

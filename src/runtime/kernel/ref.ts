@@ -15,7 +15,9 @@ export interface Linkable extends Ref {
 }
 
 function tie(one: Linkable, other: Ref): () => void {
-  const far = other as Linkable; // every Ref is one of the two classes below
+  if (!(other instanceof LocalRef || other instanceof RemoteRef))
+    throw new TypeError('An actor is linked to the reference of another one.');
+  const far: Linkable = other;
   const untieOne = one.monitor((down) => {
     untieOther();
     far.linkedExit(down);
@@ -28,6 +30,10 @@ function tie(one: Linkable, other: Ref): () => void {
     untieOne();
     untieOther();
   };
+}
+
+function checkListener(listener: unknown): void {
+  if (typeof listener !== 'function') throw new TypeError('A monitor needs a function to tell.');
 }
 
 /** The protocol is the compiler's alone: whoever gives a path or a specification names it. */
@@ -95,6 +101,7 @@ export class LocalRef extends Sender implements Linkable {
   }
 
   monitor(listener: (down: Down) => void): () => void {
+    checkListener(listener);
     const { exit, address, path } = this.#cell;
     if (exit === null) return this.#cell.watch(listener);
     let stopped = false;
@@ -151,6 +158,7 @@ export class RemoteRef extends Sender implements Linkable {
   }
 
   monitor(listener: (down: Down) => void): () => void {
+    checkListener(listener);
     const { down } = this.outlet;
     if (down === null) return this.outlet.watch(listener);
     let stopped = false;

@@ -3,6 +3,7 @@ import { LIMITS } from '../../limits.ts';
 import type { SendResult } from '../system.ts';
 import type { Cell } from './cell.ts';
 import type { Delivery } from './mailbox.ts';
+import { Services } from './services.ts';
 
 /** `a/b/c`, `a/b`, `a`. */
 function* selfAndAbove(path: string): Generator<string> {
@@ -21,7 +22,7 @@ export const isWithin = (path: string, root: string): boolean => path === root |
 
 /** Who holds which path in this thread, and the messages that wait for a path which is being restarted. */
 export class Registry {
-  readonly services = new Map<string, object>();
+  readonly services = new Services();
   readonly #cells = new Map<string, Cell>();
   readonly #vacant = new Set<string>();
   readonly #parked = new Map<string, Delivery[]>();

@@ -110,7 +110,8 @@ export class Subtree {
       if (moved !== null) this.#arrive(runtime, start.mount, moved);
       const root = runtime.registry.find(start.mount);
       void root?.ended.then((exit) => {
-        if (exit.kind === 'normal') this.#link?.control({ type: 'ENDED' });
+        // A failure is told by onRootFailure; any other end, also one that nobody above asked for, here.
+        if (exit.kind !== 'error') this.#link?.control({ type: 'ENDED' });
       });
       this.#options.ready();
       this.#link?.control({ type: 'READY' });

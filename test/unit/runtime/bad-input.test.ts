@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { type ChildSpec, component, light, remote, supervisor } from '../../../src/index.ts';
+import {
+  type ChildSpec,
+  component,
+  type DownMessage,
+  light,
+  remote,
+  supervisor,
+} from '../../../src/index.ts';
 import { bench, find, probe } from '../../support/runtime/probe.ts';
 
 /** What a caller without types can do. */
@@ -127,6 +134,62 @@ describe('a monitor that throws', () => {
       await b.host.runUntilIdle();
     }
     expect(told).toEqual(['alive: error', 'gone: error']);
+  });
+});
+
+describe('an actor that watches another one', () => {
+  it('is told by a message, once, and watches no longer than it lives', async () => {
+    const b = bench();
+    const told: string[] = [];
+    const watcher = light('watcher', {
+      init: (_input: undefined, context) => {
+        const ref = context.system.lookup('board/a');
+        if (ref !== undefined) context.watch(ref);
+        return null;
+      },
+      receive: (state: null, message: DownMessage | { type: 'BOOM' }) => {
+        if (message.type === 'BOOM') throw new Error('the watcher broke');
+        told.push(message.reason.kind);
+        return state;
+      },
+    });
+    await b.start(supervisor('board', { children: [probe('a'), watcher] }));
+    for (let n = 0; n < 3; n += 1) {
+      b.system.slot('board/watcher').send({ type: 'BOOM' });
+      await b.host.runUntilIdle();
+    }
+    b.system.slot('board/a').send({ type: 'BOOM' });
+    await b.host.runUntilIdle();
+    expect(told).toEqual(['error']);
+    expect(b.system.deadLetters().count).toBe(0);
+  });
+});
+
+describe('what components offer', () => {
+  it('is found again when another one of the same id has gone', async () => {
+    const b = bench();
+    const offers = (v: number) => component('svc', () => ({ api: { v } }));
+    const branch = (id: string, v: number) => supervisor(id, { children: [offers(v)] });
+    await b.start(supervisor('board', { children: [branch('a', 1), branch('b', 2)] }));
+    expect(b.system.service<{ v: number }>('svc').v).toBe(2);
+    await b.settle(b.system.stopChild('board/b', 'svc'));
+    expect(b.system.service<{ v: number }>('svc').v).toBe(1);
+    await b.settle(b.system.stopChild('board/a', 'svc'));
+    expect(() => b.system.service('svc')).toThrow();
+  });
+});
+
+describe('a reference', () => {
+  it('takes no monitor that is no function, no link to what is no reference, and no unknown command', async () => {
+    const b = bench();
+    await b.start(supervisor('board', { children: [probe('a')] }));
+    const ref = b.system.lookup('board/a')!;
+    expect(() => ref.monitor(anything(null))).toThrow(TypeError);
+    expect(() => ref.link(anything({}))).toThrow(TypeError);
+    await expect(b.system.command('board/a', anything('explode'), 'x')).rejects.toMatchObject({
+      code: 'MAG_BAD_REQUEST',
+    });
+    await b.settle(ref.stop());
   });
 });
 
