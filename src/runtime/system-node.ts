@@ -6,7 +6,7 @@ import { describeCell } from './describe.ts';
 import type { Host } from './host.ts';
 import type { Ambient } from './kernel/ambient.ts';
 import type { Cell } from './kernel/cell.ts';
-import { type CellOwner, limitLeaving } from './kernel/cell-owner.ts';
+import { type CellOwner, limitLeaving, shutdownOf } from './kernel/cell-owner.ts';
 import type { DeadLetter } from './kernel/dead-letters.ts';
 import type { Exit } from './kernel/exit.ts';
 import { CellGroup } from './kernel/group.ts';
@@ -42,8 +42,9 @@ export class System implements ActorSystem, CellOwner {
     const path = this.#options.mount ?? spec.id;
     if (this.#runtime.registry.find(path) !== undefined)
       throw new MagError('MAG_ACTOR_DUPLICATE', { id: path, path: this.node });
+    // Nobody would stop it.
+    if (this.#stopping) throw new MagError('MAG_COMPONENT_UNAVAILABLE', { name: path });
     const cell = this.#runtime.spawn(path, spec, 0, this);
-    this.#roots.push(cell);
     await this.#ready(cell);
     return speaking(new LocalRef(cell));
   }
@@ -87,7 +88,7 @@ export class System implements ActorSystem, CellOwner {
         this.#runtime,
         name,
         () => names.find(name),
-        () => names.pathOf(name) ?? name,
+        () => names.pathOf(name) ?? null,
       ),
     );
   }
@@ -165,7 +166,7 @@ export class System implements ActorSystem, CellOwner {
   async stop(reason: string): Promise<void> {
     this.#stopping = true;
     for (const root of [...this.#roots].reverse()) {
-      const limit = root.spec.shutdown;
+      const limit = shutdownOf(root.spec);
       if (limit === 'brutal') root.kill();
       else {
         root.stop(reason);
@@ -222,6 +223,10 @@ export class System implements ActorSystem, CellOwner {
     }
   }
 
+  cellBegins(cell: Cell): void {
+    this.#roots.push(cell);
+  }
+
   cellLeaving(cell: Cell, exit: Exit): void {
     // Where the whole system stops, that holds it to its limit.
     if (!this.#stopping) limitLeaving(cell, exit);
@@ -233,7 +238,11 @@ export class System implements ActorSystem, CellOwner {
     this.#runtime.registry.release(cell.path);
     if (this.#stopping || !cell.wasReady || cell.exit?.kind !== 'error') return;
     this.log.error({ path: cell.path, error: describeError(cell.exit.error) }, 'a root actor failed');
-    this.#options.onRootFailure?.(cell.path, cell.exit.error);
+    try {
+      this.#options.onRootFailure?.(cell.path, cell.exit.error);
+    } catch (error) {
+      this.log.error({ path: cell.path, error: describeError(error) }, 'who is told of root failures threw');
+    }
   }
 
   /** What several roots, or none, stand on. */

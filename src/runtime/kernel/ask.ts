@@ -5,7 +5,7 @@ import type { Message } from '../spec.ts';
 import type { Deadlines, Due } from './deadlines.ts';
 
 export interface AskOptions {
-  /** Milliseconds; default LIMITS.askTimeoutMs. */
+  /** Milliseconds, at most LIMITS.timerMs; default LIMITS.askTimeoutMs. */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
 }
@@ -14,6 +14,12 @@ export interface AskOptions {
 export interface AskGround {
   readonly host: Host;
   readonly deadlines: Deadlines;
+}
+
+/** Whole milliseconds. What is no number would never be over. */
+function wholeTimeout(given: number | undefined): number {
+  if (given === undefined || Number.isNaN(given)) return LIMITS.askTimeoutMs;
+  return Math.min(Math.max(0, Math.ceil(given)), LIMITS.timerMs);
 }
 
 /**
@@ -34,7 +40,7 @@ export class Ask implements Due {
   #onSettled: (() => void) | (() => void)[] | null = null;
 
   constructor(ground: AskGround, path: string, options?: AskOptions) {
-    const timeout = Math.max(0, Math.ceil(options?.timeout ?? LIMITS.askTimeoutMs));
+    const timeout = wholeTimeout(options?.timeout);
     this.path = path;
     this.#ground = ground;
     this.#timeout = timeout;

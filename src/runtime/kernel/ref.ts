@@ -1,7 +1,9 @@
+import { describeError } from '../../errors.ts';
 import type { Core } from '../core.ts';
 import type { Outlet } from '../placement/outlet.ts';
 import type { AnyMessage, Message } from '../spec.ts';
 import type { Addressee, Down, Ref, SendResult, Slot } from '../system.ts';
+import type { Ambient } from './ambient.ts';
 import { Ask, type AskOptions } from './ask.ts';
 import { Bytes } from './bytes.ts';
 import type { Cell } from './cell.ts';
@@ -30,6 +32,23 @@ function tie(one: Linkable, other: Ref): () => void {
   };
 }
 
+/** A monitor of who had ended before. Returns how to stop watching. */
+function tellSoon(core: Core, listener: (down: Down) => void, end: () => Down): () => void {
+  let stopped = false;
+  core.host.soon(() => {
+    if (stopped) return;
+    const down = end();
+    try {
+      listener(down);
+    } catch (error) {
+      core.log.error({ path: down.path, error: describeError(error) }, 'a monitor threw');
+    }
+  });
+  return () => {
+    stopped = true;
+  };
+}
+
 /** The protocol is the compiler's alone: whoever gives a path or a specification names it. */
 export const speaking = <M extends AnyMessage>(ref: Ref): Ref<M> => ref as unknown as Ref<M>; // see above
 export const slotSpeaking = <M extends AnyMessage>(slot: Slot): Slot<M> => slot as unknown as Slot<M>; // see above
@@ -52,11 +71,10 @@ abstract class Sender implements Addressee {
   }
 
   offer(message: Message, options?: AskOptions): Promise<SendResult> {
-    const { ambient } = this.core.kernel;
-    return this.postWhenRoom(
-      new Delivery(this.path, message, null, ambient),
-      new Ask(this.core, this.path, options),
-    );
+    const ask = new Ask(this.core, this.path, options);
+    // Called off before it was made.
+    if (ask.settled) return ask.promise.catch(() => 'rejected') as Promise<SendResult>; // never resolved
+    return this.postWhenRoom(new Delivery(this.path, message, null, this.core.kernel.ambient), ask);
   }
 
   ask<Reply>(message: AnyMessage, options?: AskOptions): Promise<Reply> {
@@ -91,13 +109,7 @@ export class LocalRef extends Sender implements Linkable {
   monitor(listener: (down: Down) => void): () => void {
     const { exit, address, path } = this.#cell;
     if (exit === null) return this.#cell.watch(listener);
-    let stopped = false;
-    this.core.host.soon(() => {
-      if (!stopped) listener({ address, path, reason: exitReason(exit) });
-    });
-    return () => {
-      stopped = true;
-    };
+    return tellSoon(this.core, listener, () => ({ address, path, reason: exitReason(exit) }));
   }
 
   link(other: Ref): () => void {
@@ -147,13 +159,7 @@ export class RemoteRef extends Sender implements Linkable {
   monitor(listener: (down: Down) => void): () => void {
     const { down } = this.outlet;
     if (down === null) return this.outlet.watch(listener);
-    let stopped = false;
-    this.core.host.soon(() => {
-      if (!stopped) listener(down);
-    });
-    return () => {
-      stopped = true;
-    };
+    return tellSoon(this.core, listener, () => down);
   }
 
   link(other: Ref): () => void {
@@ -187,11 +193,11 @@ export class RemoteRef extends Sender implements Linkable {
 export class NameSlot extends Sender implements Slot {
   readonly path: string;
   readonly #find: () => Cell | undefined;
-  /** Where it waits, or is buried, while nobody holds the name. */
-  readonly #home: () => string;
+  /** The path where it waits while nobody holds the name; null where there is none. */
+  readonly #home: () => string | null;
   #cell: Cell | undefined = undefined;
 
-  constructor(core: Core, path: string, find: () => Cell | undefined, home: () => string) {
+  constructor(core: Core, path: string, find: () => Cell | undefined, home: () => string | null) {
     super(core);
     this.path = path;
     this.#find = find;
@@ -201,14 +207,13 @@ export class NameSlot extends Sender implements Slot {
   send(message: Message): SendResult {
     const cell = this.#holder();
     if (cell !== undefined) return cell.send(message);
-    return this.core.deliver(new Delivery(this.#home(), message, null, this.core.kernel.ambient));
+    return this.#deliver(message, null, this.core.kernel.ambient);
   }
 
   protected post(delivery: Delivery): SendResult {
     const cell = this.#holder();
-    return cell === undefined
-      ? this.core.deliver(new Delivery(this.#home(), delivery.message, delivery.ask, delivery.ambient))
-      : cell.accept(delivery);
+    if (cell !== undefined) return cell.accept(delivery);
+    return this.#deliver(delivery.message, delivery.ask, delivery.ambient);
   }
 
   protected postWhenRoom(delivery: Delivery, ask: Ask): Promise<SendResult> {
@@ -216,6 +221,14 @@ export class NameSlot extends Sender implements Slot {
     if (cell !== undefined) return cell.offer(delivery, ask);
     ask.resolve(this.post(delivery));
     return ask.promise as Promise<SendResult>; // resolved with nothing else
+  }
+
+  #deliver(message: Message, ask: Ask | null, ambient: Ambient | null): SendResult {
+    const { core, path } = this;
+    const home = this.#home();
+    if (home !== null) return core.deliver(new Delivery(home, message, ask, ambient));
+    core.bury(path, new Delivery(path, message, ask, ambient), 'MAG_ACTOR_NOT_FOUND', { path });
+    return 'dead';
   }
 
   #holder(): Cell | undefined {
