@@ -63,7 +63,7 @@ export class Runtime implements Core {
   readonly kernel: Kernel;
   readonly deadlines: Deadlines;
   readonly registry: Registry;
-  readonly names = new Names();
+  readonly names = new Names((path) => this.registry.awaited(path));
   readonly carried = new Carried();
   readonly arrivals = new Arrivals();
   readonly deadLetters = new DeadLetters();
@@ -80,7 +80,7 @@ export class Runtime implements Core {
     this.kernel = new Kernel(options.host);
     this.deadlines = new Deadlines(options.host);
     this.registry = new Registry(
-      (delivery) => this.deliver(delivery),
+      (delivery) => this.#handOn(delivery),
       (delivery, code) => this.bury(delivery.to, delivery, code, { name: delivery.to }),
       (path) => {
         this.carried.drop(path);
@@ -141,6 +141,7 @@ export class Runtime implements Core {
     const incarnation = this.arrivals.incarnation(path) ?? this.registry.nextIncarnation();
     const cell = new Cell(this, path, incarnation, spec, restarts, owner);
     this.registry.add(cell);
+    owner.cellBegins(cell);
     cell.begin((made) => createBehaviour(this, made));
     return cell;
   }
@@ -156,8 +157,19 @@ export class Runtime implements Core {
   }
 
   listen(listener: (event: LifecycleEvent) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    // Each call is a subscription of its own, also with the same listener.
+    const told = (event: LifecycleEvent): void => listener(event);
+    this.#listeners.add(told);
+    return () => this.#listeners.delete(told);
+  }
+
+  /** What waited for its receiver. Its sender was told that it is sent: where there is no room now, that must be seen. */
+  #handOn(delivery: Delivery): void {
+    const buried = this.deadLetters.count;
+    if (this.deliver(delivery) !== 'rejected' || this.deadLetters.count > buried) return;
+    const { to } = delivery;
+    const capacity = this.registry.find(to)?.mailbox.capacity ?? 0;
+    this.bury(to, delivery, 'MAG_MAILBOX_FULL', { path: to, capacity });
   }
 
   /** Why nobody holds a path: there never was such an actor, or it is known here and stopped. */

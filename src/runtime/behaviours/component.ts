@@ -14,12 +14,15 @@ import {
   type ComponentContext,
   type ComponentService,
   IGNORE,
+  type Ignore,
   type Message,
 } from '../spec.ts';
 import type { Actor } from './actor.ts';
 import { stateText } from './xstate-root.ts';
 
 type ComponentBehaviour = Extract<Behaviour, { kind: 'component' }>;
+
+const isIgnored = (service: ComponentService | Ignore): service is Ignore => service === IGNORE;
 
 class ServiceContext extends CellContext implements ComponentContext {
   degradedListener: (detail: string | null) => void = () => {};
@@ -161,7 +164,7 @@ export class ComponentActor implements Actor {
     if (this.#cell.status !== 'starting') return;
     try {
       const service = await this.#behaviour.start(this.#context);
-      if (service === IGNORE) this.#cell.ignore();
+      if (isIgnored(service)) this.#ignore();
       else if (this.#cell.status === 'starting') {
         this.#service = service;
         this.#send({ type: 'STARTED' });
@@ -170,6 +173,12 @@ export class ComponentActor implements Actor {
     } catch (error) {
       this.#cell.fail(error);
     }
+  }
+
+  #ignore(): void {
+    if (this.#cell.status !== 'starting') return;
+    if (this.#machine !== null) this.#core.xstate.stop(this.#machine);
+    this.#cell.ignore();
   }
 
   #open(): void {

@@ -41,6 +41,8 @@ export class LightActor extends CellContext implements Actor {
       return;
     }
     this.#state = state;
+    // It ended in its own start: what that made is freed.
+    if (!this.cell.live) this.stop();
     this.#noteValid(state);
   }
 

@@ -28,6 +28,8 @@ export class MachineActor implements Actor, MachineEnd {
     const given: unknown = cell.spec.behaviour.kind === 'machine' ? cell.spec.behaviour.input : undefined;
     const input: unknown = typeof given === 'function' ? given(new CellContext(cell)) : given;
     const carried = resumed(cell);
+    // It ended as its input was made: nobody would stop it.
+    if (!cell.live) return;
     this.#actor = cell.core.xstate.create(this.#logic, cell.address, input, this, carried?.state);
     this.#actor.start();
     if (carried !== null) rearmDelays(this.#actor, this.#logic);
