@@ -6,6 +6,7 @@ import { XStateRoot } from './behaviours/xstate-root.ts';
 import type { Core, Parameters } from './core.ts';
 import type { Host } from './host.ts';
 import { nodeHost } from './host-node.ts';
+import type { Ask } from './kernel/ask.ts';
 import { Carried } from './kernel/carried.ts';
 import { Cell } from './kernel/cell.ts';
 import type { CellOwner } from './kernel/cell-owner.ts';
@@ -129,6 +130,17 @@ export class Runtime implements Core {
     const absence = this.#absence(to);
     this.bury(to, delivery, absence.code, absence.params);
     return 'dead';
+  }
+
+  offer(delivery: Delivery, ask: Ask): Promise<SendResult> {
+    const { to } = delivery;
+    const cell = this.registry.find(to) ?? this.registry.mountAbove(to);
+    const behind = cell?.status === 'starting' && this.registry.hasParked(to);
+    if (cell?.live === true && !behind) return cell.offer(delivery, ask);
+    const link = this.registry.awaited(to) ? null : this.remotes.route(to);
+    if (link !== null) return link.offer(delivery, ask);
+    ask.resolve(this.deliver(delivery));
+    return ask.promise as Promise<SendResult>; // resolved with nothing else
   }
 
   bury(path: string, entry: Entry, code: ErrorCode, params: Parameters): void {

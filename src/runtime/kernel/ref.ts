@@ -5,6 +5,7 @@ import type { AnyMessage, Message } from '../spec.ts';
 import type { Addressee, Down, Ref, SendResult, Slot } from '../system.ts';
 import type { Ambient } from './ambient.ts';
 import { Ask, type AskOptions } from './ask.ts';
+import { BOUND_HERE } from './bound-here.ts';
 import { Bytes } from './bytes.ts';
 import type { Cell } from './cell.ts';
 import { exitReason } from './exit.ts';
@@ -60,6 +61,11 @@ abstract class Sender implements Addressee {
 
   constructor(core: Core) {
     this.core = core;
+  }
+
+  /** A clone of it would be an empty object: what is to cross a thread is its path. */
+  get [BOUND_HERE](): true {
+    return true;
   }
 
   abstract send(message: Message): SendResult;
@@ -219,7 +225,10 @@ export class NameSlot extends Sender implements Slot {
   protected postWhenRoom(delivery: Delivery, ask: Ask): Promise<SendResult> {
     const cell = this.#holder();
     if (cell !== undefined) return cell.offer(delivery, ask);
-    ask.resolve(this.post(delivery));
+    const { message, ambient } = delivery;
+    const home = this.#home();
+    if (home !== null) return this.core.offer(new Delivery(home, message, null, ambient), ask);
+    ask.resolve(this.#deliver(message, null, ambient));
     return ask.promise as Promise<SendResult>; // resolved with nothing else
   }
 
