@@ -69,7 +69,7 @@ export type {
   StateOptions,
   Strategy,
 } from './runtime/spec.ts';
-export { IGNORE } from './runtime/spec.ts';
+export { IGNORE, type Ignore } from './runtime/spec.ts';
 export {
   component,
   light,

@@ -222,6 +222,8 @@ export const LIMITS = {
   /** A thread that ends rests so long first: taking it down costs milliseconds of processor that its replacement needs. */
   restMs: 20,
   askTimeoutMs: 5_000,
+  /** The longest timer that Node keeps, 24.8 days: beyond it a timer fires at once. */
+  timerMs: 2 ** 31 - 1,
   startTimeoutMs: 30_000,
   shutdownMs: 5_000,
   /** A worker that does not beat for so long spins for ever and is terminated. */

@@ -1,6 +1,9 @@
 export type RestartRule = 'permanent' | 'transient' | 'temporary';
 export type GroupStrategy = 'one_for_one' | 'one_for_all' | 'rest_for_one' | 'dynamic';
-/** Whether a supervisor ends when significant children ended by themselves: never, after the first, after the last. */
+/**
+ * Whether a supervisor ends when significant children ended by themselves: never, after the first, after the last (OTP's
+ * auto_shutdown).
+ */
 export type AutoShutdown = 'never' | 'any_significant' | 'all_significant';
 
 /** Why an incarnation ended. `normal` and `shutdown` are clean; a transient child is not restarted after them. */

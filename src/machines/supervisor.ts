@@ -18,6 +18,8 @@ export interface SupervisorEffects {
   restart(id: string): void;
   /** The child ended and stays away. */
   forget(id: string): void;
+  /** The child failed too often: its state is not to be carried over any more. */
+  condemn(id: string): void;
 }
 
 /** A child ended by itself, or its restart failed. */
@@ -86,8 +88,10 @@ export const supervisorMachine = setup({
       if (event.type !== 'CHILD_DOWN') return;
       const { effects, window, autoShutdown } = context;
       const action = decide(event.rule, window, event.exit, event.at);
-      if (action === 'give_up') enqueue.raise({ type: 'GIVE_UP', error: event.error });
-      else if (action === 'restart') enqueue(() => effects.restart(event.id));
+      if (action === 'give_up') {
+        enqueue(() => effects.condemn(event.id));
+        enqueue.raise({ type: 'GIVE_UP', error: event.error });
+      } else if (action === 'restart') enqueue(() => effects.restart(event.id));
       else {
         enqueue(() => effects.forget(event.id));
         if (shutsDown(autoShutdown, event.significant, event.significantLeft))

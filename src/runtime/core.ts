@@ -2,6 +2,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { LifecycleEvent } from '../protocol/actor-node.ts';
 import type { XStateRoot } from './behaviours/xstate-root.ts';
 import type { Host } from './host.ts';
+import type { Ask } from './kernel/ask.ts';
 import type { Carried } from './kernel/carried.ts';
 import type { Cell } from './kernel/cell.ts';
 import type { CellOwner } from './kernel/cell-owner.ts';
@@ -40,6 +41,8 @@ export interface Core {
   readonly listening: boolean;
   /** Hands a message to whoever holds its path now; parks it while that is being restarted. */
   deliver(delivery: Delivery): SendResult;
+  /** The same, where it may wait for room; `ask` bounds how long, and is resolved with what became of it. */
+  offer(delivery: Delivery, ask: Ask): Promise<SendResult>;
   /** Nobody takes it: it goes to the dead letters, and who waits for an answer is told. */
   bury(path: string, entry: Entry, code: ErrorCode, params: Parameters): void;
   /** Makes the next incarnation of a path and begins it. */

@@ -6,6 +6,7 @@ import { XStateRoot } from './behaviours/xstate-root.ts';
 import type { Core, Parameters } from './core.ts';
 import type { Host } from './host.ts';
 import { nodeHost } from './host-node.ts';
+import type { Ask } from './kernel/ask.ts';
 import { Carried } from './kernel/carried.ts';
 import { Cell } from './kernel/cell.ts';
 import type { CellOwner } from './kernel/cell-owner.ts';
@@ -63,7 +64,7 @@ export class Runtime implements Core {
   readonly kernel: Kernel;
   readonly deadlines: Deadlines;
   readonly registry: Registry;
-  readonly names = new Names();
+  readonly names = new Names((path) => this.registry.awaited(path));
   readonly carried = new Carried();
   readonly arrivals = new Arrivals();
   readonly deadLetters = new DeadLetters();
@@ -80,7 +81,7 @@ export class Runtime implements Core {
     this.kernel = new Kernel(options.host);
     this.deadlines = new Deadlines(options.host);
     this.registry = new Registry(
-      (delivery) => this.deliver(delivery),
+      (delivery) => this.#handOn(delivery),
       (delivery, code) => this.bury(delivery.to, delivery, code, { name: delivery.to }),
       (path) => {
         this.carried.drop(path);
@@ -131,6 +132,17 @@ export class Runtime implements Core {
     return 'dead';
   }
 
+  offer(delivery: Delivery, ask: Ask): Promise<SendResult> {
+    const { to } = delivery;
+    const cell = this.registry.find(to) ?? this.registry.mountAbove(to);
+    const behind = cell?.status === 'starting' && this.registry.hasParked(to);
+    if (cell?.live === true && !behind) return cell.offer(delivery, ask);
+    const link = this.registry.awaited(to) ? null : this.remotes.route(to);
+    if (link !== null) return link.offer(delivery, ask);
+    ask.resolve(this.deliver(delivery));
+    return ask.promise as Promise<SendResult>; // resolved with nothing else
+  }
+
   bury(path: string, entry: Entry, code: ErrorCode, params: Parameters): void {
     const isDelivery = entry instanceof Delivery;
     this.deadLetters.add(isDelivery ? entry : { to: path, message: entry }, code);
@@ -141,6 +153,7 @@ export class Runtime implements Core {
     const incarnation = this.arrivals.incarnation(path) ?? this.registry.nextIncarnation();
     const cell = new Cell(this, path, incarnation, spec, restarts, owner);
     this.registry.add(cell);
+    owner.cellBegins(cell);
     cell.begin((made) => createBehaviour(this, made));
     return cell;
   }
@@ -156,8 +169,19 @@ export class Runtime implements Core {
   }
 
   listen(listener: (event: LifecycleEvent) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    // Each call is a subscription of its own, also with the same listener.
+    const told = (event: LifecycleEvent): void => listener(event);
+    this.#listeners.add(told);
+    return () => this.#listeners.delete(told);
+  }
+
+  /** What waited for its receiver. Its sender was told that it is sent: where there is no room now, that must be seen. */
+  #handOn(delivery: Delivery): void {
+    const buried = this.deadLetters.count;
+    if (this.deliver(delivery) !== 'rejected' || this.deadLetters.count > buried) return;
+    const { to } = delivery;
+    const capacity = this.registry.find(to)?.mailbox.capacity ?? 0;
+    this.bury(to, delivery, 'MAG_MAILBOX_FULL', { path: to, capacity });
   }
 
   /** Why nobody holds a path: there never was such an actor, or it is known here and stopped. */

@@ -20,7 +20,7 @@ export async function describeCell(core: Core, cell: Cell): Promise<ActorNode> {
     restarts: cell.restarts,
     mailbox: { depth: cell.mailbox.depth, capacity: cell.mailbox.capacity, dropped: cell.mailbox.dropped },
     placement: { thread: core.node, process: core.pid, node: core.node },
-    since: cell.since,
+    since: new Date(core.host.wallTime() - core.host.now() + cell.startedAt).toISOString(),
     lastError: cell.lastError,
     handled: cell.handled,
     incarnation: cell.incarnation,

@@ -78,7 +78,7 @@ export function nodeHost(): Host {
     wallTime: () => Date.now(),
     random: () => Math.random(),
     randomBytes: (size) => randomBytes(size),
-    setTimer: (delayMs, callback) => ({ id: setTimeout(callback, delayMs) }),
+    setTimer: (delayMs, callback) => ({ id: setTimeout(callback, Math.min(delayMs, LIMITS.timerMs)) }),
     clearTimer: (timer: Timer) => clearTimeout(timer.id as NodeJS.Timeout), // only setTimer above makes them
     defer: (callback) => void setImmediate(callback),
     soon: (callback) => queueMicrotask(callback),

@@ -1,8 +1,11 @@
 import type { AnyActorLogic } from 'xstate';
+import type { AutoShutdown } from '../machines/restart.ts';
 import type { Host } from './host.ts';
 import type { Ambient } from './kernel/ambient.ts';
 import type { Log } from './log.ts';
 import type { ActorSystem, AnyRef, Down, Ref } from './system.ts';
+
+export type { AutoShutdown };
 
 /** What actors say to each other: an XState event. Plain data where it may cross a thread. */
 export interface Message {
@@ -54,8 +57,6 @@ export type ReplyTo<M extends AnyMessage, Type extends string> =
 export type RestartType = 'permanent' | 'transient' | 'temporary';
 export type Shutdown = number | 'brutal' | 'infinity';
 export type Strategy = 'one_for_one' | 'one_for_all' | 'rest_for_one' | 'dynamic';
-/** Whether a supervisor ends by itself when significant children did (OTP's auto_shutdown). */
-export type AutoShutdown = 'never' | 'any_significant' | 'all_significant';
 export type Overflow = 'backpressure' | 'reject' | 'drop_oldest' | 'drop_newest';
 
 export interface MailboxOptions {
@@ -76,12 +77,20 @@ export interface Intensity {
   readonly within: number;
 }
 
+declare const NOTHING_TO_DO: unique symbol;
+
+/** The type of IGNORE. A unique symbol would not do: what an async function returns widens it to any symbol. */
+export interface Ignore {
+  /** For the compiler only: never there. */
+  readonly [NOTHING_TO_DO]: true;
+}
+
 /** What a start returns that has nothing to do: no failure, and no actor (OTP's `ignore`). */
-export const IGNORE: unique symbol = Symbol('magmobo.ignore');
+export const IGNORE: Ignore = Symbol('magmobo.ignore') as unknown as Ignore; // nothing is ever read from it
 
 /** A function over state on the kernel, without an XState actor of its own. */
 export interface LightLogic<State, M extends AnyMessage = Message, Input = unknown> {
-  init(input: Input, context: StartContext): State | typeof IGNORE;
+  init(input: Input, context: StartContext): State | Ignore;
   /** In place of `init` where a state was carried over; absent: it is taken as it is. */
   resume?(state: State, context: StartContext): State;
   /** Returns the next state. Throwing crashes the actor. */
@@ -155,9 +164,9 @@ export interface ComponentService<M extends AnyMessage = Message> {
 
 /** What a component's start gives, now or later. */
 export type Starting<M extends AnyMessage = Message> =
-  | Promise<ComponentService<M> | typeof IGNORE>
+  | Promise<ComponentService<M> | Ignore>
   | ComponentService<M>
-  | typeof IGNORE;
+  | Ignore;
 
 export type Behaviour =
   | {

@@ -46,12 +46,12 @@ export class System implements ActorSystem, CellOwner {
 
   async start<M extends AnyMessage>(spec: ChildSpec<M>): Promise<Ref<ProtocolOf<M>>> {
     const path = this.#options.mount ?? spec.id;
+    // Nobody would stop it.
     if (this.#stopped !== null) throw new MagError('MAG_COMPONENT_UNAVAILABLE', { name: this.node });
     checkRoot(spec, this.node);
     if (this.#runtime.registry.find(path) !== undefined)
       throw new MagError('MAG_ACTOR_DUPLICATE', { id: path, path: this.node });
     const cell = this.#runtime.spawn(path, spec, 0, this);
-    this.#roots.push(cell);
     await this.#ready(cell);
     return speaking(new LocalRef(cell));
   }
@@ -95,7 +95,7 @@ export class System implements ActorSystem, CellOwner {
         this.#runtime,
         name,
         () => names.find(name),
-        () => names.pathOf(name) ?? name,
+        () => names.pathOf(name) ?? null,
       ),
     );
   }
@@ -236,6 +236,10 @@ export class System implements ActorSystem, CellOwner {
     }
   }
 
+  cellBegins(cell: Cell): void {
+    this.#roots.push(cell);
+  }
+
   cellLeaving(cell: Cell, exit: Exit): void {
     // Where the whole system stops, that holds it to its limit.
     if (!(this.#stopped !== null)) limitLeaving(cell, exit);
@@ -247,7 +251,11 @@ export class System implements ActorSystem, CellOwner {
     this.#runtime.registry.release(cell.path);
     if (this.#stopped !== null || !cell.wasReady || cell.exit?.kind !== 'error') return;
     this.log.error({ path: cell.path, error: describeError(cell.exit.error) }, 'a root actor failed');
-    this.#options.onRootFailure?.(cell.path, cell.exit.error);
+    try {
+      this.#options.onRootFailure?.(cell.path, cell.exit.error);
+    } catch (error) {
+      this.log.error({ path: cell.path, error: describeError(error) }, 'who is told of root failures threw');
+    }
   }
 
   /** What several roots, or none, stand on. */

@@ -19,13 +19,21 @@ export type Overflowing = OverflowPolicy | 'latest' | 'drop_oldest' | 'drop_newe
 export const LATEST: OverflowPolicy = { capacity: 1, overflow: 'drop_oldest' };
 
 /** So many items are kept, and one more is an error. */
-export const buffer = (capacity: number): OverflowPolicy => ({ capacity, overflow: 'error' });
+export const buffer = (capacity: number): OverflowPolicy => checked({ capacity, overflow: 'error' });
+
+/** Throws RangeError: what is no whole number would bound nothing. */
+function checked(policy: OverflowPolicy): OverflowPolicy {
+  const least = policy.overflow === 'error' ? 0 : 1;
+  if (!Number.isSafeInteger(policy.capacity) || policy.capacity < least)
+    throw new RangeError(`a capacity of ${policy.capacity}: a whole number of at least ${least} is needed`);
+  return policy;
+}
 
 /** `error` by name holds nothing: an item that nobody asked for is the error. */
 export function overflowPolicy(policy: Overflowing): OverflowPolicy {
   if (policy === 'latest') return LATEST;
   if (policy === 'error') return buffer(0);
-  return typeof policy === 'string' ? { capacity: LIMITS.flowBuffer, overflow: policy } : policy;
+  return typeof policy === 'string' ? { capacity: LIMITS.flowBuffer, overflow: policy } : checked(policy);
 }
 
 /** The items of an array, to each subscriber from the first on. */

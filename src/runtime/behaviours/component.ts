@@ -14,12 +14,15 @@ import {
   type ComponentContext,
   type ComponentService,
   IGNORE,
+  type Ignore,
   type Message,
 } from '../spec.ts';
 import type { Actor } from './actor.ts';
 import { stateText } from './xstate-root.ts';
 
 type ComponentBehaviour = Extract<Behaviour, { kind: 'component' }>;
+
+const isIgnored = (service: ComponentService | Ignore): service is Ignore => service === IGNORE;
 
 class ServiceContext extends CellContext implements ComponentContext {
   degradedListener: (detail: string | null) => void = () => {};
@@ -161,12 +164,12 @@ export class ComponentActor implements Actor {
     if (this.#cell.status !== 'starting') return;
     try {
       const service = await this.#behaviour.start(this.#context);
-      if (typeof service !== 'object' && service !== IGNORE)
+      if (typeof service !== 'object' && !isIgnored(service))
         throw new MagError('MAG_COMPONENT_INVALID', {
           component: this.#cell.path,
           problem: 'its start gave no service',
         });
-      if (service === IGNORE) this.#cell.ignore();
+      if (isIgnored(service)) this.#ignore();
       else if (this.#cell.status === 'starting') {
         this.#service = service;
         this.#send({ type: 'STARTED' });
@@ -175,6 +178,12 @@ export class ComponentActor implements Actor {
     } catch (error) {
       this.#cell.fail(error);
     }
+  }
+
+  #ignore(): void {
+    if (this.#cell.status !== 'starting') return;
+    if (this.#machine !== null) this.#core.xstate.stop(this.#machine);
+    this.#cell.ignore();
   }
 
   #open(): void {

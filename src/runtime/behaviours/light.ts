@@ -42,6 +42,8 @@ export class LightActor extends CellContext implements Actor {
       return;
     }
     this.#state = this.#settled(state);
+    // It ended in its own start: what that made is freed.
+    if (!this.cell.live) this.stop();
     this.#noteValid(state);
   }
 

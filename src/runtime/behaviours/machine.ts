@@ -28,6 +28,8 @@ export class MachineActor implements Actor, MachineEnd {
     const given: unknown = cell.spec.behaviour.kind === 'machine' ? cell.spec.behaviour.input : undefined;
     const input: unknown = typeof given === 'function' ? given(new CellContext(cell)) : given;
     const carried = resumed(cell);
+    // It ended as its input was made: nobody would stop it.
+    if (!cell.live) return;
     this.#actor = cell.core.xstate.create(this.#logic, cell.address, input, this, carried?.state);
     this.#actor.start();
     if (carried !== null) rearmDelays(this.#actor, this.#logic);
@@ -38,6 +40,12 @@ export class MachineActor implements Actor, MachineEnd {
   receive(message: Message, delivery: Delivery | null): void {
     const actor = this.#actor;
     if (actor === null) return;
+    // They are XState's own way to stop, start and fail an actor, and nobody's to send.
+    if (String(message.type).startsWith('xstate.')) {
+      const { core, path } = this.#cell;
+      core.bury(path, delivery ?? message, 'MAG_MESSAGE_INVALID', { path });
+      return;
+    }
     const ask = delivery === null ? null : delivery.ask;
     actor.send(ask === null ? message : ask.question(message));
     if (this.#cell.spec.state !== undefined) this.#note();

@@ -61,9 +61,13 @@ export class XStateRoot {
    * logic persisted.
    */
   create(logic: AnyActorLogic, id: string, input: unknown, end: MachineEnd, snapshot?: unknown): AnyActorRef {
+    const parent = this.#root;
+    const actor =
+      snapshot === undefined
+        ? createActor(logic, { id, input, parent })
+        : createActor(logic, { id, input, parent, snapshot: snapshot as Snapshot<unknown> }); // see above
     this.#ends.set(id, end);
-    if (snapshot === undefined) return createActor(logic, { id, input, parent: this.#root });
-    return createActor(logic, { id, input, parent: this.#root, snapshot: snapshot as Snapshot<unknown> });
+    return actor;
   }
 
   /**

@@ -6,7 +6,7 @@ import type { SendResult } from '../system.ts';
 import type { Deadlines, Due } from './deadlines.ts';
 
 export interface AskOptions {
-  /** Milliseconds; default LIMITS.askTimeoutMs. */
+  /** Milliseconds, at most LIMITS.timerMs; default LIMITS.askTimeoutMs. */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
 }
@@ -23,6 +23,12 @@ export const orRejected = (ask: Ask): Promise<SendResult> =>
     if (error instanceof MagError && error.code === 'MAG_ASK_TIMEOUT') return 'rejected';
     throw error;
   }) as Promise<SendResult>; // it is resolved with nothing else
+
+/** Whole milliseconds. What is no number would never be over. */
+function wholeTimeout(given: number | undefined): number {
+  if (given === undefined || Number.isNaN(given)) return LIMITS.askTimeoutMs;
+  return Math.min(Math.max(0, Math.ceil(given)), LIMITS.timerMs);
+}
 
 /**
  * One question on its way. It settles exactly once: by an answer, a failure on the way, its deadline or its caller's
@@ -42,7 +48,7 @@ export class Ask implements Due {
   #onSettled: (() => void) | (() => void)[] | null = null;
 
   constructor(ground: AskGround, path: string, options?: AskOptions) {
-    const timeout = Math.max(0, Math.ceil(options?.timeout ?? LIMITS.askTimeoutMs));
+    const timeout = wholeTimeout(options?.timeout);
     this.path = path;
     this.#ground = ground;
     this.#timeout = timeout;

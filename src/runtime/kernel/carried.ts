@@ -30,8 +30,11 @@ export class Carried {
     return kept;
   }
 
-  drop(path: string): void {
-    if (this.#kept.size > 0) this.#kept.delete(path);
+  /** A path will not be held again, nor what lay below it. */
+  drop(root: string): void {
+    if (this.#kept.size === 0) return;
+    this.#kept.delete(root);
+    for (const path of this.#kept.keys()) if (path.startsWith(`${root}/`)) this.#kept.delete(path);
   }
 
   /** All states of a subtree: what moves with it. */

@@ -5,6 +5,8 @@ import type { Exit } from './exit.ts';
 
 /** Who started an incarnation and is told of its end. */
 export interface CellOwner {
+  /** It is about to start: from here on it can be stopped, also by its own start. */
+  cellBegins(cell: Cell): void;
   cellEnded(cell: Cell): void;
   /** It ends orderly and takes its time. It may have been asked by its owner, by somebody else, or by itself. */
   cellLeaving(cell: Cell, exit: Exit): void;

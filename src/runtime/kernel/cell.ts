@@ -13,6 +13,7 @@ import { type Exit, KILLED, NORMAL } from './exit.ts';
 import type { Runnable } from './kernel.ts';
 import { startLimit } from './kind.ts';
 import { Delivery, type Entry, Mailbox, notAMessage } from './mailbox.ts';
+import { keepState } from './resumed.ts';
 
 export type CellStatus = 'starting' | 'running' | 'stopping' | 'stopped' | 'failed';
 
@@ -37,6 +38,8 @@ export class Cell implements Runnable {
   wasReady = false;
   /** Its start returned IGNORE. */
   ignored = false;
+  /** Its children are ending, and it after them: whether they come back is for its own supervisor to say. */
+  closing = false;
   actor: Actor | null = null;
   /** Lives elsewhere: what is for it goes on as a whole delivery. */
   #passes = false;
@@ -95,11 +98,6 @@ export class Cell implements Runnable {
     return this.error === undefined ? null : describeError(this.error);
   }
 
-  get since(): string {
-    const { host } = this.core;
-    return new Date(host.wallTime() - host.now() + this.startedAt).toISOString();
-  }
-
   get signal(): AbortSignal {
     const attached = this.#attachments();
     attached.abort ??= new AbortController();
@@ -124,6 +122,8 @@ export class Cell implements Runnable {
   /** Starts the behaviour. A constructor that throws leaves no zombie: it is a failed start like any other. */
   begin(create: (cell: Cell) => Actor): void {
     this.#emit('started', null);
+    // Who was told of that may have ended it.
+    if (!this.live) return;
     try {
       this.core.names.claim(this);
       this.actor = create(this);
@@ -194,8 +194,10 @@ export class Cell implements Runnable {
 
   watch(listener: (down: Down) => void): () => void {
     const { watchers } = this.#attachments();
-    watchers.add(listener);
-    return () => watchers.delete(listener);
+    // Each call is a watch of its own, also with the same listener.
+    const watcher = (down: Down): void => listener(down);
+    watchers.add(watcher);
+    return () => watchers.delete(watcher);
   }
 
   setPaused(paused: boolean): void {
@@ -230,13 +232,15 @@ export class Cell implements Runnable {
   /** Handles what is in the mailbox, then stops; `ended` tells when. */
   stop(reason: string, exit: Exit = { kind: 'shutdown', reason }): void {
     if (!this.live) return;
-    const drains = this.#status === 'running' && !this.paused && !this.idle;
+    // In a step of its own it goes on to the end of that, whose state it is stopped with.
+    const isBusy = !this.idle || this.core.kernel.running === this;
+    const drains = this.#status === 'running' && !this.paused && isBusy;
     this.#status = 'stopping';
     this.#setRunnable();
     this.#attached?.clearStartTimer(this.core.host);
     const stop = (): Promise<void> | void | undefined => {
       this.#attached?.abort?.abort();
-      this.#carry();
+      keepState(this);
       return this.actor?.stop(reason);
     };
     if (drains) {
@@ -248,9 +252,8 @@ export class Cell implements Runnable {
   /** Ends it now, without asking it. */
   kill(exit: Exit = KILLED): void {
     if (this.exit !== null) return;
-    this.#carry();
-    this.actor?.kill();
-    this.#end(exit);
+    keepState(this);
+    this.#free(() => this.actor?.kill(), exit);
   }
 
   #handleDelivery(delivery: Delivery): void {
@@ -322,12 +325,13 @@ export class Cell implements Runnable {
     this.wasReady = true;
     this.#setRunnable();
     this.#attached?.clearStartTimer(this.core.host);
+    this.core.kernel.wake(this);
+    // Before anybody is told: what waited goes before what is sent from here on.
+    this.core.registry.settle(this.path);
     this.core.names.join(this);
     this.#emit('ready', null);
     if (this.restarts > 0) this.#emit('restarted', null);
     this.#attached?.markReady();
-    this.core.kernel.wake(this);
-    this.core.registry.settle(this.path);
   }
 
   #setRunnable(): void {
@@ -336,7 +340,7 @@ export class Cell implements Runnable {
 
   /** Leaves the living: nothing is handled any more, and who waits for an answer is told. */
   #leave(status: 'failed' | 'stopped'): void {
-    if (this.live) this.#carry();
+    if (this.live) keepState(this);
     this.#status = status;
     this.runnable = false;
     this.#attached?.clearStartTimer(this.core.host);
@@ -346,14 +350,6 @@ export class Cell implements Runnable {
       () => gone(this),
       (entry) => this.#lose(entry),
     );
-  }
-
-  /** Keeps the state for the next incarnation, where it wants it. */
-  #carry(): void {
-    const { state } = this.spec;
-    if (state === undefined || state === 'fresh') return;
-    const kept = this.actor?.snapshot?.() ?? null;
-    if (kept !== null) this.core.carried.keep(this.path, { version: state.version, state: kept.state });
   }
 
   #free(free: () => Promise<void> | void | undefined, exit: Exit): void {
@@ -383,10 +379,11 @@ export class Cell implements Runnable {
     this.exit = exit;
     this.#leave(exit.kind === 'error' ? 'failed' : 'stopped');
     if (exit.kind !== 'error') this.#emit('stopped', exit.kind === 'shutdown' ? exit.reason : exit.kind);
-    this.core.names.leave(this);
     this.core.registry.remove(this);
     this.#attached?.tellEnd(this, exit);
     this.#owner.cellEnded(this);
+    // Only now: until its owner has said whether it comes back, nobody else may have its name.
+    this.core.names.leave(this);
   }
 
   #lose(entry: Entry): void {

@@ -77,7 +77,9 @@ export class Deadlines {
       this.remove(due);
       due.expire();
     }
+    // What expired may have added another one, and armed it.
+    if (queue.timer !== null) return;
     if (queue.first !== null) this.#arm(queue, Math.max(1, queue.first.deadline - now));
-    else if (queue.timer === null) this.#queues.delete(queue.ttl);
+    else this.#queues.delete(queue.ttl);
   }
 }

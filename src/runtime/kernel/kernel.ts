@@ -39,6 +39,11 @@ export class Kernel {
   #size = 0;
   #planned = false;
   #handled = 0;
+  /**
+   * What may be handled before timers and sockets have their turn. It goes on over short turns: a conversation of
+   * questions, each answer of which is a turn of its own, would shut them out for ever.
+   */
+  #left: number = LIMITS.runQueueQuantum;
 
   constructor(host: Host) {
     this.#host = host;
@@ -88,9 +93,17 @@ export class Kernel {
 
   /** What is queued while it runs belongs to this turn, or after its quantum to a later one: never to another `soon`. */
   #turn(): void {
-    let left: number = LIMITS.runQueueQuantum;
-    while (left > 0) {
-      const done = this.#run(Math.min(left, BURST));
+    try {
+      this.#work();
+    } catch (error) {
+      this.#recover();
+      throw error;
+    }
+  }
+
+  #work(): void {
+    while (this.#left > 0) {
+      const done = this.#run(Math.min(this.#left, BURST));
       if (done === 0) {
         if (this.#afterTurn.length === 0) {
           this.#planned = false;
@@ -98,14 +111,27 @@ export class Kernel {
         }
         this.#runAfterTurn();
       }
-      left -= done;
+      this.#left -= done;
     }
+    this.#left = LIMITS.runQueueQuantum;
     this.#runAfterTurn();
     this.#host.defer(() => this.#runTurn());
   }
 
   #runAfterTurn(): void {
-    for (const callback of this.#afterTurn.splice(0)) callback();
+    for (let left = this.#afterTurn.length; left > 0; left -= 1) this.#afterTurn.shift()?.();
+  }
+
+  /** Nothing in a turn may throw. Where something does all the same, the other actors go on. */
+  #recover(): void {
+    const actor = this.running;
+    this.running = null;
+    this.ambient = null;
+    if (actor !== null) {
+      actor.queued = false;
+      this.wake(actor);
+    }
+    this.#host.defer(() => this.#turn());
   }
 
   /** Runs the first actor that has something for at most `most` messages; gives how many it handled. */

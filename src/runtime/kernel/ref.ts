@@ -2,7 +2,9 @@ import type { Core } from '../core.ts';
 import type { Outlet } from '../placement/outlet.ts';
 import type { AnyMessage, Message } from '../spec.ts';
 import type { Addressee, Down, Ref, SendResult, Slot } from '../system.ts';
+import type { Ambient } from './ambient.ts';
 import { Ask, type AskOptions } from './ask.ts';
+import { BOUND_HERE } from './bound-here.ts';
 import { Bytes } from './bytes.ts';
 import type { Cell } from './cell.ts';
 import { exitReason, tellDown } from './exit.ts';
@@ -36,6 +38,18 @@ function checkListener(listener: unknown): void {
   if (typeof listener !== 'function') throw new TypeError('A monitor needs a function to tell.');
 }
 
+/** A monitor of who had ended before. Returns how to stop watching. */
+function tellSoon(core: Core, listener: (down: Down) => void, end: () => Down): () => void {
+  let stopped = false;
+  core.host.soon(() => {
+    if (stopped) return;
+    tellDown(core, listener, end());
+  });
+  return () => {
+    stopped = true;
+  };
+}
+
 /** The protocol is the compiler's alone: whoever gives a path or a specification names it. */
 export const speaking = <M extends AnyMessage>(ref: Ref): Ref<M> => ref as unknown as Ref<M>; // see above
 export const slotSpeaking = <M extends AnyMessage>(slot: Slot): Slot<M> => slot as unknown as Slot<M>; // see above
@@ -49,6 +63,11 @@ abstract class Sender implements Addressee {
     this.core = core;
   }
 
+  /** A clone of it would be an empty object: what is to cross a thread is its path. */
+  get [BOUND_HERE](): true {
+    return true;
+  }
+
   abstract send(message: Message): SendResult;
   protected abstract post(delivery: Delivery): SendResult;
   protected abstract postWhenRoom(delivery: Delivery, ask: Ask): Promise<SendResult>;
@@ -60,6 +79,8 @@ abstract class Sender implements Addressee {
   offer(message: Message, options?: AskOptions): Promise<SendResult> {
     const ask = new Ask(this.core, this.path, options);
     try {
+      // Called off before it was made.
+      if (ask.settled) return ask.promise as Promise<SendResult>; // rejected
       return this.postWhenRoom(new Delivery(this.path, message, null, this.core.kernel.ambient), ask);
     } catch (error) {
       ask.reject(error);
@@ -104,13 +125,7 @@ export class LocalRef extends Sender implements Linkable {
     checkListener(listener);
     const { exit, address, path } = this.#cell;
     if (exit === null) return this.#cell.watch(listener);
-    let stopped = false;
-    this.core.host.soon(() => {
-      if (!stopped) tellDown(this.core, listener, { address, path, reason: exitReason(exit) });
-    });
-    return () => {
-      stopped = true;
-    };
+    return tellSoon(this.core, listener, () => ({ address, path, reason: exitReason(exit) }));
   }
 
   link(other: Ref): () => void {
@@ -161,13 +176,7 @@ export class RemoteRef extends Sender implements Linkable {
     checkListener(listener);
     const { down } = this.outlet;
     if (down === null) return this.outlet.watch(listener);
-    let stopped = false;
-    this.core.host.soon(() => {
-      if (!stopped) tellDown(this.core, listener, down);
-    });
-    return () => {
-      stopped = true;
-    };
+    return tellSoon(this.core, listener, () => down);
   }
 
   link(other: Ref): () => void {
@@ -197,15 +206,21 @@ export class RemoteRef extends Sender implements Linkable {
   }
 }
 
+/** A registered name is no path: what goes on to another thread bears the path of who holds it. */
+function addressed(delivery: Delivery, { path }: Cell): Delivery {
+  if (delivery.to === path) return delivery;
+  return new Delivery(path, delivery.message, delivery.ask, delivery.ambient);
+}
+
 /** A late-bound name: resolved for each message, which costs a look only where its holder has changed. */
 export class NameSlot extends Sender implements Slot {
   readonly path: string;
   readonly #find: () => Cell | undefined;
-  /** Where it waits, or is buried, while nobody holds the name. */
-  readonly #home: () => string;
+  /** The path where it waits while nobody holds the name; null where there is none. */
+  readonly #home: () => string | null;
   #cell: Cell | undefined = undefined;
 
-  constructor(core: Core, path: string, find: () => Cell | undefined, home: () => string) {
+  constructor(core: Core, path: string, find: () => Cell | undefined, home: () => string | null) {
     super(core);
     this.path = path;
     this.#find = find;
@@ -215,21 +230,31 @@ export class NameSlot extends Sender implements Slot {
   send(message: Message): SendResult {
     const cell = this.#holder();
     if (cell !== undefined) return cell.send(message);
-    return this.core.deliver(new Delivery(this.#home(), message, null, this.core.kernel.ambient));
+    return this.#deliver(message, null, this.core.kernel.ambient);
   }
 
   protected post(delivery: Delivery): SendResult {
     const cell = this.#holder();
-    return cell === undefined
-      ? this.core.deliver(new Delivery(this.#home(), delivery.message, delivery.ask, delivery.ambient))
-      : cell.accept(delivery);
+    if (cell !== undefined) return cell.accept(addressed(delivery, cell));
+    return this.#deliver(delivery.message, delivery.ask, delivery.ambient);
   }
 
   protected postWhenRoom(delivery: Delivery, ask: Ask): Promise<SendResult> {
     const cell = this.#holder();
-    if (cell !== undefined) return cell.offer(delivery, ask);
-    ask.resolve(this.post(delivery));
+    if (cell !== undefined) return cell.offer(addressed(delivery, cell), ask);
+    const { message, ambient } = delivery;
+    const home = this.#home();
+    if (home !== null) return this.core.offer(new Delivery(home, message, null, ambient), ask);
+    ask.resolve(this.#deliver(message, null, ambient));
     return ask.promise as Promise<SendResult>; // resolved with nothing else
+  }
+
+  #deliver(message: Message, ask: Ask | null, ambient: Ambient | null): SendResult {
+    const { core, path } = this;
+    const home = this.#home();
+    if (home !== null) return core.deliver(new Delivery(home, message, ask, ambient));
+    core.bury(path, new Delivery(path, message, ask, ambient), 'MAG_ACTOR_NOT_FOUND', { path });
+    return 'dead';
   }
 
   #holder(): Cell | undefined {

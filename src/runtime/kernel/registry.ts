@@ -101,7 +101,7 @@ export class Registry {
     for (const prefix of selfAndAbove(path)) {
       if (this.#vacant.has(prefix)) return true;
       const cell = this.#cells.get(prefix);
-      if (cell !== undefined) return !cell.live || cell.status === 'starting';
+      if (cell !== undefined) return !cell.live || cell.closing || cell.status === 'starting';
     }
     return false;
   }

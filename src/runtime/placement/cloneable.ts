@@ -1,3 +1,5 @@
+import { BOUND_HERE } from '../kernel/bound-here.ts';
+
 /** Objects that structured clone takes whole; what is in them needs no look. */
 const LEAVES = [ArrayBuffer, SharedArrayBuffer, Date, RegExp, Boolean, Number, String, Error];
 
@@ -39,7 +41,8 @@ function walk(value: unknown, path: string, seen: Set<object>): string | null {
     value instanceof Promise ||
     value instanceof WeakMap ||
     value instanceof WeakSet ||
-    value instanceof WeakRef
+    value instanceof WeakRef ||
+    BOUND_HERE in value
   )
     return path === '' ? '(the message)' : path;
   seen.add(value);

@@ -110,8 +110,7 @@ export class Inlet {
     }
     const outlet = ref instanceof RemoteRef ? ref.outlet : core.remotes.outlet(this.path);
     if (outlet === null || !outlet.link.open) {
-      core.deliver(delivery);
-      this.took();
+      this.#await(delivery);
       return;
     }
     const { message, ask, ambient } = delivery;
@@ -124,6 +123,19 @@ export class Inlet {
       gate.hold(onward);
       this.took();
     } else this.#relay(outlet, onward);
+  }
+
+  /** There is no way on: it waits for a mount that starts, or for one that is brought back, or has nowhere to go. */
+  #await(delivery: Delivery): void {
+    const { core } = this.#ground;
+    const { registry } = core;
+    const mount = registry.mountAbove(this.path);
+    if (mount?.live === true && !registry.hasParked(this.path)) {
+      mount.acceptFrom(this, delivery);
+      return;
+    }
+    core.deliver(delivery);
+    this.took();
   }
 
   /** It goes on at once, in its order; where the next one has no room, its credit goes back when there is. */

@@ -53,6 +53,7 @@ export class Link {
   /** Messages sent that the other end has not yet said it received. */
   #inFlight = 0;
   #serving = 0;
+  #retired = false;
 
   constructor(core: Core, transport: Transport, handlers: LinkHandlers) {
     this.#core = core;
@@ -134,10 +135,22 @@ export class Link {
     if (this.#refuse(outlet, delivery.message, ask)) return ask.promise as Promise<SendResult>; // rejected
     const result = orRejected(ask);
     const go = (): void => ask.resolve(this.deliver(delivery));
+    // It has waited for its turn; those behind it, for whom `open` is false, have not.
+    const goNext = (): void => ask.resolve(outlet.link.#admit(outlet, delivery));
     const waits = this.#open && outlet.down === null && outlet.waits && !outlet.open;
     if (!waits) go();
-    else if (!outlet.wait({ go }, ask)) ask.resolve('rejected');
+    else if (!outlet.wait({ go: goNext }, ask)) ask.resolve('rejected');
     return result;
+  }
+
+  /** Whose turn it is goes, wherever its target has moved meanwhile. */
+  #admit(outlet: Outlet, { message, ambient }: Delivery): SendResult {
+    if (this.gate !== null && !this.gate.open)
+      return this.gate.hold(new Delivery(outlet.path, message, null, ambient, outlet.late ? null : outlet));
+    if (!this.#open) return this.#bury(outlet, message, null, 'MAG_COMPONENT_UNAVAILABLE');
+    if (outlet.down !== null) return this.#bury(outlet, message, null, 'MAG_ACTOR_NOT_FOUND');
+    this.#put(outlet, message, message instanceof Bytes || isFlat(message), null, ambient);
+    return 'sent';
   }
 
   call(operation: string, args: unknown, timeout: number): Promise<unknown> {
@@ -167,9 +180,18 @@ export class Link {
     tellDown(this.#core, listener, down);
   }
 
-  /** What refers to actors at or below a path goes over to another link, which leads to the same ones. */
-  moveTo(link: Link, root: string): void {
-    this.#outlets.moveTo(link, link.#outlets, root);
+  /**
+   * What refers to actors at or below a path goes over to another link, which leads to the same ones.
+   * @param resting none of them has changed since it was referred to, nor will: they are frozen
+   */
+  moveTo(link: Link, root: string, resting = false): void {
+    this.#outlets.moveTo(link, link.#outlets, root, resting);
+  }
+
+  /** Another way has taken over: it closes once nothing that crossed it, either way, waits for an answer. */
+  retire(): void {
+    this.#retired = true;
+    this.#closeWhenIdle();
   }
 
   /** The other end is gone: what it still owed an answer fails, and its actors are gone for those here. */
@@ -220,8 +242,18 @@ export class Link {
   #expect(ask: Ask): number {
     const id = this.#next++;
     this.#asks.set(id, ask);
-    ask.onSettled(() => this.#asks.delete(id));
+    ask.onSettled(() => {
+      this.#asks.delete(id);
+      if (this.#retired) this.#closeWhenIdle();
+    });
     return id;
+  }
+
+  #closeWhenIdle(): void {
+    // The last answer leaves after its question is settled.
+    this.#core.host.defer(() => {
+      if (this.#serving === 0 && this.#asks.size === 0) this.close();
+    });
   }
 
   #record(target: number, data: Uint8Array, start: number, end: number): void {
@@ -245,6 +277,7 @@ export class Link {
       this.#serving += 1;
       ask.onSettled(() => {
         this.#serving -= 1;
+        if (this.#retired) this.#closeWhenIdle();
       });
       this.#settle(id, ask.promise);
     }

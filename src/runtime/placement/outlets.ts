@@ -62,10 +62,10 @@ export class Outlets {
   }
 
   /** Another link leads to the same actors: references, who watches and who waits go with it. */
-  moveTo(link: Link, to: Outlets, root: string): void {
-    // Which incarnation one means that has not been told yet, only this link knows.
+  moveTo(link: Link, to: Outlets, root: string, resting: boolean): void {
+    // Which incarnation one means that has not been told yet, only this link knows, unless none has changed since.
     const moves = [...this.#late.values(), ...this.#bound.values()].filter(
-      ({ path, late, incarnation }) => isWithin(path, root) && (late || incarnation !== null),
+      ({ path, late, incarnation }) => isWithin(path, root) && (resting || late || incarnation !== null),
     );
     for (const outlet of moves) {
       (outlet.late ? this.#late : this.#bound).delete(outlet.path);

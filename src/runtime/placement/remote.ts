@@ -170,7 +170,7 @@ export class RemoteActor implements Actor, Gate {
       this.#vessel = next.vessel;
       this.#link = next.link;
       next.link.gate = this;
-      left.link.moveTo(next.link, cell.path);
+      left.link.moveTo(next.link, cell.path, true);
       left.link.close();
       left.vessel.kill();
     } catch (error) {

@@ -15,6 +15,13 @@ export interface Mount {
   readonly takesPorts: boolean;
 }
 
+/** It was said to be sent: it goes beyond the window, behind what is held back there. */
+function passOn(outlet: Outlet, delivery: Delivery): void {
+  const { gate } = outlet.link;
+  if (gate?.open === false) gate.hold(delivery);
+  else outlet.link.push(delivery);
+}
+
 /** A direct way to a mount beside this one. What was sent before may still be under way through the thread above. */
 class Peer implements Gate {
   readonly link: Link;
@@ -64,7 +71,7 @@ class Peer implements Gate {
       if (ask?.settled === true) continue;
       const way = outlet === null || outlet.late ? this.#core.remotes.outlet(to) : outlet;
       if (way === null) this.#core.deliver(new Delivery(to, message, ask, ambient));
-      else way.link.push(new Delivery(to, message, ask, ambient, way));
+      else passOn(way, new Delivery(to, message, ask, ambient, way));
     }
   }
 }
@@ -123,16 +130,17 @@ export class Remotes {
 
   /** A direct way opens. What was sent before may still be under way through the thread above: it goes first. */
   addPeer(path: string, link: Link): void {
-    this.removePeer(path);
+    const known = this.#peers.get(path);
     const peer = new Peer(this.#core(), link);
     this.#peers.set(path, peer);
     this.#uplink?.moveTo(link, path);
     const barrier = this.#uplink?.call('barrier', { mount: path }, LIMITS.treeTimeoutMs) ?? Promise.resolve();
+    const retired = known === undefined ? Promise.resolve() : this.#retire(path, known, link);
     // Without an answer the mount is gone or stuck, and there is nothing left to overtake.
-    barrier.then(
-      () => peer.release(),
-      () => peer.release(),
-    );
+    void Promise.allSettled([barrier, retired]).then(() => {
+      peer.release();
+      known?.link.retire();
+    });
   }
 
   /** A peer moves: it is reached through the thread above. Resolves when what was sent directly has arrived. */
@@ -140,9 +148,19 @@ export class Remotes {
     const peer = this.#peers.get(path);
     if (peer === undefined || this.#uplink === null) return;
     this.#peers.delete(path);
-    peer.link.moveTo(this.#uplink, path);
+    await this.#retire(path, peer, this.#uplink);
+  }
+
+  /** Another way takes over from a direct one. Resolves when what was sent over that has arrived. */
+  async #retire(path: string, peer: Peer, next: Link): Promise<void> {
+    const { link } = peer;
+    link.moveTo(next, path);
     peer.reroute();
-    await peer.link.call('barrier', null, LIMITS.moveDrainMs);
+    if (!link.open) return;
+    await link.call('barrier', null, LIMITS.moveDrainMs);
+    // By now those references know their actors that had just been made.
+    link.moveTo(next, path);
+    await link.call('barrier', null, LIMITS.moveDrainMs);
   }
 
   /** Resolves when all that was sent to peers has reached them. */

@@ -1,8 +1,8 @@
-import { MagError } from '../../errors.ts';
 import { CALL_LIMITS } from '../../limits-calls.ts';
 import type { BreakerState, OpenRange } from '../../machines/breaker.ts';
 import type { Host } from '../host.ts';
 import { isFailure } from './failure.ts';
+import { checkSettings } from './settings.ts';
 
 /** What a breaker must not forget when it is restarted: an open one keeps its deadline. Plain data. */
 export interface BreakerSnapshot {
@@ -74,11 +74,7 @@ export interface BreakerStats {
 
 /** A breaker without a probe would stay half-open for ever; one without a minimum would trip on no call at all. */
 function check(options: BreakerOptions): void {
-  for (const setting of ['probes', 'minimumCalls', 'windowMs', 'probeMs'] as const) {
-    const value = options[setting] ?? 1;
-    if (!(value >= 1))
-      throw new MagError('MAG_CONFIG_INVALID', { setting, problem: `${value} is less than 1` });
-  }
+  checkSettings(options, { probes: 1, minimumCalls: 1, windowMs: 1, probeMs: 1, slowMs: 0, slowFactor: 0 });
 }
 
 /** What the options come to. Throws MAG_CONFIG_INVALID. */

@@ -2,6 +2,7 @@ import { MagError } from '../../errors.ts';
 import { CALL_LIMITS } from '../../limits-calls.ts';
 import { LaneQueue, type Waiting } from '../../machines/lane-queue.ts';
 import type { Host, Timer } from '../host.ts';
+import { checkSettings } from './settings.ts';
 import type { Shedder } from './shedder.ts';
 
 export interface BulkheadOptions {
@@ -242,4 +243,7 @@ class LanedBulkhead implements Bulkhead {
   }
 }
 
-export const createBulkhead = (options: BulkheadOptions): Bulkhead => new LanedBulkhead(options);
+export function createBulkhead(options: BulkheadOptions): Bulkhead {
+  checkSettings(options, { concurrency: 1, queue: 0, lanes: 1, waitMs: 0 });
+  return new LanedBulkhead(options);
+}

@@ -3,6 +3,7 @@ import type { AdaptiveLimit } from './adaptive-limit.ts';
 import type { Breaker } from './breaker.ts';
 import type { Bulkhead } from './bulkhead.ts';
 import type { Retry } from './retry.ts';
+import { checkSettings } from './settings.ts';
 import { untilAborted, withTimeout } from './timeout.ts';
 
 /** The parts a call goes through; each is optional, and may be shared with other policies. Milliseconds. */
@@ -54,6 +55,7 @@ export interface Policy {
  * again when the place is there.
  */
 export function policy(options: PolicyOptions): Policy {
+  checkSettings(options, { timeoutMs: 0, deadlineMs: 0 });
   const { host, deadlineMs, retry, bulkhead, timeoutMs } = options;
   const breaker = (): Breaker | undefined =>
     typeof options.breaker === 'function' ? options.breaker() : options.breaker;

@@ -4,6 +4,7 @@ import { nextDelay } from '../../machines/backoff.ts';
 import { RetryBudget } from '../../machines/retry-budget.ts';
 import { type Host, sleep } from '../host.ts';
 import { isAbort, isFailure } from './failure.ts';
+import { checkSettings } from './settings.ts';
 
 /** Milliseconds unless the name says otherwise. The defaults are in CALL_LIMITS. */
 export interface RetryOptions {
@@ -47,6 +48,7 @@ const isRetryable = (error: unknown): boolean =>
 
 /** Tries again what failed, with delays that spread out and a budget over all calls that share it. */
 export function createRetry(options: RetryOptions): Retry {
+  checkSettings(options, { attempts: 1 });
   const { host } = options;
   const attempts = options.attempts ?? CALL_LIMITS.retryAttempts;
   const range = {

@@ -73,6 +73,8 @@ export class ChildOperations {
     const { children } = this.#office;
     const child = children.known(id);
     this.#refuseActive(child);
+    // Its last incarnation is still ending.
+    if (child.cell !== null) throw new MagError('MAG_CHILD_RUNNING', { path: child.path });
     children.drop(child);
   }
 

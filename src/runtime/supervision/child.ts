@@ -109,6 +109,10 @@ export class Child implements CellOwner {
     if (cell.error !== undefined) this.troubled().error = cell.error;
   }
 
+  cellBegins(cell: Cell): void {
+    this.cell = cell;
+  }
+
   cellEnded(cell: Cell): void {
     this.#parent.cellEnded(this, cell);
   }

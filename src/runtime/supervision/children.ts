@@ -83,7 +83,6 @@ export class Children implements Parent {
   start(child: Child): Cell | Promise<Cell> {
     child.phase = 'starting';
     const cell = this.#core.spawn(child.path, child.spec, child.restarts, child);
-    if (cell.exit === null) child.cell = cell;
     if (cell.status === 'starting') return this.#whenReady(child, cell);
     if (cell.wasReady) return this.#started(child, cell);
     return cell.exit === null ? this.#whenReady(child, cell) : this.#notStarted(child, cell, cell.exit);

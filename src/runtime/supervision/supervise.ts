@@ -85,6 +85,7 @@ export class SupervisorActor implements Actor {
       },
       restart: (id: string) => this.#claim(id),
       forget: (id: string) => this.#forget(this.list.find(id)),
+      condemn: (id: string) => this.#condemn(id),
     };
     const input = {
       effects,
@@ -203,6 +204,7 @@ export class SupervisorActor implements Actor {
   #halt(): void {
     this.#up = false;
     this.#halted = true;
+    this.#cell.closing = true;
     this.#restarts.cancelAll();
   }
 
@@ -217,8 +219,10 @@ export class SupervisorActor implements Actor {
     }
     const action = decide(ruleOf(child), this.#window, exitKind(exit), this.#core.host.now());
     if (action === 'restart') this.#restartAtOnce(child);
-    else if (action === 'give_up') this.#send({ type: 'GIVE_UP', error: exitError(child, exit) });
-    else {
+    else if (action === 'give_up') {
+      this.#condemn(child.spec.id);
+      this.#send({ type: 'GIVE_UP', error: exitError(child, exit) });
+    } else {
       this.#forget(child);
       const mode = this.#behaviour.autoShutdown ?? 'never';
       if (shutsDown(mode, child.spec.significant ?? false, this.#significantLeft(child)))
@@ -293,6 +297,11 @@ export class SupervisorActor implements Actor {
     // Any other can be started again by hand.
     if (this.#isPassing(child)) this.list.drop(child);
     else this.#core.registry.release(child.path);
+  }
+
+  /** It failed too often with the state that it carried over: further up it starts from nothing. */
+  #condemn(id: string): void {
+    this.#core.carried.drop(`${this.#cell.path}/${id}`);
   }
 
   /** Leaves no trace once it is down: keeping a specification for each would add up. */

@@ -98,11 +98,15 @@ class OpenBus {
     options: ConsumerOptions & { readonly onEnd?: (error: unknown) => void },
     handler: DeliveryHandler<unknown>,
   ): { stop(): void } {
-    const { onEnd = () => {} } = options;
+    // Without onEnd nobody but the caller could be told that it never began.
+    const refusals: unknown[] = [];
+    const { onEnd = (error: unknown) => void refusals.push(error) } = options;
     const subscription = this.subscribe(topic, options).subscribe(
       { next: (delivery) => void handle(delivery, handler), error: onEnd, complete: () => onEnd(null) },
       { request: Number.POSITIVE_INFINITY },
     );
+    const [refusal = null] = refusals;
+    if (refusal !== null) throw refusal;
     return { stop: () => subscription.cancel() };
   }
 

@@ -95,6 +95,18 @@ export function placementContract(given: () => Placement): void {
     }
   });
 
+  it('lets everyone in who waits for room, in order, by reference and by path', async () => {
+    const ref = find('order');
+    const slot = given().system.slot<CellMessage>(ref.path);
+    for (const to of [ref, slot]) {
+      const before = (await ref.ask({ type: 'ORDER' })).length;
+      const offers = Array.from({ length: 1_500 }, (_, n) => to.offer({ type: 'N', n }, { timeout: 20_000 }));
+      expect(new Set(await Promise.all(offers))).toEqual(new Set(['sent']));
+      const order = await ref.ask({ type: 'ORDER' }, { timeout: 20_000 });
+      expect(order.slice(before)).toEqual(offers.map((_, n) => n % 256));
+    }
+  });
+
   it('loses nothing that it was told is sent, however slow it is, and holds back who offers', async () => {
     const ref = find('narrow');
     let sent = 0;

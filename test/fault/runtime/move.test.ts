@@ -20,14 +20,19 @@ describe('a subtree that moves to another worker', () => {
   beforeEach(async () => {
     bad = undefined;
     system = createSystem({ node: 'main', host: nodeHost(), pid: process.pid });
-    const children = [
-      remote('home', { where: 'worker', module, input: () => ({ writers: ['inside'], bad }) }),
-      remote('one', { where: 'worker', module, input: { writers: ['w1', 'w2'] } }),
-      remote('two', { where: 'process', module, input: { writers: ['w3'] } }),
-    ];
-    await system.start(supervisor('board', { children }));
+    const home = remote('home', {
+      where: 'worker',
+      module,
+      input: () => ({ writers: ['inside'], bad }),
+    });
+    await system.start(supervisor('board', { children: [home] }));
   });
   afterEach(() => system.stop('test'));
+
+  /** Senders beside it: each start costs a second on a busy machine, so only where they are needed. */
+  const besideIn = async (where: 'worker' | 'process', id: string, writers: string[]): Promise<void> => {
+    await system.startChild('board', remote(id, { where, module, input: { writers } }));
+  };
 
   /** Senders may have filled the mailbox: then it is asked again. */
   const read = async (): Promise<Ledger> => {
@@ -65,6 +70,8 @@ describe('a subtree that moves to another worker', () => {
   };
 
   it('loses and repeats nothing, and keeps each order, while senders everywhere go on', async () => {
+    await besideIn('worker', 'one', ['w1', 'w2']);
+    await besideIn('process', 'two', ['w3']);
     const before = (await read()).thread;
     write('board/one/w1', 'slot');
     write('board/one/w2', 'ref');
@@ -99,16 +106,23 @@ describe('a subtree that moves to another worker', () => {
   });
 
   it('stays where it is, and goes on, when the new worker cannot start it', async () => {
+    await besideIn('worker', 'one', ['w1', 'w2']);
+    const inside = system.slot<WriterMessage>('board/home/inside');
     for (const how of ['throw', 'exit']) {
       const { thread } = await read();
+      inside.send({ type: 'WATCH', to: 'board/one/ledger', after: 1_500 });
+      write('board/one/w1', 'slot');
+      write('board/one/w2', 'ref');
       const here = writeHere();
       bad = how;
       await expect(system.move('board/home')).rejects.toMatchObject({ code: 'MAG_MOVE_FAILED' });
       bad = undefined;
       await here;
-      const ledger = await settled(['main']);
+      const ledger = await settled(['main', 'w1', 'w2']);
       expect(ledger.thread).toBe(thread);
-      expect(ledger.senders.main).toEqual({ count: COUNT, wrong: 0 });
+      const exact = { count: COUNT, wrong: 0 };
+      expect(ledger.senders).toEqual({ main: exact, w1: exact, w2: exact });
+      await expect.poll(() => inside.ask({ type: 'HEARD' }), { timeout: 10_000 }).toEqual(['answered']);
       await system.command('board/home', 'restart', 'an empty ledger');
     }
   }, 120_000);

@@ -1,5 +1,5 @@
 import { threadId } from 'node:worker_threads';
-import { type ChildSpec, light, type Question, supervisor } from '../../../src/index.ts';
+import { type ActorContext, type ChildSpec, light, type Question, supervisor } from '../../../src/index.ts';
 
 /** What came from each sender: how many, the last number, and how often a number was not the next one. */
 export interface Ledger {
@@ -11,12 +11,15 @@ export type LedgerMessage =
   | { readonly type: 'ENTRY'; readonly sender: string; readonly n: number }
   | { readonly type: 'BYTES'; readonly bytes: Uint8Array }
   | Question<{ readonly type: 'READ' }, Ledger>
-  | Question<{ readonly type: 'SLOWLY' }, string>
+  | Question<{ readonly type: 'SLOWLY'; readonly after?: number }, string>
   | { readonly type: 'BOOM' };
 
 export type WriterMessage =
   | { readonly type: 'WRITE'; readonly to: string; readonly count: number; readonly by: 'slot' | 'ref' }
   | { readonly type: 'NEXT' }
+  | { readonly type: 'WATCH'; readonly to: string; readonly after: number }
+  | { readonly type: 'HEAR'; readonly what: string }
+  | Question<{ readonly type: 'HEARD' }, readonly string[]>
   | Question<{ readonly type: 'WRITTEN' }, number>;
 
 interface Writing {
@@ -24,6 +27,8 @@ interface Writing {
   readonly count: number;
   readonly by: 'slot' | 'ref';
   readonly n: number;
+  /** Of the ledger that it watches: its end, and its answer. */
+  readonly heard: readonly string[];
 }
 
 const ledger = (): ChildSpec<LedgerMessage> =>
@@ -31,7 +36,8 @@ const ledger = (): ChildSpec<LedgerMessage> =>
     init: (): Ledger['senders'] => ({}),
     receive: (senders, message: LedgerMessage, context): Ledger['senders'] => {
       if (message.type === 'READ') message.reply?.({ thread: threadId, senders });
-      if (message.type === 'SLOWLY') context.host.setTimer(150, () => message.reply?.('answered'));
+      if (message.type === 'SLOWLY')
+        context.host.setTimer(message.after ?? 150, () => message.reply?.('answered'));
       if (message.type === 'BOOM') throw new Error('boom');
       if (message.type === 'BYTES') {
         const [n = -1] = message.bytes;
@@ -47,13 +53,24 @@ function enter(senders: Ledger['senders'], sender: string, n: number, modulus: n
   return { ...senders, [sender]: { count: count + 1, wrong: wrong + (isNext ? 0 : 1) } };
 }
 
+/** Hears of the end of a ledger, and of its slow answer. */
+function watch(to: string, after: number, { system, self }: ActorContext<WriterMessage>): void {
+  const hear = (what: string): void => void self.send({ type: 'HEAR', what });
+  const ref = system.lookup<LedgerMessage>(to);
+  ref?.monitor(({ reason }) => hear(reason.kind));
+  ref?.ask({ type: 'SLOWLY', after }).then(hear, (error: unknown) => hear(String(error)));
+}
+
 /** Sends numbered entries, each again until it is sent. */
 const writer = (sender: string): ChildSpec<WriterMessage> =>
   light(sender, {
-    init: (): Writing => ({ to: '', count: 0, by: 'slot', n: 0 }),
+    init: (): Writing => ({ to: '', count: 0, by: 'slot', n: 0, heard: [] }),
     receive: (writing, message: WriterMessage, context): Writing => {
       if (message.type === 'WRITTEN') message.reply?.(writing.n);
-      if (message.type === 'WRITTEN') return writing;
+      if (message.type === 'HEARD') message.reply?.(writing.heard);
+      if (message.type === 'HEAR') return { ...writing, heard: [...writing.heard, message.what] };
+      if (message.type === 'WATCH') watch(message.to, message.after, context);
+      if (message.type !== 'WRITE' && message.type !== 'NEXT') return writing;
       const { to, count, by, n } = message.type === 'WRITE' ? { ...message, n: 0 } : writing;
       const { system, self } = context;
       const ledger = by === 'ref' ? system.lookup(to) : system.slot(to);
@@ -61,7 +78,7 @@ const writer = (sender: string): ChildSpec<WriterMessage> =>
       while (next < count && next < n + 20 && ledger?.send({ type: 'ENTRY', sender, n: next }) === 'sent')
         next += 1;
       if (next < count) context.host.defer(() => void self.send({ type: 'NEXT' }));
-      return { to, count, by, n: next };
+      return { ...writing, to, count, by, n: next };
     },
   });
 

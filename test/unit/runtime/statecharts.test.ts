@@ -131,6 +131,7 @@ function supervisorChart(input: Partial<SupervisorInput> = {}): Chart {
     stopAll: () => void done.push('stopAll'),
     restart: (id: string) => void done.push(`restart ${id}`),
     forget: (id: string) => void done.push(`forget ${id}`),
+    condemn: (id: string) => void done.push(`condemn ${id}`),
   };
   const window = new RestartWindow({ max: 3, within: 1_000 });
   const defaults: SupervisorInput = { effects, window, autoShutdown: 'never', grouped: false };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DatabaseError, describeError, MagError } from '../../../src/errors.ts';
+import { createSystem, light, nodeHost } from '../../../src/index.ts';
 import { uncloneableField } from '../../../src/runtime/placement/cloneable.ts';
 import { fromWire, toWire } from '../../../src/runtime/placement/wire-error.ts';
 
@@ -53,6 +54,16 @@ describe('what cannot be cloned', () => {
     expect(uncloneableField({ rows: [{}, { a: { b: Symbol('s') } }] })).toBe('rows[1].a.b');
     expect(uncloneableField({ later: Promise.resolve() })).toBe('later');
     expect(uncloneableField({ map: new Map([['k', () => 1]]) })).toBe('map[1]');
+  });
+
+  it('is also a reference or a slot, which a clone would make an empty object of', async () => {
+    const system = createSystem({ host: nodeHost() });
+    const self = await system.start(light('one', { init: () => 0, receive: (state) => state }));
+    expect(uncloneableField({ type: 'A', replyTo: self })).toBe('replyTo');
+    expect(uncloneableField({ list: [{ to: system.slot('one') }] })).toBe('list[0].to');
+    expect(uncloneableField({ by: new Map([[1, system.named('n')]]) })).toBe('by[1]');
+    expect(uncloneableField(self)).toBe('(the message)');
+    await system.stop('test');
   });
 
   it('is not found in data, also where it refers to itself', () => {
