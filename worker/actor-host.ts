@@ -1,8 +1,9 @@
 import { LIMITS } from '../src/limits.ts';
+import type { Host } from '../src/runtime/host.ts';
 import { nodeHost } from '../src/runtime/host-node.ts';
-import { useModuleCache } from '../src/runtime/module-cache.ts';
+import { saveModuleCache, useModuleCache } from '../src/runtime/module-cache.ts';
 import { rehearse } from '../src/runtime/placement/rehearsal.ts';
-import { load, Subtree } from '../src/runtime/placement/remote-host.ts';
+import { load, type Make, Subtree } from '../src/runtime/placement/remote-host.ts';
 import { PortTransport } from '../src/runtime/placement/transport.ts';
 import type { HostTask } from '../src/runtime/placement/worker-vessel.ts';
 
@@ -12,6 +13,13 @@ import type { HostTask } from '../src/runtime/placement/worker-vessel.ts';
  */
 function rest(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+/** What a spare does while nobody waits for it. */
+async function prepare(host: Host, make: Promise<Make>, subtree: Subtree): Promise<void> {
+  await make;
+  await rehearse(host, () => subtree.mounted);
+  if (!subtree.mounted) saveModuleCache();
 }
 
 /** The long-lived task of a worker thread. It never ends by itself: the thread above ends the thread. */
@@ -28,7 +36,11 @@ export default function actorHost(task: HostTask): Promise<never> {
     pid: process.pid,
     transport: new PortTransport(host, task.port),
     make,
-    ready: beat,
+    ready: () => {
+      beat();
+      // It writes files, and what was just started has messages to answer first.
+      host.setTimer(LIMITS.spareDelayMs, saveModuleCache);
+    },
     leave: () => {},
     failed: () => rest(LIMITS.shutdownMs),
   });
@@ -43,6 +55,7 @@ export default function actorHost(task: HostTask): Promise<never> {
   process.on('exit', (code) => subtree.ending(code, uncaught));
   // After the handlers that the module has added for itself.
   make.catch(() => {}).then(() => process.on('exit', () => rest(LIMITS.restMs)));
-  if (task.spare) make.then(() => rehearse(host, () => subtree.mounted)).catch(() => {}); // it is ready without, only slower
+  // It is ready without, only slower; a module that does not load is told at the start.
+  if (task.spare) prepare(host, make, subtree).catch(() => {});
   return new Promise<never>(() => {});
 }

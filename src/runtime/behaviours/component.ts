@@ -22,6 +22,9 @@ import { stateText } from './xstate-root.ts';
 
 type ComponentBehaviour = Extract<Behaviour, { kind: 'component' }>;
 
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+
 const isIgnored = (service: ComponentService | Ignore): service is Ignore => service === IGNORE;
 
 class ServiceContext extends CellContext implements ComponentContext {
@@ -227,7 +230,8 @@ export class ComponentActor implements Actor {
   }
 
   #answer(ask: Ask | null, message: Message, value: unknown): void {
-    if (!(value instanceof Promise)) {
+    // Any thenable: one that is never over would outlive the question's deadline.
+    if (!isThenable(value)) {
       ask?.resolve(value);
       return;
     }

@@ -37,6 +37,15 @@ export class Carried {
     for (const path of this.#kept.keys()) if (path.startsWith(`${root}/`)) this.#kept.delete(path);
   }
 
+  /** Below a path only what lies under these children is still wanted. */
+  retain(root: string, has: (id: string) => boolean): void {
+    for (const path of this.#kept.keys()) {
+      if (!path.startsWith(`${root}/`)) continue;
+      const [id = ''] = path.slice(root.length + 1).split('/');
+      if (!has(id)) this.#kept.delete(path);
+    }
+  }
+
   /** All states of a subtree: what moves with it. */
   *within(root: string): Generator<readonly [path: string, kept: Kept]> {
     for (const entry of this.#kept) if (entry[0] === root || entry[0].startsWith(`${root}/`)) yield entry;

@@ -28,6 +28,7 @@ class DueQueue {
 export class Deadlines {
   readonly #host: Host;
   readonly #queues = new Map<number, DueQueue>();
+  #closed = false;
 
   constructor(host: Host) {
     this.#host = host;
@@ -45,7 +46,7 @@ export class Deadlines {
     if (queue.last === null) queue.first = due;
     else queue.last.next = due;
     queue.last = due;
-    if (queue.timer === null) this.#arm(queue, ttl);
+    if (queue.timer === null && !this.#closed) this.#arm(queue, ttl);
   }
 
   remove(due: Due): void {
@@ -60,8 +61,12 @@ export class Deadlines {
     due.next = null;
   }
 
-  /** Forgets the timers: nothing may keep a process alive whose actors have stopped. */
+  /**
+   * Forgets the timers, for good: nothing may keep a process alive whose actors have stopped. What is asked from here on
+   * fails at once.
+   */
   close(): void {
+    this.#closed = true;
     for (const queue of this.#queues.values()) if (queue.timer !== null) this.#host.clearTimer(queue.timer);
     this.#queues.clear();
   }

@@ -3,7 +3,6 @@ import type { ActorCommand } from '../../protocol/actor-node.ts';
 import { createRuntime, type Runtime } from '../create-system.ts';
 import type { Host, MessagePort } from '../host.ts';
 import type { Log } from '../log.ts';
-import { saveModuleCache } from '../module-cache.ts';
 import type { ChildSpec } from '../spec.ts';
 import { Departure } from './departure.ts';
 import type { Control, Start } from './frame.ts';
@@ -115,7 +114,6 @@ export class Subtree {
       });
       this.#options.ready();
       this.#link?.control({ type: 'READY' });
-      saveModuleCache();
     } catch (error) {
       this.#fail(error);
     }

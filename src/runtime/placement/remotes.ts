@@ -15,6 +15,15 @@ export interface Mount {
   readonly takesPorts: boolean;
 }
 
+/** Waits for an answer over a link; one that is gone has nothing under way any more. */
+async function answered(link: Link, operation: string, args: unknown): Promise<void> {
+  try {
+    if (link.open) await link.call(operation, args, LIMITS.moveDrainMs);
+  } catch (error) {
+    if (link.open) throw error;
+  }
+}
+
 /** It was said to be sent: it goes beyond the window, behind what is held back there. */
 function passOn(outlet: Outlet, delivery: Delivery): void {
   const { gate } = outlet.link;
@@ -81,6 +90,8 @@ export class Remotes {
   readonly #core: () => Core;
   readonly #mounts = new Map<string, Mount>();
   readonly #peers = new Map<string, Peer>();
+  /** Mounts that are about to move: nothing must reach the thread they leave but through this one. */
+  readonly #leaving = new Set<string>();
   readonly #closers: (() => Promise<void>)[] = [];
   #uplink: Link | null = null;
   /** Where this thread itself is mounted. */
@@ -108,21 +119,25 @@ export class Remotes {
 
   /** A mount came up, or has moved: it gets a direct way to every other thread, and all learn of it. */
   up(mount: Mount): void {
-    if (mount.takesPorts)
-      for (const other of this.#mounts.values())
-        if (other.takesPorts && other.path !== mount.path) this.#introduce(mount, other);
+    this.#leaving.delete(mount.path);
+    for (const other of this.#mounts.values()) {
+      const direct = mount.takesPorts && other.takesPorts && other.path !== mount.path;
+      if (direct && !this.#leaving.has(other.path)) this.#introduce(mount, other);
+    }
     this.#mounts.set(mount.path, mount);
     this.#tell();
   }
 
   /** The other threads reach a mount through this one from here on, and what they sent directly has arrived there. */
   async detach(path: string): Promise<void> {
+    this.#leaving.add(path);
     const others = [...this.#mounts.values()].filter((other) => other.path !== path && other.takesPorts);
-    const detached = others.map(({ link }) => link.call('detach', { mount: path }, LIMITS.moveDrainMs));
+    const detached = others.map(({ link }) => answered(link, 'detach', { mount: path }));
     await Promise.all(detached);
   }
 
   down(path: string): void {
+    this.#leaving.delete(path);
     if (!this.#mounts.delete(path)) return;
     for (const other of this.#mounts.values()) other.link.control({ type: 'PEER_GONE', mount: path });
     this.#tell();
@@ -156,17 +171,16 @@ export class Remotes {
     const { link } = peer;
     link.moveTo(next, path);
     peer.reroute();
-    if (!link.open) return;
-    await link.call('barrier', null, LIMITS.moveDrainMs);
+    await answered(link, 'barrier', null);
     // By now those references know their actors that had just been made.
     link.moveTo(next, path);
-    await link.call('barrier', null, LIMITS.moveDrainMs);
+    await answered(link, 'barrier', null);
   }
 
   /** Resolves when all that was sent to peers has reached them. */
   async peersReached(): Promise<void> {
     const links = [...this.#peers.values()].map(({ link }) => link);
-    await Promise.all(links.map((link) => link.call('barrier', null, LIMITS.moveDrainMs)));
+    await Promise.all(links.map((link) => answered(link, 'barrier', null)));
   }
 
   /** Asks that came over a direct way and are not answered yet. */

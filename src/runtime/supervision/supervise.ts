@@ -59,6 +59,8 @@ export class SupervisorActor implements Actor {
     });
     this.list = new Children(core, cell.path, (child, exit) => this.#childEnded(child, exit));
     for (const spec of behaviour.children) this.list.enlist(spec);
+    // Children that were added to an earlier incarnation do not come back.
+    core.carried.retain(cell.path, (id) => this.list.find(id) !== undefined);
     this.#restarts = new Restarts(core, behaviour.strategy, this.list, {
       send: (event) => this.#send(event),
       down: (child, error) => this.#startFailed(child, error),
@@ -235,6 +237,10 @@ export class SupervisorActor implements Actor {
     this.#restartedAtOnce += 1;
     // When there is time: an edge costs as much as a restart, and a hundred of them are one edge.
     if (this.#restartedAtOnce === 1) this.#core.host.defer(() => this.#tellRestarts());
+    const { kernel } = this.#core;
+    const { ambient } = kernel;
+    // The message that ended one incarnation is none of the next one's: not its tenant, nor its deadline.
+    kernel.ambient = null;
     try {
       const cell = this.list.start(child);
       // Its logic takes its time after all: then it is a restart like any other.
@@ -242,6 +248,8 @@ export class SupervisorActor implements Actor {
       else if (cell.ignored && this.#isPassing(child)) this.list.drop(child);
     } catch (error) {
       this.#startFailed(child, error);
+    } finally {
+      kernel.ambient = ambient;
     }
   }
 

@@ -8,6 +8,7 @@ import {
   remote,
   supervisor,
 } from '../../../src/index.ts';
+import { LIMITS } from '../../../src/limits.ts';
 import type { Ledger, LedgerMessage, WriterMessage } from '../../support/runtime/ledger-module.ts';
 
 const module = new URL('../../support/runtime/ledger-module.ts', import.meta.url);
@@ -16,14 +17,20 @@ const COUNT = 2_500;
 describe('a subtree that moves to another worker', () => {
   let system: ActorSystem;
   let bad: string | undefined;
+  /** What the worker that it moves to waits for. */
+  let before: Promise<void> | undefined;
 
   beforeEach(async () => {
     bad = undefined;
+    before = undefined;
     system = createSystem({ node: 'main', host: nodeHost(), pid: process.pid });
     const home = remote('home', {
       where: 'worker',
       module,
-      input: () => ({ writers: ['inside'], bad }),
+      input: async () => {
+        await before;
+        return { writers: ['inside'], bad };
+      },
     });
     await system.start(supervisor('board', { children: [home] }));
   });
@@ -72,7 +79,7 @@ describe('a subtree that moves to another worker', () => {
   it('loses and repeats nothing, and keeps each order, while senders everywhere go on', async () => {
     await besideIn('worker', 'one', ['w1', 'w2']);
     await besideIn('process', 'two', ['w3']);
-    const before = (await read()).thread;
+    const { thread: first } = await read();
     write('board/one/w1', 'slot');
     write('board/one/w2', 'ref');
     write('board/two/w3', 'slot');
@@ -80,7 +87,7 @@ describe('a subtree that moves to another worker', () => {
     for (let move = 0; move < 2; move += 1) await system.move('board/home');
     await here;
     const { thread, senders } = await settled(['main', 'w1', 'w2', 'w3']);
-    expect(thread).not.toBe(before);
+    expect(thread).not.toBe(first);
     const exact = { count: COUNT, wrong: 0 };
     expect(senders).toEqual({ main: exact, w1: exact, w2: exact, w3: exact });
     expect(system.deadLetters().count).toBe(0);
@@ -110,7 +117,7 @@ describe('a subtree that moves to another worker', () => {
     const inside = system.slot<WriterMessage>('board/home/inside');
     for (const how of ['throw', 'exit']) {
       const { thread } = await read();
-      inside.send({ type: 'WATCH', to: 'board/one/ledger', after: 1_500 });
+      inside.send({ type: 'WATCH', to: 'board/one/ledger', after: 800 });
       write('board/one/w1', 'slot');
       write('board/one/w2', 'ref');
       const here = writeHere();
@@ -126,6 +133,21 @@ describe('a subtree that moves to another worker', () => {
       await system.command('board/home', 'restart', 'an empty ledger');
     }
   }, 120_000);
+
+  it('loses nothing of what another worker sends that comes up while it moves', async () => {
+    await besideIn('worker', 'one', ['w1']);
+    let goOn = (): void => {};
+    before = new Promise((resolve) => {
+      goOn = resolve;
+    });
+    const moved = system.move('board/home');
+    await system.command('board/one', 'restart', 'it comes up meanwhile');
+    write('board/one/w1', 'slot');
+    // Longer than anybody waits for the way to it to be clear.
+    setTimeout(goOn, LIMITS.treeTimeoutMs + 200);
+    await moved;
+    expect((await settled(['w1'])).senders).toEqual({ w1: { count: COUNT, wrong: 0 } });
+  });
 
   it('is replaced like any other when its worker dies while it moves', async () => {
     const { thread } = await read();

@@ -42,6 +42,44 @@ describe('the time of an ask', () => {
   });
 });
 
+describe('an answer that is only promised', () => {
+  it('by something like a promise, that never comes, is late like any other', async () => {
+    const b = bench();
+    // biome-ignore lint/suspicious/noThenProperty: it is the one thing that this is about
+    await b.start(component('c', () => ({ handle: () => ({ then: () => {} }) })));
+    const asked = b.system.slot('c').ask({ type: 'GET' }, { timeout: 10 });
+    asked.catch(() => {});
+    await b.host.advance(11);
+    await expect(asked).rejects.toMatchObject({ code: 'MAG_ASK_TIMEOUT' });
+  });
+});
+
+describe('a question after the end of everything', () => {
+  it('fails at once, and keeps no timer', async () => {
+    const real = nodeHost();
+    const timers = new Set<unknown>();
+    const host = {
+      ...real,
+      setTimer: (delay: number, callback: () => void) => {
+        const timer = real.setTimer(delay, callback);
+        timers.add(timer);
+        return timer;
+      },
+      clearTimer: (timer: { readonly id: unknown }) => {
+        timers.delete(timer);
+        real.clearTimer(timer);
+      },
+    };
+    const system = createSystem({ host });
+    await system.start(silent);
+    await system.stop('done');
+    await expect(system.slot('silent').ask({ type: 'GET' })).rejects.toMatchObject({
+      code: 'MAG_ACTOR_NOT_FOUND',
+    });
+    expect(timers.size).toBe(0);
+  });
+});
+
 describe('an offer that was called off before it was made', () => {
   it('rejects with its reason and is not sent', async () => {
     const b = bench();

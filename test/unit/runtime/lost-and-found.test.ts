@@ -118,6 +118,20 @@ describe('a state that is kept', () => {
   });
 });
 
+describe('a state of a child that was added', () => {
+  it('goes with the incarnation of the supervisor that it was added to', async () => {
+    const b = bench();
+    await b.start(board([supervisor('s', { children: [kept('own')] })]));
+    await b.settle(b.system.startChild('board/s', kept('added')));
+    for (const id of ['own', 'added']) b.system.slot(`board/s/${id}`).send({ type: 'ADD' });
+    await b.host.runUntilIdle();
+    await b.system.command('board/s', 'crash', 'test');
+    await b.host.runUntilIdle();
+    expect(await b.settle(b.system.slot('board/s/own').ask({ type: 'GET' }))).toBe(1);
+    expect([...b.runtime.carried.within('board')]).toEqual([]);
+  });
+});
+
 describe('what waits for an actor', () => {
   it('goes in before what a listener sends when it is ready', async () => {
     const b = bench();

@@ -120,6 +120,49 @@ describe('an actor that ends itself in a step', () => {
   });
 });
 
+describe('an actor that fails in a step', () => {
+  it('comes back without what came with the message of that step', async () => {
+    const b = bench();
+    const tenants: unknown[] = [];
+    const failing = light('a', {
+      init: (_input: undefined, context) => tenants.push(context.ambient?.tenant),
+      receive: (state, _message: { type: 'FAIL' }, context) => {
+        context.fail(new Error('a broke'));
+        return state;
+      },
+    });
+    await b.start(board([failing]));
+    b.system.withAmbient({ tenant: 'other' }, () => b.system.slot('board/a').send({ type: 'FAIL' }));
+    await b.host.runUntilIdle();
+    expect(tenants).toEqual([undefined, undefined]);
+  });
+
+  it('or asks to be restarted there, is restarted once', async () => {
+    const b = bench();
+    const log: string[] = [];
+    const renewing = light('a', {
+      init: () => 0,
+      receive: (
+        count,
+        message: { type: 'RENEW' } | { type: 'GET'; reply?: (value: number) => void },
+        context,
+      ) => {
+        if (message.type === 'RENEW') void context.system.command('board/a', 'restart', 'by itself');
+        else message.reply?.(count);
+        return count + 1;
+      },
+      stop: (count) => void log.push(`stopped at ${count}`),
+    });
+    await b.start(board([renewing]));
+    const slot = b.system.slot('board/a');
+    slot.send({ type: 'RENEW' });
+    expect(await b.settle(slot.ask({ type: 'GET' }))).toBe(1);
+    expect(log).toEqual(['stopped at 2']);
+    expect(await b.settle(slot.ask({ type: 'GET' }))).toBe(0);
+    expect(find(await b.system.tree(), 'board/a')).toMatchObject({ restarts: 1, status: 'running' });
+  });
+});
+
 describe('what throws where nothing may throw', () => {
   it('a state that cannot be persisted is not carried over, and its actor restarts', async () => {
     const b = bench();
