@@ -277,26 +277,28 @@ export function busContract(store: Store): void {
     });
   });
 
-  describe.runIf(store !== 'memory')(`opening a topic on ${store} again`, () => {
-    it('knows its ids, and where its consumers stand', async () => {
-      const { open } = place({ lanes: ['high', 'low'] });
-      const first = await open();
-      await first.publish('notes', { text: 'a' }, { id: 'one' });
-      await first.publish('notes', { text: 'h' }, { lane: 'high' });
-      await publish(first, 'b', 'c');
-      const inbox = new Inbox(first.subscribe('notes', { consumer: 'c', maxInFlight: 2 }));
-      (await inbox.next()).ack();
-      (await inbox.next()).ack();
-      expect([textOf(await inbox.next()), inbox.last.attempt]).toEqual(['b', 1]);
-      await first.close();
-      const second = await open();
-      expect(await second.publish('notes', { text: 'a' }, { id: 'one' })).toEqual({
-        offset: 0,
-        duplicate: true,
+  // What is in memory is gone with it: no tests, rather than some that are skipped.
+  if (store !== 'memory')
+    describe(`opening a topic on ${store} again`, () => {
+      it('knows its ids, and where its consumers stand', async () => {
+        const { open } = place({ lanes: ['high', 'low'] });
+        const first = await open();
+        await first.publish('notes', { text: 'a' }, { id: 'one' });
+        await first.publish('notes', { text: 'h' }, { lane: 'high' });
+        await publish(first, 'b', 'c');
+        const inbox = new Inbox(first.subscribe('notes', { consumer: 'c', maxInFlight: 2 }));
+        (await inbox.next()).ack();
+        (await inbox.next()).ack();
+        expect([textOf(await inbox.next()), inbox.last.attempt]).toEqual(['b', 1]);
+        await first.close();
+        const second = await open();
+        expect(await second.publish('notes', { text: 'a' }, { id: 'one' })).toEqual({
+          offset: 0,
+          duplicate: true,
+        });
+        const again = new Inbox(second.subscribe('notes', { consumer: 'c', maxInFlight: 2 }));
+        expect([textOf(await again.next()), again.last.attempt]).toEqual(['b', 2]);
+        expect([textOf(await again.next()), again.last.attempt > 0]).toEqual(['c', true]);
       });
-      const again = new Inbox(second.subscribe('notes', { consumer: 'c', maxInFlight: 2 }));
-      expect([textOf(await again.next()), again.last.attempt]).toEqual(['b', 2]);
-      expect([textOf(await again.next()), again.last.attempt > 0]).toEqual(['c', true]);
     });
-  });
 }
