@@ -151,8 +151,10 @@ async function restart(): Promise<number> {
         return count;
       }
       sendProbe();
+      // Made before the clock starts: what is timed begins with the throw.
+      const crash = new Error('crash');
       threwAt = performance.now();
-      throw new Error('crash');
+      throw crash;
     },
   });
   const prober = light('prober', {

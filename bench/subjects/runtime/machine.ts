@@ -1,6 +1,6 @@
 /** Machine actors, each supervised, bounded and counted, through the public API. */
 import { type AnyStateMachine, setup } from 'xstate';
-import { type ActorSystem, machine, type Ref } from '../../../src/index.ts';
+import { type ActorSystem, light, machine, type Ref } from '../../../src/index.ts';
 import { BURST, counter, counting, ping, pong, producer, type Targets, toggle } from '../../machines.ts';
 import { expectEqual, measure, percentile, rate } from '../../program.ts';
 import { expectDelivered, plant } from './tree.ts';
@@ -92,20 +92,24 @@ async function restart(): Promise<number> {
       CRASH: {
         actions: () => {
           sendProbe();
+          // Made before the clock starts: what is timed begins with the throw.
+          const crash = new Error('crash');
           threwAt = performance.now();
-          throw new Error('crash');
+          throw crash;
         },
       },
     },
   });
   const system = await plant([
     machine('victim', victim),
-    machine(
-      'prober',
-      setup({}).createMachine({
-        on: { GO: { actions: () => system.slot('bench/victim').send({ type: 'PROBE' }) } },
-      }),
-    ),
+    // A function over state, so that what is timed is the victim's restart and its next event, not another statechart.
+    light('prober', {
+      init: (_input: undefined, context) => context.system.slot('bench/victim'),
+      receive: (slot) => {
+        slot.send({ type: 'PROBE' });
+        return slot;
+      },
+    }),
   ]);
   const probing = find(system, 'prober');
   // It comes up in the run queue behind the crash.
