@@ -125,7 +125,7 @@ async function stopBoard(booted: Booted, shelf: Shelf, logger: Logger, reason: s
   removeBoardFile(shelf.config.dataDir);
   await booted.stop();
   shelf.log.info({}, 'the board has stopped');
-  logger.flush();
+  await logger.flush();
 }
 
 /** Follows what the parts' lives mean for the whole: the board's status, and what a dead edge worker held. */
@@ -150,7 +150,7 @@ export async function startBoard(config: Config, { signal, interactive }: StartB
   const write = (text: string): void => {
     process.stdout.write(text);
   };
-  const logger = interactive ? terminalLogger(config.logLevel, write) : jsonLogger(config.logLevel);
+  const logger = interactive ? terminalLogger(config.logLevel, write) : jsonLogger(config.logLevel, host);
   const { log } = logger;
   const failure = Promise.withResolvers<unknown>();
   const crash = new AbortController();
@@ -173,8 +173,8 @@ export async function startBoard(config: Config, { signal, interactive }: StartB
     signal: AbortSignal.any([signal, crash.signal]),
     progress: interactive ? terminalProgress(write) : logProgress(log),
     onState: (state) => watch(system, shelf, state),
-  }).catch((error: unknown) => {
-    logger.flush();
+  }).catch(async (error: unknown) => {
+    await logger.flush();
     ignoreCrashes();
     throw error;
   });

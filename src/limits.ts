@@ -293,6 +293,8 @@ export const LIMITS = {
   diskFreeBytes: 64 * 1024 * 1024,
   /** Log lines that wait for a slow reader of stdout; beyond it lines are dropped and counted. */
   logBufferBytes: 4 * 1024 * 1024,
+  /** How long an end waits for the reader of stdout; one that reads no more would keep the board from ending. */
+  logFlushMs: 1_000,
 
   // ── secrets, audit, catalogue
   /** Refused console logins that the audit trail tells one by one in so long: a stranger must not fill the disk. */

@@ -189,6 +189,8 @@ describe.skipIf(!found.available).each(CONSOLES)('the console in a browser, %s',
 
   it('crashes a worker in the way that was chosen', async () => {
     await signIn();
+    const below = page.locator('[role=treeitem][id^="row:board/edges/edge-2/"]');
+    const [restarts, parts] = [await restartsOf('board/edges/edge-2'), await below.count()];
     await row('board/edges/edge-2').click();
     await page.getByRole('button', { name: 'Crash…' }).click();
     await page.getByLabel('Reason').fill('left for good');
@@ -196,6 +198,9 @@ describe.skipIf(!found.available).each(CONSOLES)('the console in a browser, %s',
     const asked = page.waitForRequest((request) => request.url().endsWith('/edge-2/crash'));
     await page.keyboard.press('Enter');
     expect((await asked).postDataJSON()).toEqual({ reason: 'left for good', fault: 'exit' });
+    // It comes back whole: the tests after this one find the tree as it was.
+    await expect.poll(() => restartsOf('board/edges/edge-2'), { timeout: 20_000 }).toBeGreaterThan(restarts);
+    await expect.poll(() => below.count(), { timeout: 20_000 }).toBe(parts);
   });
 
   it('opens, closes and leaves the tree by the keys of a tree view', async () => {

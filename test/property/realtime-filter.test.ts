@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MagError } from '../../src/errors.ts';
 import { matches } from '../../src/protocol/filter-match.ts';
+import { endsInEscape } from '../../src/protocol/like.ts';
 import type { Filter, Row } from '../../src/protocol/query.ts';
 import { parseChangeFilter } from '../../src/protocol/realtime-filter.ts';
 
@@ -40,13 +41,17 @@ interface Condition {
   readonly negated: boolean;
 }
 
-const condition: fc.Arbitrary<Condition> = fc.record({
-  column,
-  op: fc.oneof(scalarOp, fc.constant<RealtimePostgresChangesFilterOperator>('in')),
-  value,
-  values: fc.uniqueArray(value, { minLength: 1, maxLength: 4 }),
-  negated: fc.boolean(),
-});
+const isRefused = ({ op, value: text }: Condition): boolean => op === 'like' && endsInEscape(text);
+
+const condition: fc.Arbitrary<Condition> = fc
+  .record({
+    column,
+    op: fc.oneof(scalarOp, fc.constant<RealtimePostgresChangesFilterOperator>('in')),
+    value,
+    values: fc.uniqueArray(value, { minLength: 1, maxLength: 4 }),
+    negated: fc.boolean(),
+  })
+  .filter((made) => !isRefused(made));
 
 function written(conditions: readonly Condition[]): string {
   const builder = postgresChangesFilter();
@@ -112,7 +117,7 @@ describe('change filters', () => {
     expect(accepts(filter, row)).toBe(expected);
   });
 
-  it.each(['id', 'id=eq', 'id=match.^a', 'id=in.1,2', 'id=in.(1', 'id=is.maybe', '=eq.1'])(
+  it.each(['id', 'id=eq', 'id=match.^a', 'id=in.1,2', 'id=in.(1', 'id=is.maybe', '=eq.1', 'a=like.b\\'])(
     'refuses %s',
     (filter) => {
       expect(() => parseChangeFilter(filter)).toThrow(MagError);

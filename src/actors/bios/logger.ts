@@ -1,12 +1,13 @@
 import { pino } from 'pino';
 import { LIMITS } from '../../limits.ts';
+import type { Host } from '../../runtime/host.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { LogLevel } from './settings.ts';
 
 export interface Logger {
   readonly log: Log;
-  /** Writes what is still buffered; call before the process exits. */
-  flush(): void;
+  /** Resolves when what was logged is written, or its reader takes too long; await it before the process exits. */
+  flush(): Promise<void>;
   /** Lines lost because the reader of stdout was too slow. */
   dropped(): number;
 }
@@ -22,20 +23,34 @@ const OPTIONS = {
 };
 
 /** JSON lines on a file descriptor, written without blocking the event loop; beyond the bound lines are dropped. */
-export function jsonLogger(level: LogLevel, descriptor = 1): Logger {
+export function jsonLogger(level: LogLevel, host: Host, descriptor = 1): Logger {
   let dropped = 0;
+  let isWritten = true;
   const stream = pino.destination({ dest: descriptor, sync: false, maxLength: LIMITS.logBufferBytes });
   stream.on('drop', () => {
     dropped += 1;
   });
-  const flush = (): void => {
-    try {
-      stream.flushSync();
-    } catch {
-      // The reader is gone (EPIPE) or nothing was ever written: there is nobody left to tell.
-    }
+  stream.on('drain', () => {
+    isWritten = true;
+  });
+  const write = (line: string): void => {
+    isWritten = false;
+    stream.write(line);
   };
-  return { log: pino({ ...OPTIONS, level }, stream), flush, dropped: () => dropped };
+  // A synchronous flush would overtake the write that is under way.
+  const flush = (): Promise<void> =>
+    new Promise((resolve) => {
+      if (isWritten) {
+        resolve();
+        return;
+      }
+      const limit = host.setTimer(LIMITS.logFlushMs, resolve);
+      stream.once('drain', () => {
+        host.clearTimer(limit);
+        resolve();
+      });
+    });
+  return { log: pino({ ...OPTIONS, level }, { write }), flush, dropped: () => dropped };
 }
 
 const COLOURS: Readonly<Record<string, string>> = { debug: '90', info: '36', warn: '33', error: '31' };
@@ -55,5 +70,5 @@ export function prettyLine(json: string): string {
 /** For a terminal. Its writes go through `write` in the same turn, so there is nothing to flush. */
 export function terminalLogger(level: LogLevel, write: (text: string) => void): Logger {
   const log = pino({ ...OPTIONS, level }, { write: (line: string) => write(prettyLine(line)) });
-  return { log, flush: () => {}, dropped: () => 0 };
+  return { log, flush: () => Promise.resolve(), dropped: () => 0 };
 }
