@@ -29,6 +29,8 @@ function compare(
       return order < 0;
     case 'lte':
       return order <= 0;
+    default:
+      return null;
   }
 }
 
@@ -104,6 +106,8 @@ function plain(filter: Filter, row: Row, types?: RowTypes): Truth {
       const { name } = filter.column;
       return compare(columnOf(row, name), filter.op, filter.value, rulesOf(name, types));
     }
+    default:
+      return null; // Only the engine knows.
   }
 }
 

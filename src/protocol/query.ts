@@ -4,9 +4,37 @@
  */
 export interface ColumnRef {
   readonly name: string;
+  readonly path?: JsonPath;
 }
 
-export type CompareOperator = 'eq' | 'neq' | 'gt' | 'gte' | 'lt' | 'lte' | 'like' | 'ilike';
+/** Steps into a JSON column, `data->a->0->>b`: keys and places (from the end where negative), in order. */
+export interface JsonPath {
+  readonly steps: readonly (string | number)[];
+  /** The last arrow was `->>`: the value as text, and not as JSON. */
+  readonly text: boolean;
+}
+
+export type CompareOperator =
+  | 'eq'
+  | 'neq'
+  | 'gt'
+  | 'gte'
+  | 'lt'
+  | 'lte'
+  | 'like'
+  | 'ilike'
+  | 'match'
+  | 'imatch'
+  | 'isdistinct';
+
+/** Operators that take `(any)` and `(all)`. */
+export type QuantifiedOperator = Exclude<CompareOperator, 'neq' | 'isdistinct'>;
+
+/** On arrays, ranges and JSON: contains, contained in, overlaps; of ranges also left, right and adjacent. */
+export type ContainOperator = 'cs' | 'cd' | 'ov' | 'sl' | 'sr' | 'nxl' | 'nxr' | 'adj';
+
+/** to_tsquery, plainto_, phraseto_ and websearch_to_tsquery. */
+export type TextSearchOperator = 'fts' | 'plfts' | 'phfts' | 'wfts';
 
 export type IsValue = 'null' | 'not_null' | 'true' | 'false' | 'unknown';
 
@@ -25,13 +53,104 @@ export type Filter =
       readonly negated: boolean;
     }
   | { readonly kind: 'is'; readonly column: ColumnRef; readonly value: IsValue; readonly negated: boolean }
+  | {
+      readonly kind: 'quantified';
+      readonly column: ColumnRef;
+      readonly op: QuantifiedOperator;
+      readonly quantifier: 'any' | 'all';
+      readonly values: readonly string[];
+      readonly negated: boolean;
+    }
+  | {
+      readonly kind: 'contain';
+      readonly column: ColumnRef;
+      readonly op: ContainOperator;
+      /** As PostgreSQL writes it: `{a,b}`, `[1,5)`, or JSON. */
+      readonly value: string;
+      readonly negated: boolean;
+    }
+  | {
+      readonly kind: 'text_search';
+      readonly column: ColumnRef;
+      readonly op: TextSearchOperator;
+      /** The text search configuration, `fts(german)`; absent: the database's default. */
+      readonly config?: string;
+      readonly value: string;
+      readonly negated: boolean;
+    }
+  /** Whether an embedded relation of the same select (by its alias, else its name) has a row. */
+  | {
+      readonly kind: 'related';
+      readonly relation: string;
+      readonly value: 'null' | 'not_null';
+      readonly negated: boolean;
+    }
   | { readonly kind: 'and' | 'or'; readonly terms: readonly Filter[]; readonly negated: boolean };
+
+export type AggregateFunction = 'sum' | 'avg' | 'min' | 'max' | 'count';
 
 export type SelectItem =
   | { readonly kind: 'all' }
-  | { readonly kind: 'column'; readonly column: ColumnRef; readonly alias?: string };
+  | {
+      readonly kind: 'column';
+      readonly column: ColumnRef;
+      readonly alias?: string;
+      /** A type's name: `total::text`; with an aggregate it is what is aggregated. */
+      readonly cast?: string;
+      readonly aggregate?: Aggregate;
+    }
+  /** `count()`: rows, not a column's values. */
+  | { readonly kind: 'count'; readonly alias?: string; readonly cast?: string }
+  | { readonly kind: 'embed'; readonly embed: Embed };
+
+/** Other columns of the same select are what it is grouped by. */
+export interface Aggregate {
+  readonly function: AggregateFunction;
+  /** Of the result: `price.sum()::text`. */
+  readonly cast?: string;
+}
+
+/** Rows of a related table inside a row: `directors(name)`, `...directors!inner(name)`. */
+export interface Embed {
+  /** A table, or the name of a foreign key or of its only column. */
+  readonly relation: string;
+  readonly alias?: string;
+  /** Which of several relationships is meant: `!fk_name`, a column, or the table in between. */
+  readonly hint?: string;
+  /** Rows without a related row are left out. */
+  readonly inner: boolean;
+  /** Its columns stand in the row itself. */
+  readonly spread: boolean;
+  readonly select: readonly SelectItem[];
+  readonly where?: Filter;
+  readonly order: readonly OrderTerm[];
+  readonly limit?: number;
+  readonly offset?: number;
+  /** Filled in from the schema before access is decided; absent as the grammar gives it. */
+  readonly join?: Join;
+}
+
+/** How an embedded table hangs on the one around it; columns pair by place. */
+export interface Join {
+  readonly schema: string;
+  readonly table: string;
+  /** Whether at most one row can match: it is an object then, else an array. */
+  readonly toOne: boolean;
+  /** Columns of the table around it, or with `via` those that the table in between refers to. */
+  readonly from: readonly string[];
+  readonly to: readonly string[];
+  /** The table in between of a many-to-many relationship, and its columns towards both. */
+  readonly via?: {
+    readonly schema: string;
+    readonly table: string;
+    readonly from: readonly string[];
+    readonly to: readonly string[];
+  };
+}
 
 export interface OrderTerm {
+  /** An embedded to-one relation whose column it is: `director(name).desc`. */
+  readonly relation?: string;
   readonly column: ColumnRef;
   readonly direction: 'asc' | 'desc';
   /** PostgreSQL's defaults when absent: nulls last ascending, nulls first descending. */
@@ -77,6 +196,7 @@ export interface InsertQuery extends Target {
   /** Columns to give back; absent: none. */
   readonly returning?: readonly SelectItem[];
   readonly check?: Filter;
+  readonly maxAffected?: number;
 }
 
 export interface UpdateQuery extends Target {
@@ -86,6 +206,7 @@ export interface UpdateQuery extends Target {
   readonly returning?: readonly SelectItem[];
   readonly single?: true;
   readonly check?: Filter;
+  readonly maxAffected?: number;
 }
 
 export interface DeleteQuery extends Target {
@@ -93,11 +214,35 @@ export interface DeleteQuery extends Target {
   readonly where?: Filter;
   readonly returning?: readonly SelectItem[];
   readonly single?: true;
+  readonly maxAffected?: number;
+}
+
+/** Arguments of a function: by name (a URL's are texts, a repeated one is an array), or one body for its one argument. */
+export type CallArguments =
+  | { readonly kind: 'named'; readonly values: { readonly [name: string]: JsonValue } }
+  | { readonly kind: 'body'; readonly type: 'json' | 'text' | 'binary'; readonly value: string };
+
+/** `rpc/NAME`: its rows are read as a table's are. */
+export interface CallQuery {
+  readonly kind: 'call';
+  readonly schema: string;
+  readonly function: string;
+  readonly arguments: CallArguments;
+  /** GET and HEAD: it must not write. */
+  readonly readOnly: boolean;
+  readonly select: readonly SelectItem[];
+  readonly where?: Filter;
+  readonly order: readonly OrderTerm[];
+  readonly limit?: number;
+  readonly offset?: number;
+  readonly count?: CountKind;
+  readonly maxAffected?: number;
 }
 
 /**
  * `check` on a write: every row written must satisfy it afterwards, or the whole statement is undone and fails
  * with MAG_FORBIDDEN (the row filter of a grant, PostgreSQL's WITH CHECK).
  * `single` on a write that returns rows: where it touches more than one row, it is undone and fails with PGRST116.
+ * `maxAffected` on a write: where it touches more rows, it is undone and fails with PGRST124.
  */
 export type Query = SelectQuery | InsertQuery | UpdateQuery | DeleteQuery;

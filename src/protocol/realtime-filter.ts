@@ -102,5 +102,6 @@ export function parseChangeFilter(text: string): Filter | null {
 
 /** Names of the columns a filter reads. */
 export function filterColumns(filter: Filter): string[] {
-  return 'terms' in filter ? filter.terms.flatMap(filterColumns) : [filter.column.name];
+  if ('terms' in filter) return filter.terms.flatMap(filterColumns);
+  return 'column' in filter ? [filter.column.name] : [];
 }

@@ -99,7 +99,7 @@ function compareTruth(value: JsonValue, filter: Extract<Filter, { kind: 'compare
     typeof value === 'number'
       ? [value, Number(filter.value)]
       : [Buffer.compare(Buffer.from(String(value)), Buffer.from(filter.value)), 0];
-  const outcomes = {
+  const outcomes: Partial<Record<typeof filter.op, boolean>> = {
     eq: left === right,
     neq: left !== right,
     gt: left > right,
@@ -107,7 +107,9 @@ function compareTruth(value: JsonValue, filter: Extract<Filter, { kind: 'compare
     lt: left < right,
     lte: left <= right,
   };
-  return outcomes[filter.op];
+  const outcome = outcomes[filter.op];
+  if (outcome === undefined) throw new Error(`no reference for ${filter.op}`);
+  return outcome;
 }
 
 function isTruth(value: JsonValue, wanted: Extract<Filter, { kind: 'is' }>['value']): Truth {
@@ -126,6 +128,7 @@ function truthOf(filter: Filter, row: Row): Truth {
       if (filter.values.length === 0) return false;
       return value === null ? null : filter.values.includes(String(value));
     }
+    if (!('terms' in filter)) throw new Error(`no reference for ${filter.kind}`);
     const truths = filter.terms.map((term) => truthOf(term, row));
     const decisive = filter.kind === 'or';
     if (truths.includes(decisive)) return decisive;

@@ -22,6 +22,7 @@ function project(row: Row, items: readonly SelectItem[]): Row {
   const picked: [string, JsonValue][] = [];
   for (const item of items) {
     if (item.kind === 'all') picked.push(...Object.entries(row));
+    else if (item.kind !== 'column') throw new Error(`no ${item.kind} here`);
     else picked.push([item.alias ?? item.column.name, row[item.column.name] ?? null]);
   }
   return Object.fromEntries(picked);

@@ -6,7 +6,12 @@ const quote = (text: string): string => `"${text.replace(/[\\"]/g, '\\$&')}"`;
 export const printName = (name: string): string =>
   BARE_NAME.test(name) && !['and', 'or', 'not'].includes(name) ? name : quote(name);
 
-type Leaf = Exclude<Filter, { kind: 'and' | 'or' }>;
+type Leaf = Extract<Filter, { kind: 'compare' | 'in' | 'is' }>;
+
+function leaf(filter: Filter): Leaf {
+  if (filter.kind === 'compare' || filter.kind === 'in' || filter.kind === 'is') return filter;
+  throw new Error(`${filter.kind} is not printed`);
+}
 
 function condition(filter: Leaf, quoted: boolean): string {
   const not = filter.negated ? 'not.' : '';
@@ -27,7 +32,7 @@ export function printFilter(filter: Filter): string {
     case 'or':
       return `${filter.negated ? 'not.' : ''}${filter.kind}(${filter.terms.map(printFilter).join(',')})`;
     default:
-      return `${printName(filter.column.name)}.${condition(filter, true)}`;
+      return `${printName(leaf(filter).column.name)}.${condition(leaf(filter), true)}`;
   }
 }
 
@@ -40,7 +45,7 @@ export function printPair(filter: Filter): string {
       return `${filter.negated ? 'not.' : ''}${filter.kind}=${encodeURIComponent(text)}`;
     }
     default:
-      return `${encodeURIComponent(quote(filter.column.name))}=${encodeURIComponent(condition(filter, false))}`;
+      return `${encodeURIComponent(quote(leaf(filter).column.name))}=${encodeURIComponent(condition(leaf(filter), false))}`;
   }
 }
 
@@ -48,6 +53,7 @@ export const printSelect = (items: readonly SelectItem[]): string =>
   items
     .map((item) => {
       if (item.kind === 'all') return '*';
+      if (item.kind !== 'column') throw new Error(`${item.kind} is not printed`);
       return `${item.alias === undefined ? '' : `${printName(item.alias)}:`}${printName(item.column.name)}`;
     })
     .join(',');

@@ -32,8 +32,10 @@ function print(filter: Filter, values: SQLInputValue[]): string {
       values.push(filter.value);
       if (filter.op === 'ilike') return `${not}("${filter.column.name}" LIKE ? ESCAPE '\\')`;
       if (filter.op === 'like') throw new Error("SQLite's LIKE is ilike");
-      return `${not}("${filter.column.name}" ${OPERATORS[filter.op]} ?)`;
+      return `${not}("${filter.column.name}" ${OPERATORS[filter.op as keyof typeof OPERATORS]} ?)`;
     }
+    default:
+      throw new Error(`no reference for ${filter.kind}`);
   }
 }
 

@@ -6,6 +6,7 @@ import type { Query } from '../../protocol/query.ts';
 import type { EdgePorts } from '../edge/ports.ts';
 import { authorise } from '../psu/access.ts';
 import { bearerOf, principalOf } from '../psu/project-key-check.ts';
+import { requireCapabilities } from '../storage/capabilities.ts';
 import type { QueryResult } from '../storage/engine.ts';
 import { CORS } from './cors.ts';
 import { toPublic } from './faults.ts';
@@ -108,6 +109,7 @@ export class RestService {
       target.body,
     );
     call.query = plan.query;
+    requireCapabilities(call.project.engine, plan.query);
     if (hooks.parsed.length > 0) await runHooks(hooks.parsed, call);
 
     const opened = this.#ports.sessions.open(call.project);

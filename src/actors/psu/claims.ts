@@ -54,6 +54,9 @@ function fillList(values: readonly string[], claims: Claims): string[] | typeof 
   return filled;
 }
 
+/** Comparisons that are decided alike by every engine and by filter-match.ts. */
+const DECIDED: ReadonlySet<string> = new Set(['eq', 'neq', 'gt', 'gte', 'lt', 'lte', 'like', 'ilike']);
+
 /** Selects nothing. */
 export const NOTHING: Filter = { kind: 'or', terms: [], negated: false };
 const EVERYTHING: Filter = { kind: 'and', terms: [], negated: false };
@@ -66,6 +69,7 @@ const EVERYTHING: Filter = { kind: 'and', terms: [], negated: false };
 export function fillClaims(filter: Filter, claims: Claims, positive = true): Filter {
   switch (filter.kind) {
     case 'compare': {
+      if (!DECIDED.has(filter.op)) return positive ? NOTHING : EVERYTHING;
       const value = fill(filter.value, claims, filter.op === 'like' || filter.op === 'ilike');
       if (value === MISSING) return positive ? NOTHING : EVERYTHING;
       return value === filter.value ? filter : { ...filter, value };
@@ -77,11 +81,14 @@ export function fillClaims(filter: Filter, claims: Claims, positive = true): Fil
     }
     case 'is':
       return filter;
-    default: {
+    case 'and':
+    case 'or': {
       const inner = filter.negated ? !positive : positive;
       const terms = filter.terms.map((term) => fillClaims(term, claims, inner));
       if (filter.kind === 'and' && !filter.negated && terms.includes(NOTHING)) return NOTHING;
       return { ...filter, terms };
     }
+    default: // Realtime could not decide it as the engine does: it grants nothing.
+      return positive ? NOTHING : EVERYTHING;
   }
 }

@@ -1,6 +1,6 @@
 import type { Principal } from '../../protocol/principal.ts';
 import type { Connection, EngineAvailability, EngineKind } from '../../protocol/project.ts';
-import type { CountKind, Query } from '../../protocol/query.ts';
+import type { CallQuery, CountKind, JsonValue, Query } from '../../protocol/query.ts';
 
 /** Under whose name and until when a statement runs. */
 export interface ExecuteContext {
@@ -11,6 +11,8 @@ export interface ExecuteContext {
   readonly deadline: number;
   /** Aborted when the client goes away: the statement is cancelled at the engine. */
   readonly signal?: AbortSignal;
+  /** `Prefer: tx=rollback`: the write is answered as if it had happened, and undone. */
+  readonly rollback?: boolean;
 }
 
 /** Rows as JSON text, so that an engine which makes JSON itself pays for it once. */
@@ -53,12 +55,53 @@ export interface TableInfo {
   readonly columns: readonly ColumnInfo[];
   /** Column sets under a unique constraint or index without expressions or predicates, the primary key first. */
   readonly unique: readonly (readonly string[])[];
+  /** Absent where the engine has none, or they were not read. */
+  readonly foreignKeys?: readonly ForeignKey[];
+}
+
+/** Columns of a table that refer to those of another one; they pair by place. */
+export interface ForeignKey {
+  readonly name: string;
+  readonly columns: readonly string[];
+  readonly references: {
+    readonly schema: string;
+    readonly table: string;
+    readonly columns: readonly string[];
+  };
+}
+
+/** A function that `rpc/NAME` can call; several of one name differ in their parameters. */
+export interface FunctionInfo {
+  readonly schema: string;
+  readonly name: string;
+  readonly parameters: readonly {
+    /** Empty where it has none. */
+    readonly name: string;
+    readonly type: string;
+    readonly hasDefault: boolean;
+    readonly variadic: boolean;
+  }[];
+  /** The engine's own type name of what it returns; of a table, its name. */
+  readonly returns: {
+    readonly type: string;
+    readonly set: boolean;
+    readonly composite: boolean;
+    readonly table: { readonly schema: string; readonly name: string } | null;
+  };
+  /** Whether it may write. */
+  readonly volatile: boolean;
 }
 
 export interface SchemaSnapshot {
   /** Changes whenever the schema does. */
   readonly version: string;
   readonly tables: ReadonlyMap<string, TableInfo>;
+  readonly functions?: readonly FunctionInfo[];
+}
+
+/** What runs inside one transaction: each sees what those before it wrote. */
+export interface Transaction {
+  execute(query: Query): Promise<QueryResult>;
 }
 
 /**
@@ -71,6 +114,18 @@ export interface Engine {
   execute(query: Query, context: ExecuteContext): Promise<QueryResult>;
   /** Runs native SQL as the project's own role: it must not reach beyond the project's database. */
   sql(statement: string, params: readonly unknown[], context: ExecuteContext): Promise<SqlResult>;
+  /** Calls a function of the database. Where the engine has the capability `call`. */
+  call?(query: CallQuery, context: ExecuteContext): Promise<QueryResult>;
+  /** Runs one command of the engine's own protocol, off an allow-list, as the project's own user: JSON text. */
+  native?(command: JsonValue, context: ExecuteContext): Promise<string>;
+  /**
+   * All or nothing: what `work` did is committed when it resolves, and undone when it rejects, its error being the
+   * caller's. Where the engine has the capability `transaction`.
+   */
+  transaction?<Result>(
+    work: (transaction: Transaction) => Promise<Result>,
+    context: ExecuteContext,
+  ): Promise<Result>;
   /** Tables and columns; cached, and refreshed when DDL is noticed. */
   schema(context: ExecuteContext): Promise<SchemaSnapshot>;
   /** Ends open statements at the engine and frees every connection. Idempotent. */

@@ -75,13 +75,21 @@ class Compilation {
       }
       case 'is':
         return this.dialect.is(this.quoted(filter.column.name), filter.value);
-      default: {
+      case 'and':
+      case 'or': {
         // An empty conjunction holds, an empty disjunction does not.
         if (filter.terms.length === 0) return filter.kind === 'and' ? '1 = 1' : '1 = 0';
         const word = filter.kind === 'and' ? ' AND ' : ' OR ';
         return `(${filter.terms.map((term) => this.filter(term)).join(word)})`;
       }
+      default:
+        throw this.unsupported(`filter with ${filter.kind}`);
     }
+  }
+
+  /** The door refuses by capability what a dialect cannot say; whoever comes past it ends here. */
+  unsupported(what: string): MagError {
+    return new MagError('MAG_ENGINE_UNSUPPORTED', { engine: this.dialect.kind, what });
   }
 
   #comparison(filter: Extract<Filter, { kind: 'compare' }>): string {
@@ -91,6 +99,8 @@ class Compilation {
       const caseInsensitive = filter.op === 'ilike';
       return this.dialect.like(name, this.pattern(column, caseInsensitive), caseInsensitive);
     }
+    if (filter.op === 'match' || filter.op === 'imatch' || filter.op === 'isdistinct')
+      throw this.unsupported(`compare with ${filter.op}`);
     const operators = { eq: '=', neq: '<>', gt: '>', gte: '>=', lt: '<', lte: '<=' } as const;
     return `${name} ${operators[filter.op]} ${this.value('text', column)}`;
   }
@@ -98,6 +108,7 @@ class Compilation {
   output(items: readonly SelectItem[]): readonly OutputColumn[] {
     return items.flatMap((item) => {
       if (item.kind === 'all') return this.table.columns.map((column) => ({ column, name: column.name }));
+      if (item.kind !== 'column') throw this.unsupported(`select with ${item.kind}`);
       const column = this.column(item.column.name);
       return [{ column, name: item.alias ?? column.name }];
     });

@@ -1,4 +1,6 @@
 import type {
+  ColumnRef,
+  Embed,
   Filter,
   InsertQuery,
   JsonValue,
@@ -20,17 +22,32 @@ export interface QueryShape {
 /** A name may hold any character: its length in front of it keeps two lists from reading alike. */
 const named = (name: string): string => `${name.length}:${name}`;
 
+function columnShape({ name, path }: ColumnRef): string {
+  if (path === undefined) return named(name);
+  const steps = path.steps.map((step) => (typeof step === 'number' ? `#${step}` : named(step)));
+  return `${named(name)}${path.text ? '->>' : '->'}${steps.join('')}`;
+}
+
 function filterShape(filter: Filter, values: QueryValue[]): string {
   const not = filter.negated ? '!' : '';
   switch (filter.kind) {
     case 'compare':
+    case 'contain':
       values.push(filter.value);
-      return `${not}${filter.op} ${named(filter.column.name)}`;
+      return `${not}${filter.op} ${columnShape(filter.column)}`;
     case 'in':
       values.push(filter.values);
-      return `${not}in ${named(filter.column.name)}`;
+      return `${not}in ${columnShape(filter.column)}`;
     case 'is':
-      return `${not}is ${filter.value} ${named(filter.column.name)}`;
+      return `${not}is ${filter.value} ${columnShape(filter.column)}`;
+    case 'quantified':
+      values.push(filter.values);
+      return `${not}${filter.op}(${filter.quantifier}) ${columnShape(filter.column)}`;
+    case 'text_search':
+      values.push(filter.value);
+      return `${not}${filter.op}(${named(filter.config ?? '')}) ${columnShape(filter.column)}`;
+    case 'related':
+      return `${not}related ${filter.value} ${named(filter.relation)}`;
     default: {
       let inner = '';
       for (const term of filter.terms) inner += `${filterShape(term, values)};`;
@@ -39,19 +56,57 @@ function filterShape(filter: Filter, values: QueryValue[]): string {
   }
 }
 
-function itemsShape(items: readonly SelectItem[]): string {
-  let key = '';
-  for (const item of items) {
-    if (item.kind === 'all') key += '*,';
-    else key += `${named(item.column.name)}${item.alias === undefined ? '' : ` as ${named(item.alias)}`},`;
+const optional = (word: string, name: string | undefined): string =>
+  name === undefined ? '' : ` ${word} ${named(name)}`;
+
+function itemShape(item: SelectItem, values: QueryValue[]): string {
+  switch (item.kind) {
+    case 'all':
+      return '*,';
+    case 'count':
+      return `count()${optional('::', item.cast)}${optional('as', item.alias)},`;
+    case 'embed':
+      return embedShape(item.embed, values);
+    default: {
+      const { aggregate } = item;
+      const function_ =
+        aggregate === undefined ? '' : `.${aggregate.function}()${optional('::', aggregate.cast)}`;
+      return `${columnShape(item.column)}${optional('::', item.cast)}${function_}${optional('as', item.alias)},`;
+    }
   }
+}
+
+/** Values of an embed come in this order: its select, where, limit, offset. */
+function embedShape(embed: Embed, values: QueryValue[]): string {
+  const kind = `${embed.spread ? '...' : ''}${embed.inner ? '!inner' : ''}${optional('!', embed.hint)}`;
+  let key = `${named(embed.relation)}${kind}${optional('as', embed.alias)}(${itemsShape(embed.select, values)}`;
+  if (embed.where !== undefined) key += ` where ${filterShape(embed.where, values)}`;
+  if (embed.order.length > 0) key += ` order ${orderShape(embed.order)}`;
+  return `${key}${windowShape(embed, values)}),`;
+}
+
+function itemsShape(items: readonly SelectItem[], values: QueryValue[]): string {
+  let key = '';
+  for (const item of items) key += itemShape(item, values);
   return key;
 }
 
 function orderShape(order: readonly OrderTerm[]): string {
   let key = '';
-  for (const term of order) key += `${term.direction}${term.nulls ?? ''} ${named(term.column.name)},`;
+  for (const term of order) {
+    const relation = optional('of', term.relation);
+    key += `${term.direction}${term.nulls ?? ''} ${columnShape(term.column)}${relation},`;
+  }
   return key;
+}
+
+function windowShape(
+  { limit, offset }: { readonly limit?: number; readonly offset?: number },
+  values: QueryValue[],
+): string {
+  if (limit !== undefined) values.push(limit);
+  if (offset !== undefined) values.push(offset);
+  return `${limit === undefined ? '' : ' limit'}${offset === undefined ? '' : ' offset'}`;
 }
 
 /** The columns an insert writes: those it names, else the union of its rows' keys in order of appearance. */
@@ -80,24 +135,18 @@ export const isSingle = (query: Query): boolean => 'single' in query && query.si
 
 /**
  * Splits a query into its shape and its values, in one walk. The compiler takes values in this order:
- * select: where, limit, offset · insert: check · update: set, where, check · delete: where.
+ * select: select, where, limit, offset · insert: check · update: set, where, check · delete: where ·
+ * any write: then returning.
  */
 export function queryShape(query: Query): QueryShape {
   const values: QueryValue[] = [];
   let key = `${named(query.schema)}${named(query.table)}`;
   switch (query.kind) {
     case 'select':
-      key += `select ${itemsShape(query.select)}`;
+      key += `select ${itemsShape(query.select, values)}`;
       if (query.where !== undefined) key += ` where ${filterShape(query.where, values)}`;
       if (query.order.length > 0) key += ` order ${orderShape(query.order)}`;
-      if (query.limit !== undefined) {
-        key += ' limit';
-        values.push(query.limit);
-      }
-      if (query.offset !== undefined) {
-        key += ' offset';
-        values.push(query.offset);
-      }
+      key += windowShape(query, values);
       if (query.count !== undefined) key += ` count ${query.count}`;
       break;
     case 'insert':
@@ -117,6 +166,6 @@ export function queryShape(query: Query): QueryShape {
       if (query.where !== undefined) key += ` where ${filterShape(query.where, values)}`;
   }
   if (query.kind !== 'select' && query.returning !== undefined)
-    key += ` returning${isSingle(query) ? ' one' : ''} ${itemsShape(query.returning)}`;
+    key += ` returning${isSingle(query) ? ' one' : ''} ${itemsShape(query.returning, values)}`;
   return { key, values };
 }

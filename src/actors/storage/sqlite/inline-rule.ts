@@ -26,11 +26,15 @@ function conjuncts(filter: Filter | undefined): readonly Filter[] | null {
   return terms;
 }
 
-/** A pattern over a long value takes time that nothing bounds. */
+/** Operators that cost no more than looking at the value. */
+const ORDERED: ReadonlySet<string> = new Set(['eq', 'neq', 'gt', 'gte', 'lt', 'lte']);
+
+/** A pattern over a long value takes time that nothing bounds, and so may every operator beyond the plain ones. */
 function hasPattern(filter: Filter | undefined): boolean {
   if (filter === undefined) return false;
-  if (filter.kind === 'compare') return filter.op === 'like' || filter.op === 'ilike';
-  return 'terms' in filter && filter.terms.some(hasPattern);
+  if (filter.kind === 'compare') return !ORDERED.has(filter.op);
+  if (filter.kind === 'in' || filter.kind === 'is') return false;
+  return !('terms' in filter) || filter.terms.some(hasPattern);
 }
 
 /** Columns that a term pins to given values. */
