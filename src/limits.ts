@@ -250,7 +250,12 @@ export const LIMITS = {
   boardRestartsWithinMs: 300_000,
   /** Restarts within one branch of the board (its engines, its edge workers) in restartWithinMs. */
   branchRestarts: 12,
+  /** Messages of a thread between two turns of its timers and sockets; more would shut those out. */
   runQueueQuantum: 512,
+  /** Quanta in a row where they take less than runQueueMs: a thread would else read the next parcel of a busy link
+   *  before it has handled the last one. */
+  runQueueQuanta: 16,
+  runQueueMs: 1,
 
   // ── flows and links
   /** Items that wait where a policy was named without a capacity; a source that cannot wait would fill memory. */

@@ -32,6 +32,8 @@ export interface Actor {
   pause?(paused: boolean): void;
   /** Passes a message on at once, past the mailbox; null where it has to wait there. Throws what the sender should see. */
   forward?(delivery: Delivery): SendResult | null;
+  /** The same for a message or a binary record with nothing that goes with it: no Delivery has to be made for it. */
+  pass?(message: Message | Uint8Array): SendResult | null;
   /** The same for an offer, which waits for room where it lives. */
   forwardWhenRoom?(delivery: Delivery, ask: Ask): Promise<SendResult> | null;
 }

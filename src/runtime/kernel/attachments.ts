@@ -56,6 +56,19 @@ export class Attachments {
     return this.#ended;
   }
 
+  /** Keeps an ask until it is settled. */
+  hold(ask: Ask): void {
+    this.asks.add(ask);
+    ask.onSettled(() => this.asks.delete(ask));
+  }
+
+  /** Each call is a watch of its own, also with the same listener. */
+  watch(listener: (down: Down) => void): () => void {
+    const watcher = (down: Down): void => listener(down);
+    this.watchers.add(watcher);
+    return () => this.watchers.delete(watcher);
+  }
+
   /** A sender waits for room; beyond `most` it is refused, so that what waits is bounded too. */
   wait(entry: Entry, ask: Ask, most: number): Promise<SendResult> {
     const result = orRejected(ask);
@@ -85,8 +98,7 @@ export class Attachments {
   /** What came over a link goes into the mailbox, or waits at the door. */
   arrive(cell: Cell, inlet: Inlet, entry: Entry): void {
     const { mailbox } = cell;
-    const drops = mailbox.overflow === 'drop_oldest' || mailbox.overflow === 'drop_newest';
-    if (this.door === null && (!mailbox.full || drops || !cell.live)) {
+    if (this.door === null && (!mailbox.full || mailbox.drops || !cell.live)) {
       cell.accept(entry);
       inlet.took();
       return;

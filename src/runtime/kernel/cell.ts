@@ -8,6 +8,7 @@ import type { Down, SendResult } from '../system.ts';
 import { absence, gone } from './absence.ts';
 import type { Ask } from './ask.ts';
 import { Attachments } from './attachments.ts';
+import { Bytes } from './bytes.ts';
 import type { CellOwner } from './cell-owner.ts';
 import { type Exit, KILLED, NORMAL } from './exit.ts';
 import type { Runnable } from './kernel.ts';
@@ -140,10 +141,17 @@ export class Cell implements Runnable {
   /** Throws MAG_MESSAGE_INVALID: it would crash whoever receives it. */
   send(message: Message): SendResult {
     if (typeof message !== 'object' || message === null) throw notAMessage(this.path);
-    const { kernel } = this.core;
-    if (kernel.ambient !== null || this.#passes)
-      return this.accept(new Delivery(this.path, message, null, kernel.ambient));
+    const { ambient } = this.core.kernel;
+    const passed = this.#passes && ambient === null && this.live ? this.actor?.pass?.(message) : null;
+    if (passed != null) return passed;
+    if (ambient !== null || this.#passes) return this.accept(new Delivery(this.path, message, null, ambient));
     return this.live ? this.#enqueue(message) : this.#bury(message);
+  }
+
+  sendBytes(record: Uint8Array): SendResult {
+    const isBare = this.#passes && this.live && this.core.kernel.ambient === null;
+    const passed = isBare && record instanceof Uint8Array ? this.actor?.pass?.(record) : null;
+    return passed ?? this.send(new Bytes(record));
   }
 
   /** Takes a message into its mailbox, or hands it straight on where it lives elsewhere. */
@@ -187,17 +195,11 @@ export class Cell implements Runnable {
 
   /** Keeps an ask with its incarnation: it is answered, or fails when the incarnation ends. */
   hold(ask: Ask): void {
-    const { asks } = this.#attachments();
-    asks.add(ask);
-    ask.onSettled(() => asks.delete(ask));
+    this.#attachments().hold(ask);
   }
 
   watch(listener: (down: Down) => void): () => void {
-    const { watchers } = this.#attachments();
-    // Each call is a watch of its own, also with the same listener.
-    const watcher = (down: Down): void => listener(down);
-    watchers.add(watcher);
-    return () => watchers.delete(watcher);
+    return this.#attachments().watch(listener);
   }
 
   setPaused(paused: boolean): void {

@@ -44,6 +44,10 @@ export class Kernel {
    * questions, each answer of which is a turn of its own, would shut them out for ever.
    */
   #left: number = LIMITS.runQueueQuantum;
+  /** Quanta since timers and sockets had their last turn, beyond the first. */
+  #extra = 0;
+  /** When that was, if it was between two quanta; before an idle time it is long ago, and grants nothing. */
+  #since = Number.NEGATIVE_INFINITY;
 
   constructor(host: Host) {
     this.#host = host;
@@ -102,7 +106,7 @@ export class Kernel {
   }
 
   #work(): void {
-    while (this.#left > 0) {
+    while (this.#left > 0 || this.#mayGoOn()) {
       const done = this.#run(Math.min(this.#left, BURST));
       if (done === 0) {
         if (this.#afterTurn.length === 0) {
@@ -114,8 +118,21 @@ export class Kernel {
       this.#left -= done;
     }
     this.#left = LIMITS.runQueueQuantum;
+    this.#extra = 0;
     this.#runAfterTurn();
-    this.#host.defer(() => this.#runTurn());
+    this.#host.defer(() => {
+      this.#since = this.#host.now();
+      this.#runTurn();
+    });
+  }
+
+  /** The quantum is used up: another one follows while they are short. The clock is read once a quantum. */
+  #mayGoOn(): boolean {
+    if (this.#extra === LIMITS.runQueueQuanta - 1) return false;
+    if (this.#host.now() - this.#since >= LIMITS.runQueueMs) return false;
+    this.#extra += 1;
+    this.#left = LIMITS.runQueueQuantum;
+    return true;
   }
 
   #runAfterTurn(): void {

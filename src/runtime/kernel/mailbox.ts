@@ -42,6 +42,8 @@ const FIRST_SIZE = 8;
 export class Mailbox {
   readonly capacity: number;
   readonly overflow: Overflow;
+  /** One message too many costs another one its place, and never its sender a wait. */
+  readonly drops: boolean;
   #ring: (Entry | undefined)[] | null = null;
   /** Ring size minus one; sizes are powers of two. */
   #mask = -1;
@@ -52,6 +54,7 @@ export class Mailbox {
   constructor(options: MailboxOptions) {
     this.capacity = options.capacity;
     this.overflow = options.overflow;
+    this.drops = options.overflow === 'drop_oldest' || options.overflow === 'drop_newest';
   }
 
   get depth(): number {

@@ -72,9 +72,7 @@ abstract class Sender implements Addressee {
   protected abstract post(delivery: Delivery): SendResult;
   protected abstract postWhenRoom(delivery: Delivery, ask: Ask): Promise<SendResult>;
 
-  sendBytes(record: Uint8Array): SendResult {
-    return this.send(new Bytes(record));
-  }
+  abstract sendBytes(record: Uint8Array): SendResult;
 
   offer(message: Message, options?: AskOptions): Promise<SendResult> {
     const ask = new Ask(this.core, this.path, options);
@@ -119,6 +117,10 @@ export class LocalRef extends Sender implements Linkable {
 
   send(message: Message): SendResult {
     return this.#cell.send(message);
+  }
+
+  sendBytes(record: Uint8Array): SendResult {
+    return this.#cell.sendBytes(record);
   }
 
   monitor(listener: (down: Down) => void): () => void {
@@ -170,6 +172,12 @@ export class RemoteRef extends Sender implements Linkable {
   send(message: Message): SendResult {
     const { outlet } = this;
     return outlet.link.send(outlet, message, null, this.core.kernel.ambient);
+  }
+
+  sendBytes(record: Uint8Array): SendResult {
+    const { outlet } = this;
+    if (this.core.kernel.ambient === null) return outlet.link.sendBytes(outlet, record);
+    return this.send(new Bytes(record));
   }
 
   monitor(listener: (down: Down) => void): () => void {
@@ -231,6 +239,11 @@ export class NameSlot extends Sender implements Slot {
     const cell = this.#holder();
     if (cell !== undefined) return cell.send(message);
     return this.#deliver(message, null, this.core.kernel.ambient);
+  }
+
+  sendBytes(record: Uint8Array): SendResult {
+    const cell = this.#holder();
+    return cell === undefined ? this.send(new Bytes(record)) : cell.sendBytes(record);
   }
 
   protected post(delivery: Delivery): SendResult {

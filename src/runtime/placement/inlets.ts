@@ -10,6 +10,8 @@ export class Inlets implements InletGround {
   readonly core: Core;
   readonly #frame: (frame: Frame) => void;
   readonly #inlets = new Map<number, Inlet>();
+  /** What came last most often comes next, too. */
+  #last: Inlet | null = null;
   /** Received since the last credit. */
   #received = 0;
   /** Taken since the last credit: inlets that have credit to give. */
@@ -21,14 +23,19 @@ export class Inlets implements InletGround {
   }
 
   open(id: number, path: string, bound: 'late' | 'now' | number): void {
+    this.#last = null;
     this.#inlets.set(id, new Inlet(this, id, path, bound));
   }
 
   find(id: number): Inlet | undefined {
-    return this.#inlets.get(id);
+    if (this.#last?.id === id) return this.#last;
+    const found = this.#inlets.get(id);
+    if (found !== undefined) this.#last = found;
+    return found;
   }
 
   forget(id: number): void {
+    this.#last = null;
     this.#inlets.get(id)?.close();
     this.#inlets.delete(id);
   }
@@ -37,6 +44,7 @@ export class Inlets implements InletGround {
   close(): void {
     for (const inlet of this.#inlets.values()) inlet.close();
     this.#inlets.clear();
+    this.#last = null;
     this.#due.clear();
   }
 

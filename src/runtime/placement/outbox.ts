@@ -67,7 +67,7 @@ export class Outbox {
     ambient: Ambient | null,
   ): void {
     if (message instanceof Bytes && ask === 0 && ambient === null) {
-      this.#record(target, message);
+      this.record(target, message.data, message.start, message.end);
       return;
     }
     const isRecord = message instanceof Bytes;
@@ -112,7 +112,7 @@ export class Outbox {
     ];
   }
 
-  #record(target: number, { data, start, end }: Bytes): void {
+  record(target: number, data: Uint8Array, start: number, end: number): void {
     if (this.#text !== '' || this.#list !== null) this.#closeChunk();
     this.#records.add(target, data, start, end);
     if (this.#records.size >= LIMITS.portBatchBytes) this.flush();

@@ -3,8 +3,8 @@ const TARGET = 0xffff_ffff;
 /** Bytes before the first record: how many are used. */
 const HEADER = 4;
 const SMALLEST = 1_024;
-/** Below this a loop copies faster than a call of `set`. */
-const SHORT = 48;
+/** Up to this a loop copies faster than a call of `set`. */
+const SHORT = 16;
 
 /**
  * Packs binary records into one ArrayBuffer: `used bytes, (TARGET, target)?, (length, bytes)*`, all numbers u32 little

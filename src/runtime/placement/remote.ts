@@ -14,6 +14,7 @@ import { uncloneableField } from './cloneable.ts';
 import type { Control } from './frame.ts';
 import { type Gate, Link } from './link.ts';
 import type { Moved } from './moved.ts';
+import type { Outlet } from './outlet.ts';
 import type { Vessel } from './vessel.ts';
 import { fromWire } from './wire-error.ts';
 
@@ -63,6 +64,8 @@ export class RemoteActor implements Actor, Gate {
   readonly #behaviour: RemoteBehaviour;
   #vessel: Vessel | null = null;
   #link: Link | null = null;
+  /** Of the mount's own path, on the link. */
+  #outlet: Outlet | null = null;
   /** Who waits for a subtree to be up. */
   #starting: Starting | null = null;
   #moving = false;
@@ -118,6 +121,16 @@ export class RemoteActor implements Actor, Gate {
     if (this.#link === null || !this.open) return this.#refuse(delivery);
     this.#cell.handled += 1;
     return this.#link.deliver(delivery);
+  }
+
+  pass(message: Message | Uint8Array): SendResult | null {
+    const link = this.#link;
+    if (link === null || !this.open) return null;
+    this.#cell.handled += 1;
+    if (this.#outlet === null || this.#outlet.link !== link) this.#outlet = link.outlet(this.#cell.path);
+    return message instanceof Uint8Array
+      ? link.sendBytes(this.#outlet, message)
+      : link.send(this.#outlet, message, null, null);
   }
 
   forwardWhenRoom(delivery: Delivery, ask: Ask): Promise<SendResult> | null {

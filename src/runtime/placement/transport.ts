@@ -24,6 +24,7 @@ export interface Transport {
     timeLeft: number,
     ambient: Ambient | null,
   ): void;
+  record(target: number, data: Uint8Array, start: number, end: number): void;
   frame(frame: Frame, transfer?: readonly Transferable[]): void;
   /** Sends what waits for the end of the turn: there may be none. */
   flush(): void;
@@ -59,6 +60,10 @@ abstract class PackedTransport implements Transport {
     ambient: Ambient | null,
   ): void {
     this.#outbox.message(target, message, flat, ask, timeLeft, ambient);
+  }
+
+  record(target: number, data: Uint8Array, start: number, end: number): void {
+    this.#outbox.record(target, data, start, end);
   }
 
   frame(frame: Frame, transfer?: readonly Transferable[]): void {
