@@ -54,6 +54,14 @@ function againstErlang(erlang: Erlang | null): readonly Comparison[] {
       },
     },
     {
+      baseline: otp('OTP dynamic supervisor', 'supervised'),
+      unit: 'children/s',
+      subjects: {
+        'light.spawn.otp': node(CHILDREN, 'light.spawn'),
+        'machine.spawn.otp': node(CHILDREN, 'machine.spawn'),
+      },
+    },
+    {
       baseline: otp('OTP supervisor', 'restart', 'main', Math.min),
       unit: 'µs p50',
       lowerIsBetter: true,
