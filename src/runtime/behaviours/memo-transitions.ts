@@ -35,6 +35,20 @@ const isContextFree = (node: AnyStateNode, type: string): boolean => {
   return true;
 };
 
+/** All states of a statechart, itself first. */
+function* statesOf(node: AnyStateNode): Generator<AnyStateNode> {
+  yield node;
+  for (const inner of Object.values<AnyStateNode>(node.states)) yield* statesOf(inner);
+}
+
+/** Whether every state that answers to an event at all has to look at more than its type. */
+function alwaysActs(root: AnyStateNode, type: string): boolean {
+  const answering = [...statesOf(root)].filter((node) =>
+    [...node.transitions.keys()].some((descriptor) => descriptor === type || descriptor.endsWith('*')),
+  );
+  return answering.length > 0 && answering.every((node) => !isContextFree(node, type));
+}
+
 /**
  * A machine's transitions that have no guard and no action, between states that do nothing on the way: their result
  * follows from the active states and the event's type alone, so it is worked out once for all actors of the machine.
@@ -49,8 +63,12 @@ class TransitionTable {
   #first: AnyMachineSnapshot | null | undefined = undefined;
   readonly #known = new WeakMap<object, Configuration>();
   readonly #byStates = new Map<string, Configuration>();
+  readonly #root: AnyStateNode;
+  /** By event type: nothing of it can be remembered, and to look for it would cost a good part of the transition. */
+  readonly #acts = new Map<string, boolean>();
 
   constructor(machine: AnyStateMachine) {
+    this.#root = machine.root;
     this.#transition = machine.transition;
     this.#initial = machine.getInitialSnapshot;
     this.#sameContext = typeof machine.config.context !== 'function';
@@ -66,7 +84,8 @@ class TransitionTable {
 
   readonly transition: Transition = (snapshot, event, scope) => {
     // XState's own events come once in a life at most.
-    if (event.type.startsWith('xstate.')) return this.#transition(snapshot, event, scope);
+    if (event.type.startsWith('xstate.') || this.#alwaysActs(event.type))
+      return this.#transition(snapshot, event, scope);
     const from = this.#known.get(snapshot._nodes) ?? this.#learn(snapshot);
     const next = from?.next.get(event.type);
     if (snapshot.status === 'active') {
@@ -80,6 +99,15 @@ class TransitionTable {
       from.next.set(event.type, this.#follow(snapshot, event.type, result));
     return result;
   };
+
+  #alwaysActs(type: string): boolean {
+    const known = this.#acts.get(type);
+    if (known !== undefined) return known;
+    if (this.#acts.size >= LIMITS.memoEventTypes) return false;
+    const acts = alwaysActs(this.#root, type);
+    this.#acts.set(type, acts);
+    return acts;
+  }
 
   #isSame(made: AnyMachineSnapshot): boolean {
     return this.#sameContext && made.status === 'active' && made._nodes.every(isPlain);
