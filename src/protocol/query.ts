@@ -94,6 +94,7 @@ export type SelectItem =
   | {
       readonly kind: 'column';
       readonly column: ColumnRef;
+      /** Always there beside a JSON path: its last key, else the column. An aggregate without is named as its function. */
       readonly alias?: string;
       /** A type's name: `total::text`; with an aggregate it is what is aggregated. */
       readonly cast?: string;
@@ -121,6 +122,7 @@ export interface Embed {
   readonly inner: boolean;
   /** Its columns stand in the row itself. */
   readonly spread: boolean;
+  /** Empty, `rel()`: it is not shown, and only what is filtered or joined by it counts. */
   readonly select: readonly SelectItem[];
   readonly where?: Filter;
   readonly order: readonly OrderTerm[];
@@ -217,7 +219,7 @@ export interface DeleteQuery extends Target {
   readonly maxAffected?: number;
 }
 
-/** Arguments of a function: by name (a URL's are texts, a repeated one is an array), or one body for its one argument. */
+/** Arguments of a function: by name (a URL's are texts, a repeated one is an array), or one body for its one argument (`binary`: its bytes in hex). */
 export type CallArguments =
   | { readonly kind: 'named'; readonly values: { readonly [name: string]: JsonValue } }
   | { readonly kind: 'body'; readonly type: 'json' | 'text' | 'binary'; readonly value: string };

@@ -24,6 +24,13 @@ export interface QueryResult {
   /** All rows that match, where a count was asked for. */
   readonly total: number | null;
   readonly totalKind: CountKind | null;
+  /** Of an upsert: rows that were not there before. Absent where the engine cannot tell. */
+  readonly inserted?: number;
+  /**
+   * Of a call, what `json` is: `rows` an array of them (absent: this one), `row` the one object or null, `value` what a
+   * function that returns neither gave (an array of such where it returns a set), `void` nothing.
+   */
+  readonly shape?: 'rows' | 'row' | 'value' | 'void';
 }
 
 export interface SqlField {
