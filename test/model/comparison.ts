@@ -93,17 +93,19 @@ function gaveUp(cause: Cause | null): readonly string[] {
 
 /**
  * Without the lives below a dynamic supervisor that begin and end in the same step: when one of its first children does
- * not start, the others, which start at the same time, may or may not have come up before they are stopped.
+ * not start, the others, which start at the same time, may or may not have come up before they are stopped. Of who is
+ * killed and says nothing no order is asked.
  */
 function lasting(free: readonly string[], lines: readonly string[]): readonly string[] {
   const kept: (string | null)[] = [];
   const begun = new Map<string, number>();
   for (const line of lines) {
     const path = line.slice(1);
-    const start = line.startsWith('-') ? begun.get(path) : undefined;
+    const isEnd = line.startsWith('-') || line.startsWith('~');
+    const start = isEnd ? begun.get(path) : undefined;
     begun.delete(path);
     if (start !== undefined) kept[start] = null;
-    else kept.push(line);
+    else if (!line.startsWith('~')) kept.push(line);
     if (line.startsWith('+') && free.some((above) => path.startsWith(`${above}/`)))
       begun.set(path, kept.length - 1);
   }

@@ -32,6 +32,8 @@ export class RealTree {
     this.#bench = bench(seed);
     this.#bench.system.onLifecycle((event) => {
       if (event.type === 'escalated') this.escalated.push(event.path);
+      if (event.type === 'stopped' && event.reason === 'killed' && kindOf(event.path) === 'l')
+        this.log.push(`~${event.path}`);
     });
   }
 

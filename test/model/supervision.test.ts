@@ -30,7 +30,8 @@ const started = (plan: Plan): { readonly model: Model; readonly said: () => stri
   model.start();
   let seen = 0;
   const said = (): string => {
-    const lines = model.log.slice(seen).map((line) => line.replace(`${plan.id}/`, ''));
+    const spoken = model.log.slice(seen).filter((line) => !line.startsWith('~'));
+    const lines = spoken.map((line) => line.replace(`${plan.id}/`, ''));
     seen = model.log.length;
     return lines.join(' ');
   };

@@ -50,7 +50,7 @@ class Child {
  */
 export class Model {
   readonly root: Child;
-  /** `+path` started, `!path` did not start, `-path` stopped or crashed, in order. */
+  /** `+path` started, `!path` did not start, `-path` stopped or crashed, `~path` was killed and says nothing, in order. */
   readonly log: string[] = [];
   /** Supervisors that gave up, in order. */
   readonly escalated: string[] = [];
@@ -261,7 +261,7 @@ export class Model {
   #takeDown(child: Child, silently: boolean): void {
     if (child.life === 'up') {
       if (child.plan.supervisor !== null) this.#stopAll(child, silently);
-      else if (!silently) this.log.push(`-${child.path}`);
+      else this.log.push(`${silently ? '~' : '-'}${child.path}`);
     }
     child.life = 'down';
     child.retry = null;
@@ -335,11 +335,15 @@ export class Model {
     else this.#retries.push(retry);
   }
 
-  /** A temporary child does not come back with its group; one that had ended, or was stopped by hand, does. */
+  /**
+   * A temporary child does not come back with its group; one that had ended, or was stopped by hand, does, and so does
+   * one that became temporary while it was down: it has not been there yet.
+   */
   #gather(retry: Retry, members: readonly Child[]): void {
     for (const member of [...members].reverse()) {
+      const wasUp = member.life === 'up';
       this.#takeDown(member, member.plan.brutal);
-      if (member.plan.restart === 'temporary') this.#remove(member);
+      if (wasUp && member.plan.restart === 'temporary') this.#remove(member);
       else {
         member.life = 'restarting';
         member.retry = retry;
@@ -357,12 +361,15 @@ export class Model {
       this.#group(above, first).filter((child) => child.life === 'up'),
     );
     for (const member of above.children.filter((child) => child.retry === retry)) {
+      // The end of one before it may have taken it down.
+      if (member.retry !== retry) continue;
       const cause = this.#startAgain(member);
-      if (cause !== null) {
+      if (cause === null) member.retry = null;
+      else {
         this.#ended(member, { kind: 'error', cause });
-        return;
+        // Its group goes on without one that was replaced by a temporary one.
+        if (member.plan.restart !== 'temporary') return;
       }
-      member.retry = null;
     }
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type ChildSpec, component, light, type Question, supervisor } from '../../src/index.ts';
+import { type ChildSpec, component, light, type Question, sleep, supervisor } from '../../src/index.ts';
 import { child, Sup, UNLIMITED } from '../support/runtime/otp.ts';
 
 type Counting = { readonly type: 'ADD' } | { readonly type: 'BOOM' } | Question<{ type: 'READ' }, unknown>;
@@ -138,5 +138,51 @@ describe('a replaced child', () => {
     await replace(sup, supervisor('inner', { intensity: { max: 9, within: 9 }, children: [child('b')] }));
     expect(sup.which('sup_test/inner')).toEqual(['b running']);
     expect(sup.bench.system.lookup('sup_test/inner/a')).toBeUndefined();
+  });
+
+  it('comes back where a restart before it and the replacement itself both fail', async () => {
+    let failures = 0;
+    let starts = 0;
+    const slow = component('slow', async ({ host }) => {
+      await sleep(host, 7);
+      starts += 1;
+      if (failures > 0) {
+        failures -= 1;
+        throw new Error('not now');
+      }
+      return { stop: () => sleep(host, 3) };
+    });
+    const sup = await Sup.start({ intensity: UNLIMITED });
+    void sup.api().startChild(slow);
+    await sup.bench.host.advance(10);
+    const renewed = sup.bench.system.command('sup_test/slow', 'restart', 'by hand');
+    const replaced = sup.api().replaceChild(slow);
+    failures = 3;
+    const outcomes = Promise.allSettled([renewed, replaced]);
+    await sup.bench.host.advance(1_000);
+    expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect([starts, sup.which()]).toEqual([5, ['slow running']]);
+  });
+
+  it('has no part in the start that it was stopped in: there is one of it, and not two', async () => {
+    const up: number[] = [];
+    let made = 0;
+    const slow = component('slow', async ({ host }) => {
+      made += 1;
+      const me = made;
+      await sleep(host, 7);
+      up.push(me);
+      return { stop: async () => void up.splice(up.indexOf(me), 1) };
+    });
+    const sup = await Sup.start({ intensity: UNLIMITED });
+    const started = sup.api().startChild(supervisor('inner', { children: [slow] }));
+    for (let turn = 0; turn < 10; turn += 1) await null;
+    const renewed = sup.bench.system.command('sup_test/inner', 'restart', 'by hand');
+    const outcomes = Promise.allSettled([started, renewed]);
+    await sup.bench.host.advance(1_000);
+    expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+    expect(up).toHaveLength(1);
+    await sup.bench.settle(sup.bench.system.stop('test'));
+    expect(up).toHaveLength(0);
   });
 });

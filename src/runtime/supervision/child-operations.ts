@@ -17,6 +17,7 @@ export interface Office {
   check(spec: ChildSpec): void;
   /** Throws MAG_ACTOR_NOT_FOUND where it is ending. */
   open(): void;
+  ending(): boolean;
   /** A planned start failed: it is judged like a crash. */
   down(child: Child, error: unknown): void;
 }
@@ -105,6 +106,11 @@ export class ChildOperations {
     await this.#office.restarts.inTurn(child, async () => {
       this.#refuseForgotten(child);
       child.held = false;
+      // What came before it failed: it is being brought back already.
+      if (child.repair !== null) {
+        child.repair.hurry();
+        return;
+      }
       const repair = this.#plan(child);
       await this.#office.children.stop(child, 'restart');
       await this.#startPlanned(child, repair, (error) => this.#office.down(child, error));
@@ -122,11 +128,20 @@ export class ChildOperations {
     const waits = repair !== null && !repair.planned;
     if (waits && this.#office.restarts.grouped) return this.#replaceInGroup(child, repair, spec);
     if (waits) this.#office.restarts.cancel(child);
-    return this.#office.restarts.inTurn(child, () => this.#replaceNow(child, spec, waits));
+    const replaced = await this.#office.restarts.inTurn(child, () => this.#replaceInTurn(child, spec, waits));
+    return replaced ?? this.replace(spec);
+  }
+
+  /** Null where its group went down before it was its turn: that needs the turn to come back. */
+  async #replaceInTurn(child: Child, spec: ChildSpec, waited: boolean): Promise<Cell | null> {
+    this.#refuseForgotten(child);
+    const isRestarting = child.repair !== null;
+    if (isRestarting && this.#office.restarts.grouped) return null;
+    this.#office.restarts.cancel(child);
+    return this.#replaceNow(child, spec, waited || isRestarting);
   }
 
   async #replaceNow(child: Child, spec: ChildSpec, wasRestarting: boolean): Promise<Cell> {
-    this.#refuseForgotten(child);
     const before = child.spec;
     const wasThere = child.cell !== null;
     const planned = this.#plan(child);
@@ -154,7 +169,8 @@ export class ChildOperations {
       if (current !== repair && failed.spec.backoff !== undefined) throw this.#unavailable(child);
       await this.#over(current, current === repair);
     }
-    if (child.cell === null || !child.ready) throw this.#unavailable(child);
+    // Another one of the group may have been one failure too many: it goes down again with its supervisor.
+    if (child.cell === null || !child.ready || this.#office.ending()) throw this.#unavailable(child);
     return child.cell;
   }
 
@@ -271,6 +287,8 @@ export class ChildOperations {
     // Who waits for its start holds its turn: the start ends here.
     if (child.phase === 'starting') void children.stop(child, REQUESTED);
     await restarts.inTurn(child, async () => {
+      // What came before it failed, and would bring it back.
+      restarts.cancel(child);
       await children.stop(child, REQUESTED);
       child.phase = 'down';
       this.#core.registry.release(child.path);

@@ -168,8 +168,10 @@ export class Children implements Parent {
   }
 
   #notStarted(child: Child, cell: Cell, exit: Exit): Cell {
+    // It was stopped as it started, and is started anew already: that is none of this one's business.
+    if (child.cell !== null && child.cell !== cell) throw this.#failureOf(child, exit);
     child.remember(cell);
-    if (child.cell === cell) child.cell = null;
+    child.cell = null;
     if (cell.ignored) {
       child.phase = 'down';
       child.repair = null;
@@ -177,7 +179,11 @@ export class Children implements Parent {
       return cell;
     }
     if (child.phase === 'starting') child.phase = 'failed';
-    throw exit.kind === 'error' ? exit.error : this.#gone(child);
+    throw this.#failureOf(child, exit);
+  }
+
+  #failureOf(child: Child, exit: Exit): unknown {
+    return exit.kind === 'error' ? exit.error : this.#gone(child);
   }
 
   #gone(child: Child): MagError {

@@ -72,6 +72,7 @@ export class SupervisorActor implements Actor {
       restarts: this.#restarts,
       check: (spec) => checkChildSpec(spec, cell.path, behaviour),
       open: () => this.#refuseEnding(),
+      ending: () => this.#isEnding(),
       down: (child, error) => this.#startFailed(child, error),
     });
   }
@@ -163,9 +164,12 @@ export class SupervisorActor implements Actor {
     return this.list.find(id)?.cell === null;
   }
 
+  #isEnding(): boolean {
+    return this.#halted || !this.#cell.live;
+  }
+
   #refuseEnding(): void {
-    if (this.#halted || !this.#cell.live)
-      throw new MagError('MAG_ACTOR_NOT_FOUND', { path: this.#cell.path });
+    if (this.#isEnding()) throw new MagError('MAG_ACTOR_NOT_FOUND', { path: this.#cell.path });
   }
 
   async #startAll(): Promise<void> {
