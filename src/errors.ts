@@ -195,11 +195,16 @@ export const ERRORS = {
   MAG_FILTER_INVALID: entry(400, 'The filter {filter} is not valid: {problem}'),
 
   // ── PostgREST's own codes, which its clients know
-  PGRST100: entry(400, 'Could not parse {what}', '{problem}'),
-  PGRST102: entry(400, 'The request body is not valid: {problem}'),
-  PGRST103: entry(416, 'The requested range cannot be satisfied', null),
-  PGRST106: entry(406, 'The schema must be one of the following: {schemas}'),
+  PGRST100: entry(400, '"failed to parse {what}" (line 1, column {column})'),
+  PGRST102: entry(400, '{problem}'),
+  PGRST103: entry(416, 'Requested range not satisfiable'),
+  PGRST106: entry(406, 'Invalid schema: {schema}', 'Only the following schemas are exposed: {schemas}'),
   PGRST107: entry(406, 'None of these media types are available: {types}'),
+  PGRST108: entry(
+    400,
+    "'{relation}' is not an embedded resource in this request",
+    "Verify that '{relation}' is included in the 'select' query parameter.",
+  ),
   PGRST116: entry(406, 'Cannot coerce the result to a single JSON object', null),
   PGRST122: entry(400, 'Invalid preferences given with handling=strict'),
   PGRST204: entry(400, "Could not find the '{column}' column of '{table}' in the schema cache"),

@@ -40,6 +40,11 @@ export const LIMITS = {
   filterTerms: 256,
   filterDepth: 16,
   selectItems: 1_000,
+  /** Tables embedded in a select, and how deep: each is a join, whose number the engine's planner pays for exponentially. */
+  embeds: 32,
+  embedDepth: 8,
+  /** Steps of one JSON path. */
+  jsonPathSteps: 32,
   orderTerms: 32,
   inListItems: 2_000,
   /** Parsed selects, orders and preference headers remembered per worker; the texts come from clients. */

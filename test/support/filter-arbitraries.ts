@@ -70,5 +70,3 @@ export function filterOf(leaves: fc.Arbitrary<Filter>): fc.Arbitrary<Filter> {
     ),
   })).filter;
 }
-
-export const filter = filterOf(leaf);

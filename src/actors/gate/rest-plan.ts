@@ -22,7 +22,9 @@ export interface RestPlan {
 const SCHEMA = 'public';
 
 function requirePublic(header: string | string[] | undefined): void {
-  if (header !== undefined && header !== SCHEMA) throw new MagError('PGRST106', { schemas: SCHEMA });
+  if (header !== undefined && header !== SCHEMA) {
+    throw new MagError('PGRST106', { schema: String(header).slice(0, 100), schemas: SCHEMA });
+  }
 }
 
 const where = (params: Params): { readonly where?: Filter } =>
@@ -81,7 +83,7 @@ function planInsert(table: string, params: Params, prefer: Preferences, body: st
 function refuseLimit(params: Params): void {
   if (params.limit === null && params.offset === null) return;
   const problem = 'limit and offset are not supported on updates and deletes';
-  throw new MagError('PGRST100', { what: 'limit', problem }, { details: problem });
+  throw new MagError('PGRST100', { what: 'limit', column: 1 }, { details: problem });
 }
 
 function planWrite(

@@ -1,22 +1,28 @@
 import { MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 
-const SHOWN = 120;
+const SHOWN = 240;
 
-/** Where a recursive parser stands in its text. Every failure is a PGRST100 that names the position. */
+/**
+ * Where a recursive parser stands in its text. Every failure is a PGRST100 in PostgREST's words: which parameter, the
+ * column, what stands there and what was expected.
+ */
 export class Cursor {
   readonly text: string;
-  /** What is being parsed, for the message: `the filter`, `select`. */
-  readonly what: string;
   at: number;
   depth = 0;
+  /** What is being parsed, for the message: `filter`, `select parameter`. */
+  readonly #what: string;
+  /** The parameter as it came, where `text` has more in front of it. */
+  readonly #shown: string;
   /** Filter terms still allowed. */
-  private terms: number = LIMITS.filterTerms;
+  #terms: number = LIMITS.filterTerms;
 
-  constructor(text: string, what: string, at = 0) {
+  constructor(text: string, what: string, shown: string = text) {
     this.text = text;
-    this.what = what;
-    this.at = at;
+    this.at = 0;
+    this.#what = what;
+    this.#shown = shown;
   }
 
   done(): boolean {
@@ -38,30 +44,58 @@ export class Cursor {
     return true;
   }
 
-  expect(expected: string): void {
-    if (!this.take(expected)) this.fail(`expected "${expected}"`);
+  expect(expected: string, expecting = `"${expected}"`): void {
+    if (!this.take(expected)) this.unexpected(expecting);
   }
 
-  expectEnd(): void {
-    if (!this.done()) this.fail(`unexpected "${this.peek()}"`);
+  expectEnd(expecting: string): void {
+    if (!this.done()) this.unexpectedRest(expecting);
   }
 
   skipSpaces(): void {
-    while (this.text.charCodeAt(this.at) === 32) this.at += 1;
+    for (;;) {
+      const code = this.text.charCodeAt(this.at);
+      if (code !== 32 && code !== 9) return;
+      this.at += 1;
+    }
   }
 
   /** Counts one more filter term, so that no request hands the engine's planner an endless tree. */
   countTerm(): void {
-    this.terms -= 1;
-    if (this.terms < 0) this.fail(`more than ${LIMITS.filterTerms} filter terms`);
+    this.#terms -= 1;
+    if (this.#terms < 0) this.refuse(`more than ${LIMITS.filterTerms} filter terms`);
   }
 
-  fail(problem: string, at: number = this.at): never {
-    const shown = this.text.length > SHOWN ? `${this.text.slice(0, SHOWN)}…` : this.text;
+  /** What stands here is not what could. `shown`: where the character is that does not fit, if not here. */
+  unexpected(expecting: string, at: number = this.at, shown: number = at): never {
+    const found = this.text.charAt(shown);
+    this.refuse(
+      `unexpected ${found === '' ? 'end of input' : JSON.stringify(found)} expecting ${expecting}`,
+      at,
+    );
+  }
+
+  /** The same where the text should have ended; PostgREST quotes it differently then. */
+  unexpectedRest(expecting: string, at: number = this.at): never {
+    if (at >= this.text.length) this.unexpected(expecting, at);
+    this.refuse(`unexpected '${this.text.charAt(at)}' expecting ${expecting}`, at);
+  }
+
+  /** The same where one of several words should stand here: the character that is not the first one's is named. */
+  unexpectedWord(first: string, expecting: string): never {
+    let same = 0;
+    while (same < first.length && this.text.charAt(this.at + same) === first.charAt(same)) same += 1;
+    this.unexpected(expecting, this.at, this.at + same);
+  }
+
+  /** What stands here is understood, and not allowed. */
+  refuse(problem: string, at: number = this.at): never {
+    const text = this.#shown;
+    const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
     throw new MagError(
       'PGRST100',
-      { what: `${this.what} "${shown}"`, problem },
-      { details: `at position ${at + 1}: ${problem}`, hint: problem },
+      { what: `${this.#what} (${shown})`, column: at + 1 },
+      { details: problem },
     );
   }
 }

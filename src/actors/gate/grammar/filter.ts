@@ -1,51 +1,17 @@
 import { LIMITS } from '../../../limits.ts';
 import { endsInEscape } from '../../../protocol/like.ts';
-import type { CompareOperator, Filter, IsValue } from '../../../protocol/query.ts';
+import type { ColumnRef, Filter, IsValue } from '../../../protocol/query.ts';
+import { parseArray } from './array-literal.ts';
 import { Cursor } from './cursor.ts';
-import { readElement, readName } from './words.ts';
+import { type Operator, readOperator } from './operators.ts';
+import { FIELD_NAME, readColumn, readElement, readLogicValue } from './words.ts';
 
-/** PostgREST's operators that this grammar knows of and no engine answers yet. */
-const LATER = new Set('match imatch cs cd ov sl sr nxl nxr adj fts plfts phfts wfts isdistinct'.split(' '));
-
-type Operator = CompareOperator | 'in' | 'is';
-
-function asOperator(word: string): Operator | null {
-  switch (word) {
-    case 'eq':
-    case 'neq':
-    case 'gt':
-    case 'gte':
-    case 'lt':
-    case 'lte':
-    case 'like':
-    case 'ilike':
-    case 'in':
-    case 'is':
-      return word;
-    default:
-      return null;
-  }
-}
-
-function readOperator(cursor: Cursor): Operator {
-  const start = cursor.at;
-  const dot = cursor.text.indexOf('.', start);
-  const word = cursor.text.slice(start, dot === -1 ? undefined : dot);
-  const operator = asOperator(word);
-  if (operator === null) {
-    const bare = word.slice(0, word.indexOf('(') === -1 ? undefined : word.indexOf('('));
-    if (LATER.has(bare) || (bare !== word && asOperator(bare) !== null)) {
-      cursor.fail(`the operator ${word.slice(0, 20)} is not supported yet`);
-    }
-    cursor.fail(`unknown operator "${word.slice(0, 20)}"`);
-  }
-  if (dot === -1) cursor.fail('expected "." and a value after the operator', cursor.text.length);
-  cursor.at = dot + 1;
-  return operator;
-}
+const IS = 'isVal: (null, not_null, true, false, unknown)';
+const TERM = `${FIELD_NAME}, negation operator (not) or logic operator (and, or)`;
+const AFTER_FIELD = 'letter, digit, "-", "->>", "->" or delimiter (.)';
 
 function readIs(cursor: Cursor, word: string, start: number): IsValue {
-  const lower = word.toLowerCase();
+  const lower = word.trimEnd().toLowerCase();
   switch (lower) {
     case 'null':
     case 'not_null':
@@ -54,61 +20,95 @@ function readIs(cursor: Cursor, word: string, start: number): IsValue {
     case 'unknown':
       return lower;
     default:
-      return cursor.fail('expected null, not_null, true, false or unknown', start);
+      return cursor.unexpected(IS, start);
   }
 }
 
 /** The one place where the URL's `*` becomes `%`. */
-function readPattern(cursor: Cursor, text: string): string {
+function readPattern(cursor: Cursor, text: string, at: number): string {
   if (text.endsWith('\\') && endsInEscape(text))
-    cursor.fail('a pattern must not end with its escape character');
+    cursor.refuse('a pattern must not end with its escape character', at);
   return text.includes('*') ? text.replaceAll('*', '%') : text;
 }
 
 function readList(cursor: Cursor): string[] {
+  cursor.skipSpaces();
   cursor.expect('(');
+  cursor.skipSpaces();
   const values: string[] = [];
   if (cursor.take(')')) return values;
   do {
-    if (values.length === LIMITS.inListItems) cursor.fail(`more than ${LIMITS.inListItems} values`);
+    if (values.length === LIMITS.inListItems) cursor.refuse(`more than ${LIMITS.inListItems} values`);
     values.push(readElement(cursor));
   } while (cursor.take(','));
-  cursor.expect(')');
+  cursor.expect(')', '"," or ")"');
+  cursor.skipSpaces();
   return values;
 }
 
+const isPattern = (op: string): boolean => op === 'like' || op === 'ilike';
+
+function withValue(
+  cursor: Cursor,
+  column: ColumnRef,
+  operator: Exclude<Operator, { kind: 'in' }>,
+  value: string,
+  negated: boolean,
+  start: number,
+): Filter {
+  switch (operator.kind) {
+    case 'compare': {
+      const { op } = operator;
+      return {
+        kind: 'compare',
+        column,
+        op,
+        value: isPattern(op) ? readPattern(cursor, value, start) : value,
+        negated,
+      };
+    }
+    case 'is':
+      return { kind: 'is', column, value: readIs(cursor, value, start), negated };
+    case 'quantified': {
+      const values = parseArray(cursor, value, start);
+      const read = isPattern(operator.op) ? values.map((text) => readPattern(cursor, text, start)) : values;
+      return { ...operator, column, values: read, negated };
+    }
+    default:
+      return { ...operator, column, value, negated };
+  }
+}
+
 /** `op.value` or `not.op.value`; `whole`: the value runs to the end of the text and is not quoted. */
-function readCondition(cursor: Cursor, name: string, whole: boolean): Filter {
+function readCondition(cursor: Cursor, column: ColumnRef, whole: boolean): Filter {
   cursor.countTerm();
-  const column = { name };
   const negated = cursor.take('not.');
-  const op = readOperator(cursor);
-  if (op === 'in') return { kind: 'in', column, values: readList(cursor), negated };
+  const operator = readOperator(cursor, negated);
+  if (operator.kind === 'in') return { kind: 'in', column, values: readList(cursor), negated };
   const start = cursor.at;
   let value: string;
   if (whole) {
     value = cursor.text.slice(start);
     cursor.at = cursor.text.length;
   } else {
-    value = readElement(cursor);
+    value = readLogicValue(cursor);
   }
-  if (op === 'is') return { kind: 'is', column, value: readIs(cursor, value, start), negated };
-  if (op === 'like' || op === 'ilike') value = readPattern(cursor, value);
-  return { kind: 'compare', column, op, value, negated };
+  return withValue(cursor, column, operator, value, negated, start);
 }
 
 /** `(term,term,…)`, the cursor on the parenthesis. */
 function readTerms(cursor: Cursor, kind: 'and' | 'or', negated: boolean): Filter {
+  cursor.skipSpaces();
   cursor.expect('(');
   cursor.depth += 1;
-  if (cursor.depth > LIMITS.filterDepth) cursor.fail(`nested deeper than ${LIMITS.filterDepth}`);
+  if (cursor.depth > LIMITS.filterDepth) cursor.refuse(`nested deeper than ${LIMITS.filterDepth}`);
   const terms: Filter[] = [];
   do {
     cursor.skipSpaces();
     terms.push(readTerm(cursor));
     cursor.skipSpaces();
   } while (cursor.take(','));
-  cursor.expect(')');
+  cursor.expect(')', '"," or ")"');
   cursor.depth -= 1;
   return { kind, terms, negated };
 }
@@ -117,37 +117,44 @@ function readTerms(cursor: Cursor, kind: 'and' | 'or', negated: boolean): Filter
 function readGroup(cursor: Cursor): Filter | null {
   const start = cursor.at;
   const negated = cursor.take('not.');
-  const kind = cursor.looksAt('and(') ? 'and' : cursor.looksAt('or(') ? 'or' : null;
-  if (kind === null) {
-    cursor.at = start;
-    return null;
+  const kind = cursor.take('and') ? 'and' : cursor.take('or') ? 'or' : null;
+  if (kind !== null) {
+    cursor.skipSpaces();
+    if (cursor.peek() === '(') {
+      cursor.countTerm();
+      return readTerms(cursor, kind, negated);
+    }
   }
-  cursor.at += kind.length;
-  cursor.countTerm();
-  return readTerms(cursor, kind, negated);
+  cursor.at = start;
+  return null;
 }
 
 function readTerm(cursor: Cursor): Filter {
   const group = readGroup(cursor);
   if (group !== null) return group;
-  const name = readName(cursor);
-  cursor.expect('.');
-  return readCondition(cursor, name, false);
+  const column = readColumn(cursor, TERM);
+  cursor.expect('.', AFTER_FIELD);
+  return readCondition(cursor, column, false);
 }
 
-/** The right side of `column=op.value`. `cursor` counts the terms of the whole request. */
-export function parseHorizontal(name: string, text: string): Filter {
-  const cursor = new Cursor(text, `the filter on ${name}`);
-  const filter = readCondition(cursor, name, true);
-  cursor.expectEnd();
+/** The right side of `column=op.value`. */
+export function parseHorizontal(column: ColumnRef, text: string): Filter {
+  const cursor = new Cursor(text, 'filter');
+  const filter = readCondition(cursor, column, true);
+  cursor.expectEnd('end of input');
   return filter;
 }
 
 /** The right side of `or=(…)`, `and=(…)`, `not.or=(…)`, `not.and=(…)`. */
 export function parseLogic(kind: 'and' | 'or', negated: boolean, text: string): Filter {
-  const cursor = new Cursor(text, `the logic tree of ${kind}`);
+  // As PostgREST, whose columns count from the operator.
+  const operator = `${negated ? 'not.' : ''}${kind}`;
+  const cursor = new Cursor(operator + text, 'logic tree', text);
+  cursor.at = operator.length;
+  cursor.countTerm();
   const filter = readTerms(cursor, kind, negated);
-  cursor.expectEnd();
+  cursor.skipSpaces();
+  cursor.expectEnd('end of input');
   return filter;
 }
 
@@ -156,19 +163,19 @@ export function parseLogic(kind: 'and' | 'or', negated: boolean, text: string): 
  * `and(a.eq.1,or(b.gt.2,c.is.null))`. Throws PGRST100 with the position.
  */
 export function parseFilter(text: string): Filter {
-  const cursor = new Cursor(text, 'the filter');
+  const cursor = new Cursor(text, 'filter');
   cursor.skipSpaces();
   const group = readGroup(cursor);
   if (group !== null) {
     cursor.skipSpaces();
-    cursor.expectEnd();
+    cursor.expectEnd('end of input');
     return group;
   }
-  const name = readName(cursor);
+  const column = readColumn(cursor, TERM);
   const whole = cursor.take('=');
-  if (!whole) cursor.expect('.');
-  const filter = readCondition(cursor, name, whole);
-  cursor.expectEnd();
+  if (!whole) cursor.expect('.', AFTER_FIELD);
+  const filter = readCondition(cursor, column, whole);
+  cursor.expectEnd('end of input');
   return filter;
 }
 

@@ -1,26 +1,33 @@
 import { MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
-import type { Filter, OrderTerm, SelectItem } from '../../../protocol/query.ts';
+import type { Embed, Filter, OrderTerm, SelectItem } from '../../../protocol/query.ts';
 import { BoundedCache } from './bounded-cache.ts';
 import { Cursor } from './cursor.ts';
+import { type Addressed, applyAddressed, conjoin, tie } from './embeds.ts';
 import { countTerms, parseHorizontal, parseLogic } from './filter.ts';
+import { type EmbedPath, parseColumnKey, parseLogicKey, parseWordKey, reservedWord } from './keys.ts';
+import { operatorAt } from './operators.ts';
 import { parseOrder, UNORDERED } from './order.ts';
-import { ALL, parseSelect } from './select.ts';
-import { readName, readNames } from './words.ts';
+import { ALL, parseSelect, type Selection } from './select.ts';
+import { readNames } from './words.ts';
 
 /** What a REST query string says, whatever the method. */
 export interface Params {
-  select: readonly SelectItem[];
-  where: Filter | null;
-  order: readonly OrderTerm[];
-  limit: number | null;
-  offset: number | null;
-  columns: readonly string[] | null;
-  onConflict: readonly string[] | null;
+  readonly select: readonly SelectItem[];
+  /** Whether the select embeds other tables. */
+  readonly embeds: boolean;
+  readonly where: Filter | null;
+  readonly order: readonly OrderTerm[];
+  readonly limit: number | null;
+  readonly offset: number | null;
+  readonly columns: readonly string[] | null;
+  readonly onConflict: readonly string[] | null;
+  /** What a function is called with by GET: parameters whose values begin with no operator. */
+  readonly args: readonly (readonly [name: string, value: string])[];
 }
 
 // The same few selects and orders come with every request of an application; filters carry ids and do not repeat.
-const selects = new BoundedCache<readonly SelectItem[]>(LIMITS.grammarCacheEntries);
+const selects = new BoundedCache<Selection>(LIMITS.grammarCacheEntries);
 const orders = new BoundedCache<readonly OrderTerm[]>(LIMITS.grammarCacheEntries);
 
 function decode(raw: string): string {
@@ -38,106 +45,168 @@ function readCount(key: string, text: string): number {
   const negative = text.charCodeAt(0) === 45;
   for (let at = negative ? 1 : 0; at < text.length; at += 1) {
     const digit = text.charCodeAt(at) - 48;
-    if (digit < 0 || digit > 9) return new Cursor(text, key, at).fail('expected a whole number');
+    if (digit < 0 || digit > 9) return new Cursor(text, key).unexpected('digit', at);
     value = value * 10 + digit;
   }
-  if (text.length === (negative ? 1 : 0)) return new Cursor(text, key).fail('expected a whole number');
+  if (text.length === (negative ? 1 : 0)) return new Cursor(text, key).unexpected('digit', text.length);
   if (negative && value > 0) {
-    throw new MagError('PGRST103', {}, { details: `${key} must not be negative` });
+    const name = key === 'limit' ? 'Limit' : 'Offset';
+    throw new MagError('PGRST103', {}, { details: `${name} should be greater than or equal to zero.` });
   }
-  if (value > Number.MAX_SAFE_INTEGER) return new Cursor(text, key).fail('the number is too large');
+  if (value > Number.MAX_SAFE_INTEGER) return new Cursor(text, key).refuse('the number is too large');
   return value;
 }
 
-function readColumn(key: string): string {
-  const cursor = new Cursor(key, 'the filter column');
-  const name = readName(cursor);
-  if (cursor.looksAt('.')) cursor.fail('filters on embedded tables are not supported yet');
-  cursor.expectEnd();
-  return name;
+/** Where a value begins with an operator: else it is an argument of the function that is called. */
+function isCondition(value: string): boolean {
+  const cursor = new Cursor(value, 'filter');
+  cursor.take('not.');
+  const operator = operatorAt(cursor);
+  if (operator === null) return false;
+  const next = value.charAt(cursor.at + wordLength(value, cursor.at));
+  return next === '.' || (next === '(' && operator.kind !== 'in' && operator.kind !== 'is');
 }
 
-function readPair(params: Params, filters: Filter[], key: string, value: string): void {
-  switch (key) {
-    case 'select':
-      params.select = selects.get(value, parseSelect);
+function wordLength(text: string, start: number): number {
+  let at = start;
+  while (text.charCodeAt(at) >= 97 && text.charCodeAt(at) <= 122) at += 1;
+  return at - start;
+}
+
+/** Gathers the pairs of one query string. Of what can be said only once, the first counts, as with PostgREST. */
+class Reader {
+  #select: Selection | null = null;
+  #order: readonly OrderTerm[] | null = null;
+  #limit: number | null = null;
+  #offset: number | null = null;
+  #columns: readonly string[] | null = null;
+  #onConflict: readonly string[] | null = null;
+  #where: Filter[] | null = null;
+  #addressed: Addressed[] | null = null;
+  #args: [string, string][] | null = null;
+  #terms = 0;
+  readonly #call: boolean;
+
+  constructor(call: boolean) {
+    this.#call = call;
+  }
+
+  pair(key: string, value: string): void {
+    switch (key) {
+      case 'select':
+        this.#select ??= selects.get(value, parseSelect);
+        return;
+      case 'columns':
+        this.#columns ??= readNames(new Cursor(value, 'columns parameter'));
+        return;
+      case 'on_conflict':
+        this.#onConflict ??= readNames(new Cursor(value, 'on_conflict parameter'), LIMITS.orderTerms);
+        return;
+      case 'apikey':
+        return;
+      default: {
+        const word = reservedWord(key);
+        if (word === null) this.#condition(key, value);
+        else if (word === 'and' || word === 'or') this.#logic(word, key, value);
+        else if (word === 'order') this.#ordering(parseWordKey(key), value);
+        else this.#window(word, parseWordKey(key), value);
+      }
+    }
+  }
+
+  #condition(key: string, value: string): void {
+    const { path, column } = parseColumnKey(key);
+    if (this.#call && path.length === 0 && !isCondition(value)) {
+      this.#args ??= [];
+      this.#args.push([column.name, value]);
       return;
-    case 'order':
-      params.order = orders.get(value, parseOrder);
-      return;
-    case 'limit':
-      params.limit = readCount(key, value);
-      return;
-    case 'offset':
-      params.offset = readCount(key, value);
-      return;
-    case 'columns':
-      params.columns = value === '' ? [] : readNames(new Cursor(value, 'columns'), LIMITS.selectItems);
-      return;
-    case 'on_conflict':
-      params.onConflict = readNames(new Cursor(value, 'on_conflict'), LIMITS.orderTerms);
-      return;
-    case 'and':
-    case 'or':
-      filters.push(parseLogic(key, false, value));
-      return;
-    case 'not.and':
-      filters.push(parseLogic('and', true, value));
-      return;
-    case 'not.or':
-      filters.push(parseLogic('or', true, value));
-      return;
-    case 'apikey':
-      return;
-    default:
-      filters.push(parseHorizontal(readColumn(key), value));
+    }
+    this.#filter(path, parseHorizontal(column, value));
+  }
+
+  #logic(kind: 'and' | 'or', key: string, value: string): void {
+    const { path, negated } = parseLogicKey(key);
+    this.#filter(path, parseLogic(kind, negated, value));
+  }
+
+  #filter(path: EmbedPath, filter: Filter): void {
+    this.#terms += countTerms(filter);
+    if (path.length > 0) {
+      this.#address(path, (embed) => ({ ...embed, where: conjoin(embed.where, filter) }));
+    } else if (this.#where === null) this.#where = [filter];
+    else this.#where.push(filter);
+  }
+
+  #ordering(path: EmbedPath, value: string): void {
+    const order = orders.get(value, parseOrder);
+    if (path.length === 0) this.#order ??= order;
+    else this.#address(path, (embed) => (embed.order.length === 0 ? { ...embed, order } : embed));
+  }
+
+  #window(word: 'limit' | 'offset', path: EmbedPath, value: string): void {
+    const count = readCount(word, value);
+    if (path.length > 0) this.#address(path, (embed) => ({ ...embed, [word]: count }));
+    else if (word === 'limit') this.#limit = count;
+    else this.#offset = count;
+  }
+
+  #address(path: EmbedPath, apply: (embed: Embed) => Embed): void {
+    this.#addressed ??= [];
+    this.#addressed.push({ path, apply });
+  }
+
+  read(): Params {
+    if (this.#terms > LIMITS.filterTerms) {
+      new Cursor('', 'filters').refuse(`more than ${LIMITS.filterTerms} filter terms`);
+    }
+    const { items, embeds } = this.#select ?? ALL;
+    const addressed = this.#addressed === null ? items : applyAddressed(items, this.#addressed);
+    const order = this.#order ?? UNORDERED;
+    const where = combine(this.#where);
+    // Without an embed there is nothing to tie, but an order by one would be.
+    const tied = embeds || order.length > 0 ? tie(addressed, where, order) : { select: addressed, where };
+    return {
+      ...tied,
+      embeds,
+      order,
+      limit: this.#limit,
+      offset: this.#offset,
+      columns: this.#columns,
+      onConflict: this.#onConflict,
+      args: this.#args ?? NO_ARGUMENTS,
+    };
   }
 }
 
-function combine(filters: Filter[]): Filter | null {
-  const [first] = filters;
-  if (first === undefined) return null;
-  if (filters.length === 1) return first;
-  let terms = 0;
-  for (const filter of filters) terms += countTerms(filter);
-  if (terms > LIMITS.filterTerms) {
-    throw new MagError(
-      'PGRST100',
-      { what: 'the filters', problem: `more than ${LIMITS.filterTerms} filter terms` },
-      { details: `${terms} filter terms` },
-    );
-  }
-  return { kind: 'and', terms: filters, negated: false };
+const NO_ARGUMENTS: Params['args'] = [];
+
+function combine(filters: Filter[] | null): Filter | null {
+  const [first] = filters ?? [];
+  if (filters === null || first === undefined) return null;
+  return filters.length === 1 ? first : { kind: 'and', terms: filters, negated: false };
 }
+
+const NONE: Params = new Reader(false).read();
 
 /**
- * A REST query string, without its `?`. Filters are conjoined; a repeated `select`, `order`, `limit` or `offset`
- * overrides the one before. Throws PGRST100 (with a position), PGRST103 or MAG_BAD_REQUEST, nothing else.
+ * A REST query string, without its `?`. Filters are conjoined; of a repeated `select`, `order`, `columns` or
+ * `on_conflict` the first counts, of `limit` and `offset` the last; a key without `=` says nothing. `call`: of a
+ * function called by GET, whose arguments stand beside its filters.
+ *
+ * Throws PGRST100 (with the column), PGRST103, PGRST108, 42712 or MAG_BAD_REQUEST, nothing else.
  */
-export function parseParams(raw: string): Params {
-  const params: Params = {
-    select: ALL,
-    where: null,
-    order: UNORDERED,
-    limit: null,
-    offset: null,
-    columns: null,
-    onConflict: null,
-  };
-  if (raw === '') return params;
-  const filters: Filter[] = [];
+export function parseParams(raw: string, call = false): Params {
+  if (raw === '') return NONE;
+  const reader = new Reader(call);
   const end = raw.length;
   for (let start = 0; start < end; ) {
     let stop = raw.indexOf('&', start);
     if (stop === -1) stop = end;
-    if (stop > start) {
-      let equals = raw.indexOf('=', start);
-      if (equals === -1 || equals > stop) equals = stop;
-      const value = equals < stop ? raw.slice(equals + 1, stop) : '';
-      readPair(params, filters, decode(raw.slice(start, equals)), decode(value));
+    const equals = raw.indexOf('=', start);
+    if (equals !== -1 && equals < stop) {
+      reader.pair(decode(raw.slice(start, equals)), decode(raw.slice(equals + 1, stop)));
     }
     start = stop + 1;
   }
-  params.where = combine(filters);
-  return params;
+  return reader.read();
 }

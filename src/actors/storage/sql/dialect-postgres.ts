@@ -13,7 +13,7 @@ export const postgresDialect: Dialect = {
 
   quoteIdentifier(name) {
     // A NUL would end the statement's text on the wire.
-    if (name.includes('\0')) throw new MagError('PGRST100', { what: 'a name', problem: 'it holds a NUL' });
+    if (name.includes('\0')) throw new MagError('PGRST100', { what: 'a name: it holds a NUL', column: 1 });
     return `"${name.replaceAll('"', '""')}"`;
   },
 
