@@ -209,6 +209,8 @@ export const ERRORS = {
   PGRST122: entry(400, 'Invalid preferences given with handling=strict'),
   PGRST204: entry(400, "Could not find the '{column}' column of '{table}' in the schema cache"),
   PGRST205: entry(404, "Could not find the table '{table}' in the schema cache", null),
+  PGRST301: entry(401, '{problem}'),
+  PGRST303: entry(401, '{problem}'),
 
   // ── realtime
   MAG_FRAME_INVALID: entry(400, 'The frame is not valid: {problem}'),
@@ -286,11 +288,17 @@ export class DatabaseError extends Error {
   constructor(
     sqlState: string,
     message: string,
-    options: { cause?: unknown; details?: string | null; hint?: string | null } = {},
+    options: {
+      cause?: unknown;
+      details?: string | null;
+      hint?: string | null;
+      /** Where who asks makes a difference; absent: the SQLSTATE's. */
+      status?: number;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = sqlState;
-    this.status = statusOfSqlState(sqlState);
+    this.status = options.status ?? statusOfSqlState(sqlState);
     this.details = options.details ?? null;
     this.hint = options.hint ?? null;
   }

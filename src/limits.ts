@@ -109,6 +109,15 @@ export const LIMITS = {
   poolWaiters: 512,
   /** Server connections over all projects and edge workers, under PostgreSQL's max_connections. */
   serverConnections: 80,
+  /** Calls in ten seconds, half of them without a connection, after which an engine's server is given a rest. */
+  engineCircuitCalls: 5,
+  /** How long that rest is at first, and at most: an engine that was restarted is back within a second. */
+  engineCircuitOpenMs: 500,
+  engineCircuitOpenCapMs: 5_000,
+  /** Calls let through to find out; each may be a slow statement, which must not keep the others out. */
+  engineCircuitProbes: 5,
+  /** Server addresses whose circuits are kept; a managed server that restarts may come up at another one. */
+  engineCircuits: 64,
   /** Sorts and hashes of one PostgreSQL session that spill; without it one statement fills the disk. */
   tempFileBytes: 1024 * 1024 * 1024,
   /** Least time between two looks for DDL that others did; without it each request would pay for one. */
@@ -311,6 +320,12 @@ export const LIMITS = {
   refusedSessions: 10,
   refusedSessionsMs: 60_000,
   credentialChars: 512,
+  /** A longer token would not fit among the headers; it is parsed before it is believed. */
+  tokenBytes: 8_192,
+  /** Verified tokens remembered per project and edge worker; beyond it the oldest is verified anew. */
+  verifiedTokens: 256,
+  /** Longest life of a token that an operator makes: one that leaked ends some day by itself. */
+  tokenSeconds: 366 * 86_400,
   loginTickets: 16,
   loginTicketMs: 10 * 60_000,
   consoleSessionMs: 12 * 3_600_000,

@@ -1,4 +1,5 @@
 import type { AuditLog } from '../actors/audit/audit-log.ts';
+import type { CircuitStats } from '../actors/edge/engine-circuits.ts';
 import { type GateStats, LATENCY_BUCKETS, ROUTE_CLASSES } from '../actors/gate/gate-metrics.ts';
 import type { RealtimeStats } from '../actors/realtime/gateway.ts';
 import type { PermitOwner } from '../actors/storage/permits.ts';
@@ -12,6 +13,7 @@ interface EdgeStats {
   readonly edge: string;
   readonly gate: GateStats;
   readonly realtime: RealtimeStats;
+  readonly circuits: readonly CircuitStats[];
 }
 
 const ASK_MS = 1_000;
@@ -93,6 +95,39 @@ function realtimeMetrics(edges: readonly EdgeStats[]): readonly Metric[] {
   );
   return [
     { name: 'mag_realtime', help: 'Counters of the realtime gateways, by name.', type: 'gauge', samples },
+  ];
+}
+
+/** 0: calls pass. 1: probes do. 2: none do. */
+const OPENNESS: Readonly<Record<CircuitStats['state'], number>> = {
+  ...{ closed: 0, disabled: 0, half_open: 1, open: 2, forced_open: 2 },
+};
+
+/** Circuits to the engines' servers, by edge worker and address. */
+function circuitMetrics(edges: readonly EdgeStats[]): readonly Metric[] {
+  const each = (read: (circuit: CircuitStats) => number): readonly Sample[] =>
+    edges.flatMap(({ edge, circuits }) =>
+      circuits.map((circuit) => ({ labels: { edge, server: circuit.server }, value: read(circuit) })),
+    );
+  return [
+    {
+      name: 'mag_engine_circuit',
+      help: 'Circuit to an engine server: 0 closed, 1 half open, 2 open.',
+      type: 'gauge',
+      samples: each(({ state }) => OPENNESS[state]),
+    },
+    {
+      name: 'mag_engine_circuit_refused_total',
+      help: 'Calls refused at once because the circuit was open.',
+      type: 'counter',
+      samples: each(({ refused }) => refused),
+    },
+    {
+      name: 'mag_engine_circuit_openings_total',
+      help: 'Times the circuit opened.',
+      type: 'counter',
+      samples: each(({ openings }) => openings),
+    },
   ];
 }
 
@@ -182,6 +217,7 @@ export async function boardMetrics(context: ComponentContext, shelf: Shelf): Pro
     },
     ...gateMetrics(edges),
     ...realtimeMetrics(edges),
+    ...circuitMetrics(edges),
     ...actorMetrics(tree),
     ...ownerMetrics(context),
   ]);

@@ -1,5 +1,6 @@
 import { MagError } from '../errors.ts';
 import type { ProjectView } from '../protocol/project.ts';
+import type { MintedToken } from '../protocol/tokens.ts';
 import { type BoardClient, connectBoard } from './board-client.ts';
 import { type Command, EXIT, type Terminal } from './command.ts';
 import { BOARD_HELP, BOARD_OPTIONS, parseOptions, positionals } from './options.ts';
@@ -9,12 +10,13 @@ const PROJECTS = '/admin/v1/projects';
 
 const pathOf = (ref: string): string => `${PROJECTS}/${encodeURIComponent(ref)}`;
 
-function showKeys({ ref, name, engine, url, keys }: ProjectView): string {
+function showKeys({ ref, name, engine, url, keys, jwtSecret }: ProjectView): string {
   const lines = [
     ['project', `${name} (${ref}) on ${engine}`],
     ['url', url],
     ['anon key', keys?.anon ?? ''],
     ['service key', keys?.service ?? ''],
+    ...(jwtSecret === undefined ? [] : [['jwt secret', jwtSecret]]),
   ];
   return lines.map(([label = '', value = '']) => `${label.padEnd(13)}${value}\n`).join('');
 }
@@ -24,6 +26,12 @@ interface Call {
   readonly given: readonly string[];
   readonly engine: string;
   readonly rotate: boolean;
+  readonly token: {
+    readonly role: string;
+    readonly claims: readonly string[];
+    readonly expires: string | undefined;
+    readonly algorithm: string | undefined;
+  };
   readonly json: boolean;
   readonly terminal: Terminal;
 }
@@ -57,10 +65,37 @@ const ACTIONS: Readonly<Record<string, (call: Call) => Promise<void>>> = {
     const project = (await call.board.request(path, asked)) as ProjectView;
     print(call, project, () => showKeys(project));
   },
+  token: async (call) => {
+    const [ref] = positionals(call.given, 'REF');
+    const { role, claims, expires, algorithm } = call.token;
+    const body = {
+      role,
+      claims: Object.fromEntries(claims.map(readClaim)),
+      ...(expires === undefined ? {} : { expiresIn: Number(expires) }),
+      ...(algorithm === undefined ? {} : { algorithm }),
+    };
+    const path = `${pathOf(ref)}/tokens`;
+    const minted = (await call.board.request(path, { method: 'POST', body })) as MintedToken;
+    print(call, minted, () => `${minted.token}\n`);
+  },
 };
 
+/** `name=value`: the value is JSON where it reads as JSON, else it is a text. */
+function readClaim(text: string): [string, unknown] {
+  const mark = text.indexOf('=');
+  if (mark <= 0) throw new MagError('MAG_USAGE', { problem: `--claim ${text} is no name=value` });
+  const [name, value] = [text.slice(0, mark), text.slice(mark + 1)];
+  // A subject is a text, also one of digits.
+  if (name === 'sub') return [name, value];
+  try {
+    return [name, JSON.parse(value)];
+  } catch {
+    return [name, value];
+  }
+}
+
 export const command: Command = {
-  help: `mag project create NAME [--engine sqlite|postgres] | ls | rm REF | keys REF [--rotate]
+  help: `mag project create NAME [--engine sqlite|postgres] | ls | rm REF | keys REF [--rotate] | token REF
 
   create NAME      makes a project with a database of its own, and shows its keys
       --engine E   the engine it runs on; default sqlite
@@ -68,12 +103,21 @@ export const command: Command = {
   rm REF           deletes a project and its database, at once and for good
   keys REF         shows a project's keys
       --rotate     makes new ones first; the old ones are refused from then on
+  token REF        signs a token (JWT), to try an app as one of its users; a rotation of the keys ends it
+      --role R     anon, authenticated (default) or service_role
+      --claim N=V  a claim, sub=… say; may be given several times; V is JSON, or else a text
+      --expires S  seconds until it ends; default 3600
+      --algorithm  EdDSA (default) or HS256
 ${BOARD_HELP}`,
   run: async (args, terminal) => {
     const options = {
       ...BOARD_OPTIONS,
       engine: { type: 'string', default: 'sqlite' },
       rotate: { type: 'boolean', default: false },
+      role: { type: 'string', default: 'authenticated' },
+      claim: { type: 'string', multiple: true, default: [] as string[] },
+      expires: { type: 'string' },
+      algorithm: { type: 'string' },
     } as const;
     const {
       values,
@@ -85,8 +129,9 @@ ${BOARD_HELP}`,
       throw new MagError('MAG_USAGE', { problem });
     }
     const board = connectBoard(values, terminal);
-    const { engine, rotate, json } = values;
-    await action({ board, given, engine, rotate, json, terminal });
+    const { engine, rotate, json, role, claim: claims, expires, algorithm } = values;
+    const token = { role, claims, expires, algorithm };
+    await action({ board, given, engine, rotate, token, json, terminal });
     return EXIT.ok;
   },
 };

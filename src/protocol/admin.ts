@@ -1,6 +1,7 @@
 import type { ActorCommand, ActorNode } from './actor-node.ts';
 import type { BoardStatus } from './board-status.ts';
 import type { EngineAvailability, EngineKind, ProjectHandle, ProjectView } from './project.ts';
+import type { MintedToken, TokenRequest } from './tokens.ts';
 
 /**
  * What an edge worker asks of the main thread's `board/admin`, already validated at the gate.
@@ -29,6 +30,11 @@ export interface AdminRequests {
   PROJECT_ROTATE: {
     readonly request: { readonly ref: string; readonly actor: string };
     readonly reply: ProjectView;
+  };
+  /** A signed token of the project, so that an app can be tried as one of its users. Throws MAG_BAD_REQUEST. */
+  PROJECT_TOKEN: {
+    readonly request: { readonly ref: string; readonly token: TokenRequest; readonly actor: string };
+    readonly reply: MintedToken;
   };
   /** Throws MAG_BAD_REQUEST or MAG_FILTER_INVALID for settings that are not valid. */
   PROJECT_SETTINGS: {

@@ -1,10 +1,19 @@
-import type { Grant } from './principal.ts';
+import type { Grant, Principal } from './principal.ts';
 
 export const ENGINE_KINDS = ['sqlite', 'postgres', 'mysql', 'mongodb', 'redis'] as const;
 export type EngineKind = (typeof ENGINE_KINDS)[number];
 
+/**
+ * Who decides what anon and authenticated may do over REST. `grants`: the project's grants first, then the database's
+ * own rules. `policies`, on PostgreSQL: its privileges and row level security alone.
+ */
+export const ACCESS_MODES = ['grants', 'policies'] as const;
+export type AccessMode = (typeof ACCESS_MODES)[number];
+
 export interface ProjectSettings {
   readonly grants: readonly Grant[];
+  /** Absent: grants. */
+  readonly access?: AccessMode;
 }
 
 /** How a session reaches a project's database. Holds secrets for postgres: never logged, never sent to a client. */
@@ -17,6 +26,8 @@ export type Connection =
       readonly database: string;
       readonly user: string;
       readonly password: string;
+      /** Roles that its own may become for a request; requests of others run as its own. Absent: none. */
+      readonly requestRoles?: readonly Principal['role'][];
     };
 
 export type ProjectStatus = 'provisioning' | 'ready' | 'dropping' | 'failed';
@@ -34,12 +45,23 @@ export interface ProjectRecord {
   readonly createdAt: string;
 }
 
+/** What a project's tokens (JWTs) are verified with. Holds a secret: never logged, never sent to a client. */
+export interface TokenKeys {
+  /** For HS256: its UTF-8 bytes are the key. */
+  readonly secret: string;
+  /** For EdDSA: an Ed25519 public key, base64url. */
+  readonly publicKey: string;
+  readonly keyId: string;
+}
+
 /** What an edge worker needs to serve a project; `version` grows with every change of it. */
 export interface ProjectHandle extends ProjectRecord {
   readonly version: number;
   readonly connection: Connection;
   /** SHA-256 digests (hex) of the project's keys; a presented key is hashed and compared in constant time. */
   readonly keyDigests: { readonly anon: string; readonly service: string };
+  /** Absent: no token is accepted. */
+  readonly tokenKeys?: TokenKeys;
 }
 
 /** A project as the admin API shows it. */
@@ -53,6 +75,8 @@ export interface ProjectView {
   readonly createdAt: string;
   /** Only in the reply to its creation, and to GET …/keys. */
   readonly keys?: { readonly anon: string; readonly service: string };
+  /** The secret that the project's HS256 tokens are signed with; only where the keys were asked for. */
+  readonly jwtSecret?: string;
 }
 
 export interface EngineAvailability {

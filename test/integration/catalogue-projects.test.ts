@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openBoardDatabase } from '../../src/actors/catalogue/board-database.ts';
 import { MIGRATIONS } from '../../src/actors/catalogue/migrations.ts';
+import { principalOf } from '../../src/actors/psu/project-key-check.ts';
 import { keyDigest } from '../../src/actors/psu/project-keys.ts';
 import type { EngineProvider } from '../../src/actors/storage/engine.ts';
 import { type TestCatalogue, testCatalogue } from '../support/catalogue.ts';
@@ -137,6 +138,32 @@ describe('resolving a project', () => {
   });
 });
 
+describe('a token of a project', () => {
+  it('is verified with what serves the project, is audited without itself, and ends with a rotation', async () => {
+    const { catalogue, events } = open();
+    const { ref } = await catalogue.create('shop', 'sqlite', 'admin');
+    const minted = await catalogue.token(
+      ref,
+      { role: 'authenticated', claims: { sub: 'u1' }, expiresIn: 60 },
+      'cli',
+    );
+    expect(Date.parse(minted.expiresAt)).toBeGreaterThan(Date.now() + 50_000);
+    const who = async () => principalOf((await catalogue.resolve(ref))!, undefined, minted.token, Date.now());
+    expect(await who()).toMatchObject({ role: 'authenticated', claims: { sub: 'u1' } });
+    const outcome = `authenticated until ${minted.expiresAt}`;
+    expect(events.at(-1)).toMatchObject({ actor: 'cli', action: 'project.token', target: ref, outcome });
+    expect(JSON.stringify(events)).not.toContain(minted.token.split('.')[2]);
+    const before = await catalogue.keys(ref, 'admin');
+    expect(before.jwtSecret).toMatch(/^mag_jwt_[\w-]{43}$/);
+    expect((await catalogue.rotate(ref, 'admin')).jwtSecret).not.toBe(before.jwtSecret);
+    await expect(who()).rejects.toEqual(refused('PGRST301'));
+    expect(catalogue.get(ref)).not.toHaveProperty('jwtSecret');
+    await expect(catalogue.token('nosuchproject000', { role: 'anon' }, 'cli')).rejects.toEqual(
+      refused('MAG_PROJECT_NOT_FOUND'),
+    );
+  });
+});
+
 describe('project settings', () => {
   const grant = { role: 'anon', table: 'todo', actions: ['select', 'select'], using: 'owner.eq.{sub}' };
 
@@ -160,6 +187,8 @@ describe('project settings', () => {
     [{ grants: [{ ...grant, actions: ['drop'] }] }, 'settings.grants[0].actions'],
     [{ grants: [{ ...grant, using: 'nonsense' }] }, 'The filter nonsense is not valid'],
     [{ grants: [{ ...grant, using: 7 }] }, 'settings.grants[0].using'],
+    [{ grants: [], access: 'everyone' }, 'settings.access must be grants or policies'],
+    [{ grants: [], access: 'policies' }, 'The engine sqlite cannot decide access by row level security'],
     [{ grants: Array.from({ length: 257 }, () => grant) }, 'at most 256'],
   ])('refuse %j', async (settings, problem) => {
     const { catalogue } = open();

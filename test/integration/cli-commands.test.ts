@@ -8,6 +8,7 @@ import { openDataFolder } from '../../src/actors/bios/data-folder.ts';
 import { main } from '../../src/cli/main.ts';
 import { errorBody, isPublicError } from '../../src/errors.ts';
 import type { ActorNode } from '../../src/protocol/actor-node.ts';
+import type { TokenRequest } from '../../src/protocol/tokens.ts';
 import { testCatalogue } from '../support/catalogue.ts';
 
 const KEY = 'the-admin-key';
@@ -79,6 +80,8 @@ async function answer(request: IncomingMessage): Promise<unknown> {
   if (!ref) return catalogue.list();
   if (request.method === 'DELETE') return catalogue.remove(ref, 'cli');
   if (rotate === 'rotate') return catalogue.rotate(ref, 'cli');
+  // Read out of JSON, held to its schema by the gate that stands here no more.
+  if (keys === 'tokens') return catalogue.token(ref, body as unknown as TokenRequest, 'cli');
   return keys === 'keys' ? catalogue.keys(ref, 'cli') : catalogue.get(ref);
 }
 
@@ -237,6 +240,18 @@ describe('mag project', () => {
     expect((await mag(['project', 'rm', list[0].ref])).code).toBe(0);
     expect(JSON.parse((await mag(['project', 'ls', '--json'])).out)).toEqual([]);
     expect((await mag(['project', 'create', 'x', '--engine', 'redis'])).code).toBe(1);
+  });
+
+  it('signs tokens with the claims that are given', async () => {
+    const { ref } = await catalogue.create('apps', 'sqlite', 'test');
+    const claim = ['--claim', 'sub=123', '--claim', 'app={"staff":true}', '--claim', 'name=Ann'];
+    const { out } = await mag(['project', 'token', ref, ...claim, '--expires', '60']);
+    const payload = JSON.parse(Buffer.from(out.split('.')[1] ?? '', 'base64url').toString());
+    expect(payload).toMatchObject({ role: 'authenticated', sub: '123', app: { staff: true }, name: 'Ann' });
+    expect(payload.exp - payload.iat).toBe(60);
+    const json = await mag(['project', 'token', ref, '--role', 'anon', '--algorithm', 'HS256', '--json']);
+    expect(JSON.parse(json.out)).toMatchObject({ role: 'anon', algorithm: 'HS256' });
+    expect((await mag(['project', 'token', ref, '--claim', 'nothing'])).code).toBe(2);
   });
 });
 

@@ -127,6 +127,27 @@ describe('the admin API', () => {
     expect(asked('PROJECT_ROTATE')).toEqual([{ ref: 'r', actor: 'admin' }]);
   });
 
+  it('makes tokens of a project, of the roles and lives there are', async () => {
+    const path = '/admin/v1/projects/r/tokens';
+    const minted = { token: 't', role: 'authenticated', algorithm: 'EdDSA', expiresAt: 'then' };
+    board.answers.PROJECT_TOKEN = () => minted;
+    const token = { role: 'authenticated', claims: { sub: 'u' }, expiresIn: 60, algorithm: 'HS256' };
+    const made = await board.call('POST', path, token, key);
+    expect([made.status, await made.json()]).toEqual([201, minted]);
+    expect(asked('PROJECT_TOKEN')).toEqual([{ ref: 'r', token, actor: 'admin' }]);
+    for (const wrong of [
+      {},
+      { role: 'postgres' },
+      { role: 'anon', expiresIn: 0 },
+      { role: 'anon', expiresIn: 1e9 },
+      { role: 'anon', algorithm: 'none' },
+      { role: 'anon', claims: [] },
+      { role: 'anon', more: 1 },
+    ])
+      expect((await board.call('POST', path, wrong, key)).status, JSON.stringify(wrong)).toBe(400);
+    expect((await board.call('POST', path, token)).status).toBe(401);
+  });
+
   it('commands actors by their path', async () => {
     const crash = '/admin/v1/actors/board/edges/edge-1/gate/crash';
     expect((await board.call('POST', crash, { reason: 'a test' }, key)).status).toBe(202);

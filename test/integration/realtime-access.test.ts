@@ -25,7 +25,7 @@ let server: RealtimeServer;
 /** Tokens as a later sign-in service will issue them: `user:NAME`, or `expired:NAME`. */
 const signedIn: RealtimeDeps = {
   principalOf: (handle, apikey, bearer): Principal => {
-    const principal = principalOf(handle, apikey, undefined);
+    const principal = principalOf(handle, apikey, undefined, 0);
     const [kind, sub] = bearer?.split(':') ?? [];
     if (kind === 'user') return { role: 'authenticated', claims: { sub, exp: 4_000_000_000 } };
     if (kind === 'expired') return { role: 'authenticated', claims: { sub, exp: 1_000 } };

@@ -3,38 +3,39 @@ import { bearerOf, principalOf } from '../../src/actors/psu/project-key-check.ts
 import { ANON, handleOf, OTHER, REF, SERVICE } from '../support/gate.ts';
 
 const project = handleOf(REF, SERVICE);
+const NOW = 1_700_000_000_000;
 const invalid = expect.objectContaining({ code: 'MAG_KEY_INVALID', status: 401 });
 
 describe('a project key', () => {
   it('says who asks', () => {
-    expect(principalOf(project, ANON, undefined).role).toBe('anon');
-    expect(principalOf(project, SERVICE, undefined).role).toBe('service_role');
-    expect(principalOf(project, undefined, SERVICE).role).toBe('service_role');
+    expect(principalOf(project, ANON, undefined, NOW).role).toBe('anon');
+    expect(principalOf(project, SERVICE, undefined, NOW).role).toBe('service_role');
+    expect(principalOf(project, undefined, SERVICE, NOW).role).toBe('service_role');
   });
 
   it('sent twice, as clients do, is just the key', () => {
-    expect(principalOf(project, ANON, ANON).role).toBe('anon');
+    expect(principalOf(project, ANON, ANON, NOW).role).toBe('anon');
   });
 
   it('as Bearer beside another key decides the role', () => {
-    expect(principalOf(project, ANON, SERVICE).role).toBe('service_role');
-    expect(() => principalOf(project, ANON, 'no.key.at-all')).toThrowError(invalid);
-    expect(() => principalOf(project, 'wrong', SERVICE)).toThrowError(invalid);
+    expect(principalOf(project, ANON, SERVICE, NOW).role).toBe('service_role');
+    expect(() => principalOf(project, ANON, 'no.key.at-all', NOW)).toThrowError(invalid);
+    expect(() => principalOf(project, 'wrong', SERVICE, NOW)).toThrowError(invalid);
   });
 
   it('is asked for, and refused when wrong, foreign or endless', () => {
-    expect(() => principalOf(project, undefined, undefined)).toThrowError(
+    expect(() => principalOf(project, undefined, undefined, NOW)).toThrowError(
       expect.objectContaining({ code: 'MAG_KEY_MISSING', status: 401 }),
     );
     for (const key of ['wrong', OTHER, `${SERVICE}x`, 'x'.repeat(100_000)]) {
-      expect(() => principalOf(project, key, undefined)).toThrowError(invalid);
+      expect(() => principalOf(project, key, undefined, NOW)).toThrowError(invalid);
     }
   });
 
   it('stays known only as long as its project handle does', () => {
-    expect(principalOf(project, SERVICE, undefined).role).toBe('service_role');
+    expect(principalOf(project, SERVICE, undefined, NOW).role).toBe('service_role');
     const rotated = handleOf(REF, 'another service key');
-    expect(() => principalOf(rotated, SERVICE, undefined)).toThrowError(invalid);
+    expect(() => principalOf(rotated, SERVICE, undefined, NOW)).toThrowError(invalid);
   });
 });
 

@@ -36,6 +36,7 @@ export function adminHandlers(
     PROJECT_GET: async ({ ref }) => catalogue.get(ref),
     PROJECT_KEYS: ({ ref, actor }) => catalogue.keys(ref, actor),
     PROJECT_ROTATE: ({ ref, actor }) => catalogue.rotate(ref, actor),
+    PROJECT_TOKEN: ({ ref, token, actor }) => catalogue.token(ref, token, actor),
     PROJECT_SETTINGS: ({ ref, settings, actor }) => catalogue.settings(ref, settings, actor),
     PROJECT_DELETE: async ({ ref, actor }) => {
       await catalogue.remove(ref, actor);

@@ -7,10 +7,13 @@ import {
   type ProjectHandle,
   type ProjectView,
 } from '../../protocol/project.ts';
+import type { MintedToken, TokenRequest } from '../../protocol/tokens.ts';
 import type { Host } from '../../runtime/host.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import { digestKeys, projectKeys } from '../psu/project-keys.ts';
+import { tokenKeys } from '../psu/token-keys.ts';
+import { mintToken } from '../psu/token-mint.ts';
 import type { EngineProvider } from '../storage/engine.ts';
 import { openBoardDatabase } from './board-database.ts';
 import { checkSettings } from './grants.ts';
@@ -44,7 +47,9 @@ export interface Catalogue {
   keys(ref: string, actor: string): Promise<ProjectView>;
   /** New keys; the old ones are refused from now on, and sockets that came with them are closed. */
   rotate(ref: string, actor: string): Promise<ProjectView>;
-  /** Throws MAG_BAD_REQUEST or MAG_FILTER_INVALID for settings that are not valid. */
+  /** A signed token of the project. Throws MAG_BAD_REQUEST. */
+  token(ref: string, request: TokenRequest, actor: string): Promise<MintedToken>;
+  /** Throws MAG_BAD_REQUEST, MAG_FILTER_INVALID or MAG_ENGINE_UNSUPPORTED for settings that are not valid. */
   settings(ref: string, settings: unknown, actor: string): Promise<ProjectView>;
   /** Resolves when the database is gone. A drop that failed may be tried again. */
   remove(ref: string, actor: string): Promise<void>;
@@ -133,7 +138,7 @@ class CatalogueService implements Catalogue {
   async keys(ref: string, actor: string): Promise<ProjectView> {
     const project = this.#require(ref);
     await this.#note(actor, 'project.keys', ref, 'ok');
-    return { ...this.#view(project), keys: this.#keysOf(project) };
+    return this.#withKeys(project);
   }
 
   async rotate(ref: string, actor: string): Promise<ProjectView> {
@@ -143,14 +148,24 @@ class CatalogueService implements Catalogue {
       this.#store.rotateKeys(ref);
       this.#changed(ref);
       await this.#note(actor, 'project.rotate', ref, 'ok');
-      const project = this.#require(ref);
-      return { ...this.#view(project), keys: this.#keysOf(project) };
+      return this.#withKeys(this.#require(ref));
     });
   }
 
+  async token(ref: string, request: TokenRequest, actor: string): Promise<MintedToken> {
+    const { keyVersion: version } = this.#require(ref);
+    const { masterKey, host } = this.#options;
+    const minted = mintToken(
+      { masterKey, ref, version, url: this.#urlOf(ref), now: host.wallTime() },
+      request,
+    );
+    await this.#note(actor, 'project.token', ref, `${minted.role} until ${minted.expiresAt}`);
+    return minted;
+  }
+
   async settings(ref: string, settings: unknown, actor: string): Promise<ProjectView> {
-    this.#require(ref);
-    const checked = checkSettings(settings, this.#options.validateUsing);
+    const { engine } = this.#require(ref);
+    const checked = checkSettings(settings, engine, this.#options.validateUsing);
     return this.#exclusively(ref, async () => {
       this.#require(ref);
       this.#store.setSettings(ref, checked);
@@ -188,7 +203,13 @@ class CatalogueService implements Catalogue {
     // Read again: it may have changed while the engine's server was starting.
     const project = this.#store.find(ref);
     if (project?.status !== 'ready') return null;
-    return { ...project, connection, keyDigests: digestKeys(this.#keysOf(project)) };
+    const verification = tokenKeys(this.#options.masterKey, ref, project.keyVersion);
+    return {
+      ...project,
+      connection,
+      keyDigests: digestKeys(this.#keysOf(project)),
+      tokenKeys: verification,
+    };
   }
 
   /** Tenant SQL may change its own role's password, which would shut us out of the project for good. */
@@ -272,8 +293,18 @@ class CatalogueService implements Catalogue {
     return projectKeys(this.#options.masterKey, project.ref, project.keyVersion);
   }
 
+  /** As it is shown where its keys were asked for. */
+  #withKeys(project: StoredProject): ProjectView {
+    const { secret } = tokenKeys(this.#options.masterKey, project.ref, project.keyVersion);
+    return { ...this.#view(project), keys: this.#keysOf(project), jwtSecret: secret };
+  }
+
+  #urlOf(ref: string): string {
+    return `${this.#options.baseUrl()}/p/${ref}`;
+  }
+
   #view({ ref, name, engine, status, settings, createdAt }: StoredProject): ProjectView {
-    return { ref, name, engine, url: `${this.#options.baseUrl()}/p/${ref}`, status, settings, createdAt };
+    return { ref, name, engine, url: this.#urlOf(ref), status, settings, createdAt };
   }
 
   #note(actor: string, action: string, target: string, outcome: string): Promise<void> {

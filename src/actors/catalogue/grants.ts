@@ -1,7 +1,12 @@
 import { MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import { GRANT_ROLES, type Grant, TABLE_ACTIONS, type TableAction } from '../../protocol/principal.ts';
-import type { ProjectSettings } from '../../protocol/project.ts';
+import {
+  ACCESS_MODES,
+  type AccessMode,
+  type EngineKind,
+  type ProjectSettings,
+} from '../../protocol/project.ts';
 
 const GRANT_FIELDS = ['role', 'table', 'actions', 'using'];
 /** Characters of a rule that its refusal repeats. */
@@ -52,16 +57,29 @@ function checkGrant(value: unknown, where: string, validateUsing: (text: string)
 
 /**
  * Settings as they may be stored: the one place that says so. `validateUsing` throws where a row filter does not parse.
- * Throws MAG_BAD_REQUEST that names the field, or MAG_FILTER_INVALID.
+ * Throws MAG_BAD_REQUEST that names the field, MAG_FILTER_INVALID, or MAG_ENGINE_UNSUPPORTED.
  */
-export function checkSettings(value: unknown, validateUsing: (text: string) => void): ProjectSettings {
-  const { grants } = object(value, 'settings', ['grants']);
+export function checkSettings(
+  value: unknown,
+  engine: EngineKind,
+  validateUsing: (text: string) => void,
+): ProjectSettings {
+  const { grants, access: given } = object(value, 'settings', ['grants', 'access']);
   if (!Array.isArray(grants) || grants.length > LIMITS.grants) {
     throw refuse(`settings.grants must be a list of at most ${LIMITS.grants} grants`);
   }
-  return {
-    grants: grants.map((grant: unknown, index) =>
-      checkGrant(grant, `settings.grants[${index}]`, validateUsing),
-    ),
-  };
+  const checked = grants.map((grant: unknown, index) =>
+    checkGrant(grant, `settings.grants[${index}]`, validateUsing),
+  );
+  return checkAccess(given, engine) === 'policies'
+    ? { grants: checked, access: 'policies' }
+    : { grants: checked };
+}
+
+function checkAccess(given: unknown, engine: EngineKind): AccessMode {
+  const access = given === undefined ? 'grants' : ACCESS_MODES.find((mode) => mode === given);
+  if (access === undefined) throw refuse(`settings.access must be ${ACCESS_MODES.join(' or ')}`);
+  if (access === 'policies' && engine !== 'postgres')
+    throw new MagError('MAG_ENGINE_UNSUPPORTED', { engine, what: 'decide access by row level security' });
+  return access;
 }

@@ -6,7 +6,7 @@ import { buildGate } from '../gate/gate.ts';
 import { createRealtime } from '../realtime/gateway.ts';
 import { openPorts } from './edge-ports.ts';
 import { DRAIN_SHARE, type EdgeInput } from './input.ts';
-import { startStorageSessions } from './storage-sessions.ts';
+import { type StorageSessions, startStorageSessions } from './storage-sessions.ts';
 import { startUplink, type Uplink } from './uplink.ts';
 
 /** Gate and realtime gateway on the shared port. They are one component: they share a socket and its upgrades. */
@@ -28,7 +28,12 @@ async function startDoors(context: ComponentContext, input: EdgeInput): Promise<
   );
   gate.onUpgrade('/admin/v1/scope', (request, socket, head) => scope.handleUpgrade(request, socket, head));
   gate.onBroadcast((...message) => realtime.broadcast(...message));
-  uplink.on('EDGE_STATS', () => ({ gate: gate.stats(), realtime: realtime.stats() }));
+  const { circuits } = context.system.service<StorageSessions>('sessions');
+  uplink.on('EDGE_STATS', () => ({
+    gate: gate.stats(),
+    realtime: realtime.stats(),
+    circuits: circuits(),
+  }));
   const stop = async (): Promise<void> => {
     scope.close();
     await realtime.close();

@@ -7,6 +7,7 @@ import { PermitClient } from '../storage/permits.ts';
 import { SocketStorageClient, type StorageLeases } from '../storage/storage-process/socket-client.ts';
 import type { Lease } from '../storage/storage-process/storage-request.ts';
 import { CachedDirectory } from './directory.ts';
+import { type CircuitStats, EngineCircuits } from './engine-circuits.ts';
 import { SessionCache } from './engine-sessions.ts';
 import type { EdgeInput } from './input.ts';
 import type { EngineSessions, ProjectDirectory } from './ports.ts';
@@ -16,12 +17,14 @@ import type { Uplink } from './uplink.ts';
 export interface StorageSessions {
   readonly directory: ProjectDirectory;
   readonly sessions: EngineSessions;
+  /** How calls to the engines' servers fare. */
+  circuits(): readonly CircuitStats[];
 }
 
 /** The owner answers at the statement's own deadline; this much later it is given up for dead. */
 const OWNER_GRACE_MS = 2_000;
-/** SQLSTATE of a server that knows another password for the role than the board does. */
-const WRONG_PASSWORD = '28P01';
+/** SQLSTATEs of a server that knows another password for the project's role than the board does, or no such rights. */
+const REFUSED: ReadonlySet<string> = new Set(['28P01', '42501', '22023']);
 const STORAGE = 'board/storage/owner';
 const PERMITS = 'board/permits';
 
@@ -57,6 +60,7 @@ export function startStorageSessions(context: ComponentContext, input: EdgeInput
   const uplink = system.service<Uplink>('uplink');
   const storage = new SocketStorageClient(host, storageLeases(uplink, input.name));
   const permits = permitClient(uplink, input.name, host);
+  const circuits = new EngineCircuits(host, log);
   const refused = new Set<string>();
   const directory = new CachedDirectory((ref) =>
     uplink.request('PROJECT_RESOLVE', refused.delete(ref) ? { ref, refused: true } : { ref }),
@@ -72,10 +76,10 @@ export function startStorageSessions(context: ComponentContext, input: EdgeInput
       const { openPostgresEngine } = await import('../storage/postgres/engine.ts');
       // The server may come back at another address: the next request asks the catalogue where.
       const onLost = (why: string): void => {
-        if (why === WRONG_PASSWORD) refused.add(ref);
+        if (REFUSED.has(why)) refused.add(ref);
         forget(ref);
       };
-      return openPostgresEngine({ connection, ref, host, log, permits, onLost });
+      return circuits.guard(openPostgresEngine({ connection, ref, host, log, permits, onLost }), connection);
     }
     throw new MagError('MAG_ENGINE_UNSUPPORTED', {
       engine: project.engine,
@@ -92,7 +96,7 @@ export function startStorageSessions(context: ComponentContext, input: EdgeInput
     for (const ref of directory.invalidateAll()) sessions.close(ref);
   });
 
-  const api: StorageSessions = { directory, sessions };
+  const api: StorageSessions = { directory, sessions, circuits: () => circuits.stats() };
   return {
     api,
     stop: async () => {

@@ -3,9 +3,10 @@ import { MagError } from '../../errors.ts';
 import { ACTOR_COMMANDS, type ActorCommand } from '../../protocol/actor-node.ts';
 import { ENGINE_KINDS, type EngineKind } from '../../protocol/project.ts';
 import type { JsonValue } from '../../protocol/query.ts';
+import type { TokenRequest } from '../../protocol/tokens.ts';
 import type { EdgePorts } from '../edge/ports.ts';
 import type { AdminActor, AdminAuth } from './admin-auth.ts';
-import { type CommandBody, commandBody, type ProjectBody, projectBody } from './admin-schemas.ts';
+import { type CommandBody, commandBody, type ProjectBody, projectBody, tokenBody } from './admin-schemas.ts';
 import type { App } from './fastify-app.ts';
 
 const COMMANDS: ReadonlySet<string> = new Set(ACTOR_COMMANDS);
@@ -50,6 +51,15 @@ export function adminRoutes(app: App, ports: EdgePorts, auth: AdminAuth): void {
   );
   app.post<{ Params: RefParams }>('/projects/:ref/keys/rotate', (request) =>
     admin.request('PROJECT_ROTATE', { ref: request.params.ref, actor: actorOf(request) }),
+  );
+  app.post<{ Params: RefParams; Body: TokenRequest }>(
+    '/projects/:ref/tokens',
+    { schema: { body: tokenBody } },
+    async (request, reply) => {
+      reply.status(201);
+      const { ref } = request.params;
+      return admin.request('PROJECT_TOKEN', { ref, token: request.body, actor: actorOf(request) });
+    },
   );
   // The catalogue alone says which settings are valid.
   app.route<{ Params: RefParams; Body: JsonValue | undefined }>({

@@ -1,7 +1,8 @@
 import { LIMITS } from '../../limits.ts';
 import { GRANT_ROLES, TABLE_ACTIONS } from '../../protocol/principal.ts';
-import { ENGINE_KINDS } from '../../protocol/project.ts';
+import { ACCESS_MODES, ENGINE_KINDS } from '../../protocol/project.ts';
 import type { JsonValue } from '../../protocol/query.ts';
+import { TOKEN_ALGORITHMS } from '../../protocol/tokens.ts';
 
 // JSON Schema as it is, each beside the type it admits: a schema library would cost every edge worker 25 MB and a
 // tenth of a second at its start.
@@ -29,6 +30,7 @@ export const settingsBody = {
   ...closed,
   required: ['grants'],
   properties: {
+    access: { enum: ACCESS_MODES },
     grants: {
       type: 'array',
       maxItems: LIMITS.grants,
@@ -43,6 +45,17 @@ export const settingsBody = {
         },
       },
     },
+  },
+};
+
+export const tokenBody = {
+  ...closed,
+  required: ['role'],
+  properties: {
+    role: { enum: [...GRANT_ROLES, 'service_role'] },
+    claims: { type: 'object' },
+    expiresIn: { type: 'integer', minimum: 1, maximum: LIMITS.tokenSeconds },
+    algorithm: { enum: TOKEN_ALGORITHMS },
   },
 };
 

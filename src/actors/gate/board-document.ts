@@ -1,4 +1,4 @@
-import { commandBody, projectBody, sessionBody, settingsBody, sqlBody } from './admin-schemas.ts';
+import { commandBody, projectBody, sessionBody, settingsBody, sqlBody, tokenBody } from './admin-schemas.ts';
 
 interface Operation {
   readonly summary: string;
@@ -54,6 +54,10 @@ const PATHS = {
     parameters: [parameter('ref')],
     post: operation('New API keys in place of the old ones', ADMIN, 200),
   },
+  '/admin/v1/projects/{ref}/tokens': {
+    parameters: [parameter('ref')],
+    post: operation('A signed token, to try an app as one of its users', ADMIN, 201, tokenBody),
+  },
   '/admin/v1/projects/{ref}/settings': {
     parameters: [parameter('ref')],
     put: operation("Replace a project's settings", ADMIN, 200, settingsBody),
@@ -68,6 +72,10 @@ const PATHS = {
   '/p/{ref}/sql/v1': {
     parameters: [parameter('ref')],
     post: operation('Run native SQL', SERVICE, 200, sqlBody),
+  },
+  '/p/{ref}/auth/v1/.well-known/jwks.json': {
+    parameters: [parameter('ref')],
+    get: operation("Public keys of a project's tokens", [], 200),
   },
   '/p/{ref}/rest/v1/': {
     parameters: [parameter('ref')],

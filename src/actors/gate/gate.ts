@@ -4,6 +4,7 @@ import { LIMITS } from '../../limits.ts';
 import type { EdgePorts } from '../edge/ports.ts';
 import { AdminAuth } from './admin-auth.ts';
 import { adminRoutes } from './admin-routes.ts';
+import { authRoutes } from './auth-routes.ts';
 import { boardRoutes } from './board-routes.ts';
 import { type Broadcast, broadcastRoutes } from './broadcast-routes.ts';
 import { type App, createApp, observe, parseJsonBodies } from './fastify-app.ts';
@@ -103,6 +104,7 @@ async function build(ports: EdgePorts, options: GateOptions): Promise<Doors> {
     parseJsonBodies(scope);
     boardRoutes(scope, ports, files);
     projectRoutes(scope, ports, budget);
+    authRoutes(scope, ports);
     broadcastRoutes(scope, ports, () => doors.broadcast);
     scope.register(async (admin: App) => sessionRoutes(admin, ports), { prefix: '/admin/v1' });
     scope.register(async (admin: App) => adminRoutes(admin, ports, auth), { prefix: '/admin/v1' });

@@ -22,7 +22,7 @@ export function searchOf(url: string): string {
   return mark === -1 ? '' : url.slice(mark + 1);
 }
 
-/** Project and principal of a request outside REST. Throws MAG_PROJECT_NOT_FOUND, MAG_KEY_MISSING, MAG_KEY_INVALID. */
+/** Project and principal of a request outside REST. Throws MAG_PROJECT_NOT_FOUND, or what principalOf throws. */
 export async function admit(
   ports: EdgePorts,
   request: FastifyRequest<{ Params: RefParams }>,
@@ -33,9 +33,10 @@ export async function admit(
   if (project === null) throw new MagError('MAG_PROJECT_NOT_FOUND', { ref: ref.slice(0, 64) });
   const { apikey, authorization } = request.headers;
   const key = typeof apikey === 'string' ? apikey : queryKey(searchOf(request.url));
-  const principal = principalOf(project, key, bearerOf(authorization));
+  const principal = principalOf(project, key, bearerOf(authorization), ports.host.wallTime());
   const deadline = ports.host.now() + LIMITS.statementTimeoutMs;
-  return new RestCall(request.id, project, principal, deadline, reply.raw);
+  const { method, url: path } = request;
+  return new RestCall(request.id, project, principal, deadline, reply.raw, { method, path });
 }
 
 function requireService(call: RestCall): void {

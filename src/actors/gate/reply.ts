@@ -28,7 +28,10 @@ export function send(
 /** Headers that an error brings with it beside its body. */
 export function errorHeaders(error: PublicError): FlatHeaders {
   if (error.retryAfter !== null) return ['retry-after', String(error.retryAfter)];
-  return error.status === 401 ? ['www-authenticate', 'Bearer'] : [];
+  if (error.status !== 401) return [];
+  if (error.code !== 'PGRST301' && error.code !== 'PGRST303') return ['www-authenticate', 'Bearer'];
+  const description = JSON.stringify(error.message);
+  return ['www-authenticate', `Bearer error="invalid_token", error_description=${description}`];
 }
 
 export function sendError(

@@ -15,6 +15,7 @@ export class RestCall implements ExecuteContext, StagedRequest {
   readonly principal: Principal;
   readonly tenant: string;
   readonly deadline: number;
+  readonly request: { readonly method: string; readonly path: string };
   query: Query | null = null;
   result: QueryResult | null = null;
   readonly #response: ServerResponse;
@@ -26,12 +27,14 @@ export class RestCall implements ExecuteContext, StagedRequest {
     principal: Principal,
     deadline: number,
     response: ServerResponse,
+    request: RestCall['request'],
   ) {
     this.id = id;
     this.project = project;
     this.principal = principal;
     this.tenant = project.ref;
     this.deadline = deadline;
+    this.request = request;
     this.#response = response;
   }
 

@@ -4,7 +4,7 @@ import { LIMITS } from '../../limits.ts';
 import type { ProjectHandle } from '../../protocol/project.ts';
 import type { Query } from '../../protocol/query.ts';
 import type { EdgePorts } from '../edge/ports.ts';
-import { authorise } from '../psu/access.ts';
+import { authoriseBy } from '../psu/access.ts';
 import { bearerOf, principalOf } from '../psu/project-key-check.ts';
 import { requireCapabilities } from '../storage/capabilities.ts';
 import type { QueryResult } from '../storage/engine.ts';
@@ -98,7 +98,8 @@ export class RestService {
     }
     const found = this.#ports.directory.find(target.ref);
     const project = found instanceof Promise ? await found : found;
-    const call = admit(project, request, response, target, started + LIMITS.statementTimeoutMs);
+    const time = { deadline: started + LIMITS.statementTimeoutMs, wall: this.#ports.host.wallTime() };
+    const call = admit(project, request, response, target, time);
     if (hooks.authenticated.length > 0) await runHooks(hooks.authenticated, call);
 
     const plan = planRequest(
@@ -115,7 +116,7 @@ export class RestService {
     const opened = this.#ports.sessions.open(call.project);
     const engine = opened instanceof Promise ? await opened : opened;
     const locating = plan.prefer.returns === 'headers-only' && (await returnKey(engine, call));
-    call.query = authorise(call.principal, call.project.settings.grants, call.query);
+    call.query = authoriseBy(call.project, call.principal, call.query);
     if (hooks.authorised.length > 0) await runHooks(hooks.authorised, call);
 
     const { query } = call;
@@ -134,17 +135,21 @@ export class RestService {
   }
 }
 
-/** Throws MAG_PROJECT_NOT_FOUND, MAG_KEY_MISSING or MAG_KEY_INVALID. */
+/** Throws MAG_PROJECT_NOT_FOUND, or what principalOf throws. */
 function admit(
   project: ProjectHandle | null,
   request: IncomingMessage,
   response: ServerResponse,
   target: RestTarget,
-  deadline: number,
+  time: { readonly deadline: number; readonly wall: number },
 ): RestCall {
   if (project === null) throw new MagError('MAG_PROJECT_NOT_FOUND', { ref: target.ref });
   const { apikey, authorization } = request.headers;
   const key = typeof apikey === 'string' ? apikey : queryKey(target.search);
-  const principal = principalOf(project, key, bearerOf(authorization));
-  return new RestCall(target.id, project, principal, deadline, response);
+  const principal = principalOf(project, key, bearerOf(authorization), time.wall);
+  const { method = 'GET' } = request;
+  return new RestCall(target.id, project, principal, time.deadline, response, {
+    method,
+    path: `/${target.table}`,
+  });
 }

@@ -2,6 +2,7 @@ import { MagError } from '../../errors.ts';
 import type { RowTypes } from '../../protocol/compare-value.ts';
 import { matches } from '../../protocol/filter-match.ts';
 import type { Grant, Principal, TableAction } from '../../protocol/principal.ts';
+import type { ProjectHandle } from '../../protocol/project.ts';
 import type { Filter, Query, Row } from '../../protocol/query.ts';
 import { fillClaims, NOTHING } from './claims.ts';
 import { type Rule, rulesFor } from './grant-rules.ts';
@@ -72,6 +73,20 @@ export function authorise(principal: Principal, grants: readonly Grant[], query:
   if (query.kind === 'update') return { ...query, ...narrow(query.where, within), ...check };
   if (query.onConflict?.resolution === 'merge') requireWholeTable(principal, grants, table);
   return { ...query, ...check };
+}
+
+/**
+ * The same by a project's settings: where it leaves access to the database's own policies, the query stays as it is.
+ * Throws MAG_ENGINE_UNAVAILABLE where the request could not run under a role that these policies are for.
+ */
+export function authoriseBy(project: ProjectHandle, principal: Principal, query: Query): Query {
+  const { settings, connection } = project;
+  if (settings.access !== 'policies' || principal.role === 'service_role')
+    return authorise(principal, settings.grants, query);
+  const roles = connection.engine === 'postgres' ? (connection.requestRoles ?? []) : [];
+  if (roles.includes(principal.role)) return query;
+  const why = `its administrator may not grant the role ${principal.role}, under which policies are asked`;
+  throw new MagError('MAG_ENGINE_UNAVAILABLE', { engine: project.engine, why });
 }
 
 /**

@@ -1,20 +1,23 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import { MagError } from '../../errors.ts';
+import { LIMITS } from '../../limits.ts';
 import type { Principal } from '../../protocol/principal.ts';
 import type { ProjectHandle } from '../../protocol/project.ts';
+import { looksLikeToken, type VerifiedToken, verifyToken } from './token-check.ts';
 
 const ANON: Principal = Object.freeze({ role: 'anon', claims: Object.freeze({}) });
 const SERVICE: Principal = Object.freeze({ role: 'service_role', claims: Object.freeze({}) });
 
-// Only keys that were right are remembered, so a handle has at most two entries, and a rotation, which brings a new
-// handle, forgets them.
-const verified = new WeakMap<ProjectHandle, Map<string, Principal>>();
+// Only what was right is remembered, and a rotation, which brings a new handle, forgets it. Of keys a handle has at
+// most two; of tokens the newest, so that a signature is checked once and not with each request.
+const verifiedKeys = new WeakMap<ProjectHandle, Map<string, Principal>>();
+const verifiedTokens = new WeakMap<ProjectHandle, Map<string, VerifiedToken>>();
 
 /** Longest key that is hashed at all; ours are far shorter. */
 const KEY_LENGTH = 512;
 
-function verify(handle: ProjectHandle, key: string): Principal {
-  const known = verified.get(handle);
+function verifyKey(handle: ProjectHandle, key: string): Principal {
+  const known = verifiedKeys.get(handle);
   const found = known?.get(key);
   if (found !== undefined) return found;
   if (key.length > KEY_LENGTH) throw new MagError('MAG_KEY_INVALID');
@@ -25,7 +28,7 @@ function verify(handle: ProjectHandle, key: string): Principal {
   const isService = same(presented, service);
   if (!isAnon && !isService) throw new MagError('MAG_KEY_INVALID');
   const principal = isService ? SERVICE : ANON;
-  if (known === undefined) verified.set(handle, new Map([[key, principal]]));
+  if (known === undefined) verifiedKeys.set(handle, new Map([[key, principal]]));
   else known.set(key, principal);
   return principal;
 }
@@ -35,23 +38,53 @@ function same(presented: Buffer, digest: string): boolean {
   return expected.length === presented.length && timingSafeEqual(presented, expected);
 }
 
+function verifyOnce(handle: ProjectHandle, token: string, now: number): Principal {
+  const known = verifiedTokens.get(handle) ?? new Map<string, VerifiedToken>();
+  // A digest, since the token itself is a secret that need not lie about.
+  const key = hash('sha256', token, 'base64url');
+  const found = known.get(key);
+  if (found !== undefined && now <= found.until) return found.principal;
+  known.delete(key);
+  const { tokenKeys } = handle;
+  if (tokenKeys === undefined) throw new MagError('MAG_KEY_INVALID');
+  const verified = verifyToken(tokenKeys, token, now);
+  const oldest = known.keys().next();
+  if (known.size >= LIMITS.verifiedTokens && !oldest.done) known.delete(oldest.value);
+  known.set(key, verified);
+  verifiedTokens.set(handle, known);
+  return verified.principal;
+}
+
+const verify = (handle: ProjectHandle, credential: string, now: number): Principal =>
+  looksLikeToken(credential) ? verifyOnce(handle, credential, now) : verifyKey(handle, credential);
+
+/** `principalOf` with a clock. */
+export type Identify = (
+  handle: ProjectHandle,
+  apikey: string | undefined,
+  bearer: string | undefined,
+) => Principal;
+
 /**
- * Who presents these keys. `apikey` comes from the header or the query, `bearer` is the token of an Authorization
- * header without its scheme; each may be missing. Clients send the project key as both when no user is signed in, so
- * a Bearer equal to the apikey means just the key; another one decides the role, and must be a key of this project.
- * Throws MAG_KEY_MISSING or MAG_KEY_INVALID.
+ * Who presents these credentials: keys of the project, or tokens that it signed. `apikey` comes from the header or the
+ * query, `bearer` is the token of an Authorization header without its scheme; each may be missing. Clients send the
+ * project key as both when no user is signed in, so a Bearer equal to the apikey means just the key; another one
+ * decides the role and the claims.
+ *
+ * @param now milliseconds since the epoch. Throws MAG_KEY_MISSING, MAG_KEY_INVALID, PGRST301 or PGRST303.
  */
 export function principalOf(
   handle: ProjectHandle,
   apikey: string | undefined,
   bearer: string | undefined,
+  now: number,
 ): Principal {
   if (apikey === undefined || apikey === '') {
     if (bearer === undefined || bearer === '') throw new MagError('MAG_KEY_MISSING');
-    return verify(handle, bearer);
+    return verify(handle, bearer, now);
   }
-  const principal = verify(handle, apikey);
-  return bearer === undefined || bearer === '' || bearer === apikey ? principal : verify(handle, bearer);
+  const principal = verify(handle, apikey, now);
+  return bearer === undefined || bearer === '' || bearer === apikey ? principal : verify(handle, bearer, now);
 }
 
 /** The token of `Authorization: Bearer TOKEN`; undefined where there is none. */

@@ -1,6 +1,6 @@
 import type { EdgePorts } from '../edge/ports.ts';
 import type { visible } from '../psu/access.ts';
-import type { principalOf } from '../psu/project-key-check.ts';
+import type { Identify } from '../psu/project-key-check.ts';
 import type { Counters } from './counters.ts';
 import type { Flusher } from './outbox.ts';
 import type { Presence } from './presence.ts';
@@ -12,5 +12,5 @@ export interface GatewayContext {
   readonly flusher: Flusher;
   readonly presence: Presence;
   readonly see: typeof visible;
-  readonly identify: typeof principalOf;
+  readonly identify: Identify;
 }

@@ -7,7 +7,7 @@ import { CLOSE, type CloseReason } from '../../protocol/realtime-wire.ts';
 import { sleep, type Timer } from '../../runtime/host.ts';
 import type { EdgePorts, RelayMessage } from '../edge/ports.ts';
 import { visible } from '../psu/access.ts';
-import { principalOf } from '../psu/project-key-check.ts';
+import { type Identify, principalOf } from '../psu/project-key-check.ts';
 import { broadcastInto, broadcastRelayed } from './broadcast.ts';
 import { Connection } from './connection.ts';
 import type { GatewayContext } from './context.ts';
@@ -23,7 +23,7 @@ export interface RealtimeDeps {
   /** Default: psu's. */
   readonly visible?: typeof visible;
   /** Default: psu's. */
-  readonly principalOf?: typeof principalOf;
+  readonly principalOf?: Identify;
   /** Default LIMITS.socketsPerProject; the board divides it among its edge workers. */
   readonly socketsPerProject?: number;
 }
@@ -83,7 +83,9 @@ class Gateway implements RealtimeGateway {
       flusher: new Flusher(ports.host, counters),
       presence: new Presence(ports),
       see: deps.visible ?? visible,
-      identify: deps.principalOf ?? principalOf,
+      identify:
+        deps.principalOf ??
+        ((handle, apikey, bearer) => principalOf(handle, apikey, bearer, ports.host.wallTime())),
     };
     this.#listener = {
       receive: (connection, data, isBinary) => receive(this.#context, connection, data, isBinary),

@@ -3,7 +3,7 @@ import { MagError } from '../../errors.ts';
 import { isVsn, type Vsn } from '../../protocol/phoenix-frame.ts';
 import type { ProjectHandle } from '../../protocol/project.ts';
 import type { EdgePorts } from '../edge/ports.ts';
-import { bearerOf, type principalOf } from '../psu/project-key-check.ts';
+import { bearerOf, type Identify } from '../psu/project-key-check.ts';
 
 /** Who connects to what, checked before the upgrade. */
 export interface Admission {
@@ -19,12 +19,12 @@ function vsnOf(query: URLSearchParams): Vsn {
 }
 
 /**
- * Checks an upgrade request: the project, the key, the serializer. Throws MAG_PROJECT_NOT_FOUND, MAG_KEY_MISSING,
- * MAG_KEY_INVALID or MAG_BAD_REQUEST.
+ * Checks an upgrade request: the project, the key, the serializer. Throws MAG_PROJECT_NOT_FOUND, MAG_BAD_REQUEST, or
+ * what principalOf throws.
  */
 export async function admit(
   ports: EdgePorts,
-  identify: typeof principalOf,
+  identify: Identify,
   request: IncomingMessage,
   ref: string,
 ): Promise<Admission> {

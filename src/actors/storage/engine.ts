@@ -13,6 +13,8 @@ export interface ExecuteContext {
   readonly signal?: AbortSignal;
   /** `Prefer: tx=rollback`: the write is answered as if it had happened, and undone. */
   readonly rollback?: boolean;
+  /** The HTTP request, where there is one: SQL of the project may read it as `request.method` and `request.path`. */
+  readonly request?: { readonly method: string; readonly path: string };
 }
 
 /** Rows as JSON text, so that an engine which makes JSON itself pays for it once. */

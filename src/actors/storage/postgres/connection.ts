@@ -2,7 +2,7 @@ import { connect as connectSocket } from 'node:net';
 import type { Connection } from '../../../protocol/project.ts';
 import { TextStatement, type WireClient, type WireStatement } from './wire.ts';
 
-export type PostgresTarget = Omit<Extract<Connection, { engine: 'postgres' }>, 'engine'> & {
+export type PostgresTarget = Omit<Extract<Connection, { engine: 'postgres' }>, 'engine' | 'requestRoles'> & {
   /** Settings of the session from its start on, `-c search_path=pg_catalog`. */
   readonly options?: string;
 };
@@ -18,6 +18,7 @@ export class PgConnection {
   #closed = false;
   #poisoned = false;
   #prepared = 0;
+  #running: WireStatement | null = null;
   /** Served a tenant's own SQL last: prepared statements are gone, so queries of the grammar prefer another one. */
   native = false;
 
@@ -32,6 +33,11 @@ export class PgConnection {
     // Before connecting: a server that dies in the very turn it says yes would, without a listener, end the process.
     client.on('error', gone);
     client.on('end', gone);
+    // One write may prepare two statements, which pg, that knows of one name a statement, would take for one another.
+    client.connection.on('parseComplete', () => {
+      const name = this.#running?.parsed() ?? '';
+      if (name !== '') client.connection.parsedStatements[name] = name;
+    });
   }
 
   /** Rejects with the driver's error. */
@@ -88,8 +94,8 @@ export class PgConnection {
 
   /** Runs one statement and settles when the server is ready again. One at a time. */
   run(statement: WireStatement): Promise<void> {
-    const { name } = statement;
-    if (name !== '' && this.#client.connection.parsedStatements[name] === undefined) this.#prepared += 1;
+    this.#prepared += statement.unprepared(this.#client.connection.parsedStatements);
+    this.#running = statement;
     this.#client.query(statement);
     return statement.done;
   }

@@ -14,10 +14,19 @@ import { PlanCache } from '../sql/plan-cache.ts';
 import { type QueryShape, queryShape } from '../sql/query-shape.ts';
 import { TYPE_NAMES } from './cells.ts';
 import type { PgConnection } from './connection.ts';
-import { isCheckViolation, isSchemaStale, publicError, tooManyRows, withoutRow } from './failures.ts';
+import {
+  forbidden,
+  isCheckViolation,
+  isForbidden,
+  isSchemaStale,
+  publicError,
+  tooManyRows,
+  withoutRow,
+} from './failures.ts';
 import { JsonStatement } from './json-statement.ts';
 import { NativeStatement } from './native-statement.ts';
 import type { PoolStats } from './pool.ts';
+import { requestRole } from './request-role.ts';
 import { SchemaCache } from './schema.ts';
 import { PostgresSession, resultLimit } from './session.ts';
 import { bindValues, parameterText } from './values.ts';
@@ -60,9 +69,11 @@ class Session implements PostgresEngine {
   #names = 0;
   /** Names of types beyond the built-in ones, by oid; a project's own. */
   readonly #types = new Map<number, string>();
+  #roles: PostgresConnection['requestRoles'];
 
   constructor(options: PostgresEngineOptions) {
     const { connection, ref, ...rest } = options;
+    this.#roles = connection.requestRoles;
     this.#session = new PostgresSession({ ...rest, target: connection, key: ref });
     this.#schema = new SchemaCache({
       host: options.host,
@@ -72,6 +83,7 @@ class Session implements PostgresEngine {
   }
 
   reconnect(connection: PostgresConnection): void {
+    this.#roles = connection.requestRoles;
     this.#session.retarget(connection);
   }
 
@@ -138,7 +150,9 @@ class Session implements PostgresEngine {
   async #attempt(query: Query, shape: QueryShape, context: ExecuteContext): Promise<QueryResult> {
     const known = this.#schema.current === null ? undefined : this.#plans.get(shape.key);
     const plan = known ?? (await this.#compile(query, shape.key));
-    const statement = new JsonStatement(plan.sql, bindValues(plan, query, shape.values), plan.name);
+    const values = bindValues(plan, query, shape.values);
+    const role = requestRole(context, this.#roles);
+    const statement = new JsonStatement(plan.sql, values, plan.name, role);
     await this.#session.run(statement, context, (cancel) => {
       statement.onOverflow = cancel;
     });
@@ -167,6 +181,7 @@ class Session implements PostgresEngine {
   #failure(error: unknown, query: Query, { principal }: ExecuteContext): Error {
     const rows = tooManyRows(error);
     if (rows !== null) return notOneRow(rows);
+    if (isForbidden(error)) return forbidden(error, principal);
     if (!isCheckViolation(error)) {
       const shown = publicError(error);
       return principal.role === 'service_role' ? shown : withoutRow(shown);

@@ -1,4 +1,5 @@
 import { DatabaseError, isPublicError, MagError, type PublicError } from '../../../errors.ts';
+import type { Principal } from '../../../protocol/principal.ts';
 
 /** What a check that a written row violates makes PostgreSQL fail with; see dialect-postgres.ts. */
 export const CHECK_MARK = 'magmobo:check';
@@ -7,7 +8,7 @@ export const CHECK_MARK = 'magmobo:check';
 export const SINGLE_MARK = 'magmobo:rows:';
 
 /** An error as the server sent it. */
-interface ServerError extends Error {
+export interface ServerError extends Error {
   readonly code: string;
   readonly severity: string;
   readonly detail?: string;
@@ -24,6 +25,13 @@ export const isNoRoom = (error: unknown): boolean =>
   isServerError(error)
     ? error.code === TOO_MANY_CONNECTIONS
     : isPublicError(error) && error.cause !== undefined && isNoRoom(error.cause);
+
+/**
+ * Of an error met while connecting: whether nobody could have connected. No answer, or one from a server that starts
+ * or stops; a server that turns one role away answers others.
+ */
+export const isUnreachable = (error: unknown): boolean =>
+  isServerError(error) ? error.code === '57P03' : !isPublicError(error);
 
 /** SQLSTATEs by which a server says that it goes down, comes up, or has no room. */
 const UNAVAILABLE = new Set([
@@ -97,3 +105,16 @@ export function tooManyRows(error: unknown): number | null {
 
 export const isCheckViolation = (error: unknown): boolean =>
   isServerError(error) && error.code === '22P02' && error.message.includes(CHECK_MARK);
+
+/** A privilege that the request's role does not have, or a row that its policies do not let it write. */
+export const isForbidden = (error: unknown): error is ServerError =>
+  isServerError(error) && error.code === '42501';
+
+/** As PostgREST answers it: who has not signed in may yet, so that is a 401. */
+export const forbidden = (error: ServerError, { role }: Principal): DatabaseError =>
+  new DatabaseError(error.code, error.message, {
+    cause: error,
+    details: error.detail ?? null,
+    hint: error.hint ?? null,
+    ...(role === 'anon' ? { status: 401 } : {}),
+  });

@@ -28,6 +28,7 @@ export class JsonStatement extends WireStatement {
   }
 
   override handleDataRow(message: DataRow): void {
+    if (this.skips(false)) return;
     const row = message.fields[0] ?? null;
     this.first = row;
     this.second = message.fields[1] ?? null;
@@ -44,6 +45,7 @@ export class JsonStatement extends WireStatement {
   }
 
   override handleCommandComplete(message: CommandComplete): void {
+    if (this.skips(true)) return;
     this.affected = Number(message.text.slice(message.text.lastIndexOf(' ') + 1)) || 0;
   }
 }

@@ -1,6 +1,7 @@
 import { MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import type { Host, Timer } from '../../../runtime/host.ts';
+import { EngineUnreachable } from '../engine-unreachable.ts';
 import type { Permits } from '../permits.ts';
 import type { PgConnection } from './connection.ts';
 import { isNoRoom } from './failures.ts';
@@ -100,7 +101,14 @@ export class ConnectionPool {
       const timer = host.setTimer(patience, () => {
         this.#waiters = this.#waiters.filter((other) => other !== waiter);
         this.#timedOut += 1;
-        reject(new MagError('MAG_POOL_TIMEOUT', { ref: key, ms: Math.round(patience) }));
+        const ms = Math.round(patience);
+        // A server that hangs: none of ours is busy, and it has taken no connection in all this time.
+        const hangs = this.#open.size === 0 && this.#opening > 0 && patience >= LIMITS.poolWaitMs;
+        reject(
+          hangs
+            ? new EngineUnreachable('postgres', `it took no connection within ${ms} ms`)
+            : new MagError('MAG_POOL_TIMEOUT', { ref: key, ms }),
+        );
       });
       const waiter: Waiter = { resolve, reject, timer };
       this.#waiters.push(waiter);

@@ -4,6 +4,7 @@ import type { Log } from '../../../runtime/log.ts';
 import type { EngineProvider } from '../engine.ts';
 import { BINARIES_PACKAGE, embeddedVersion } from './binaries.ts';
 import { PgConnection, type PostgresTarget } from './connection.ts';
+import { isServerError } from './failures.ts';
 import {
   type AdminRights,
   COPY_FILES,
@@ -16,6 +17,7 @@ import {
   rolePassword,
   ServerNames,
 } from './provisioning.ts';
+import { isLaidOut, REQUEST_ROLES, requestRolesOf } from './roles.ts';
 import type { ServerAddress } from './server.ts';
 
 export type PostgresSource =
@@ -42,6 +44,8 @@ export interface AdminConnection extends PostgresTarget {
   readonly role: string;
 }
 
+type RequestRoles = NonNullable<Extract<Connection, { engine: 'postgres' }>['requestRoles']>;
+
 const OLDEST_VERSION = 140_000;
 const SAFE_PATH = '-c search_path=pg_catalog';
 
@@ -51,6 +55,8 @@ export class PostgresProvider implements EngineProvider {
   readonly #options: PostgresProviderOptions;
   readonly #names: ServerNames;
   #rights: AdminRights | null = null;
+  /** Projects that are as this version makes them, or are being looked at, and the roles that requests run as there. */
+  readonly #laidOut = new Map<string, Promise<RequestRoles>>();
   #tail: Promise<unknown> = Promise.resolve();
 
   constructor(options: PostgresProviderOptions) {
@@ -90,29 +96,65 @@ export class PostgresProvider implements EngineProvider {
           this.#options.source.kind === 'embedded' ? COPY_FILES : '',
         );
       });
-      await this.#admin(name, (connection) => provisionDatabase(connection, name));
-      return this.connect(ref);
+      const roles = await this.#admin(name, async (connection) => {
+        await provisionDatabase(connection, name);
+        return requestRolesOf(connection, name);
+      });
+      if (roles.length === 0)
+        this.#options.log.warn({ ref }, 'the server’s administrator may not grant the roles of requests');
+      this.#laidOut.set(ref, Promise.resolve(roles));
+      return this.#connection(ref, roles);
     });
   }
 
   drop(ref: string): Promise<void> {
+    this.#laidOut.delete(ref);
     return this.#inTurn(() =>
       this.#admin(null, (connection) => dropProject(connection, this.#names.of(ref))),
     );
   }
 
+  /** Brings a project that an older version made up to this one, the first time it is reached. */
   async connect(ref: string): Promise<Connection> {
+    let looking = this.#laidOut.get(ref);
+    if (looking === undefined) {
+      looking = this.#bringUp(ref);
+      this.#laidOut.set(ref, looking);
+      looking.catch(() => this.#laidOut.delete(ref)); // The caller has the failure; the next one tries anew.
+    }
+    return this.#connection(ref, await looking);
+  }
+
+  async #bringUp(ref: string): Promise<RequestRoles> {
+    const name = this.#names.of(ref);
+    try {
+      const roles = await this.#admin(name, async (connection) =>
+        (await isLaidOut(connection)) ? requestRolesOf(connection, name) : [],
+      );
+      if (roles.length === REQUEST_ROLES.length) return roles;
+      const made = await this.provision(ref);
+      return made.engine === 'postgres' ? (made.requestRoles ?? []) : [];
+    } catch (error) {
+      // Where there is no database yet, or no longer, provisioning is for somebody else to decide.
+      if (!isMissingDatabase(error)) throw error;
+      this.#laidOut.delete(ref);
+      return [];
+    }
+  }
+
+  async #connection(ref: string, requestRoles: RequestRoles): Promise<Connection> {
     const { host, port } = await this.#address();
     const name = this.#names.of(ref);
     const password = rolePassword(this.#options.masterKey, ref);
-    return { engine: 'postgres', host, port, database: name, user: name, password };
+    return { engine: 'postgres', host, port, database: name, user: name, password, requestRoles };
   }
 
   /** How the change feed reaches a project's database as its administrator. */
   async adminConnection(ref: string): Promise<AdminConnection> {
     const name = this.#names.of(ref);
     const { host, port, user, password } = await this.#address();
-    return { engine: 'postgres', host, port, database: name, user, password, options: SAFE_PATH, role: name };
+    const target = { host, port, database: name, user, password, options: SAFE_PATH };
+    return { engine: 'postgres', ...target, role: name };
   }
 
   reclaim(live: ReadonlySet<string>): Promise<readonly string[]> {
@@ -188,6 +230,9 @@ const unavailable = (error: unknown): Error =>
         { engine: 'postgres', why: describeError(error) },
         { cause: error },
       );
+
+const isMissingDatabase = (error: unknown): boolean =>
+  error instanceof MagError && isServerError(error.cause) && error.cause.code === '3D000';
 
 /** Why a server cannot hold projects, or null. */
 function shortcoming(rights: AdminRights): string | null {

@@ -1,6 +1,8 @@
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { LIMITS } from '../../../limits.ts';
 import type { PgConnection } from './connection.ts';
+import { identifier, literal } from './quoting.ts';
+import { ensureRequestRoles, grantRequestRoles, layOut } from './roles.ts';
 
 /**
  * Names of what a board makes in a server. The tag comes from its master key: two boards on one external server then
@@ -19,9 +21,6 @@ export class ServerNames {
     return `${this.prefix}${ref}`;
   }
 }
-
-const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
-const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
 /** A project role's password: derived, so that it is stored nowhere and survives a kill at any step. */
 export const rolePassword = (masterKey: Uint8Array, ref: string): string =>
@@ -51,6 +50,8 @@ export interface AdminRights {
   readonly createRole: boolean;
   readonly createDatabase: boolean;
   readonly replication: boolean;
+  /** Whether it may make a role that passes row level security. */
+  readonly bypassRls: boolean;
   /** server_version_num, 180004. */
   readonly version: number;
   readonly walLevel: string;
@@ -58,15 +59,16 @@ export interface AdminRights {
 
 export async function readRights(connection: PgConnection): Promise<AdminRights> {
   const [row] = await connection.rows(
-    `SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, current_setting('server_version_num'), current_setting('wal_level')
+    `SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, current_setting('server_version_num'), current_setting('wal_level'), rolbypassrls
      FROM pg_catalog.pg_roles WHERE rolname = current_user`,
   );
-  const [superuser, createRole, createDatabase, replication, version, walLevel] = row ?? [];
+  const [superuser, createRole, createDatabase, replication, version, walLevel, bypass] = row ?? [];
   return {
     superuser: superuser === 't',
     createRole: createRole === 't',
     createDatabase: createDatabase === 't',
     replication: replication === 't',
+    bypassRls: superuser === 't' || bypass === 't',
     version: Number(version ?? 0),
     walLevel: walLevel ?? '',
   };
@@ -97,6 +99,7 @@ export async function provisionServer(
     'LOGIN NOCREATEDB NOCREATEROLE NOINHERIT' +
     (rights.superuser ? ' NOSUPERUSER NOREPLICATION NOBYPASSRLS' : '') +
     ` CONNECTION LIMIT ${LIMITS.poolConnections * 2} PASSWORD ${literal(scramVerifier(password))}`;
+  await ensureRequestRoles(connection, rights.bypassRls);
   // One transaction for everything about the role; the database cannot be made inside one.
   await connection.rows(
     [
@@ -111,6 +114,7 @@ export async function provisionServer(
       ...(rights.superuser ? [] : [`GRANT ${name} TO CURRENT_USER`]),
     ].join(';'),
   );
+  await grantRequestRoles(connection, plainName);
   if (hasDatabase !== 't') {
     await connection.rows(`CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'${strategy}`);
   }
@@ -132,6 +136,7 @@ export async function provisionDatabase(connection: PgConnection, plainName: str
   await connection.rows(
     `CREATE SCHEMA IF NOT EXISTS _mag; REVOKE ALL ON SCHEMA _mag FROM PUBLIC; ALTER SCHEMA public OWNER TO ${name}; REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT ALL ON SCHEMA public TO ${name}`,
   );
+  await layOut(connection, plainName);
 }
 
 /** Drops slots, database and role of a project, whichever of them there are. */

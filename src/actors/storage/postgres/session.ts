@@ -3,12 +3,13 @@ import { LIMITS } from '../../../limits.ts';
 import type { Host } from '../../../runtime/host.ts';
 import type { Log } from '../../../runtime/log.ts';
 import type { ExecuteContext } from '../engine.ts';
+import { EngineUnreachable } from '../engine-unreachable.ts';
 import type { Permits } from '../permits.ts';
 import { PgConnection, type PostgresTarget } from './connection.ts';
-import { isConnectionLost, isNoRoom, isServerError, publicError } from './failures.ts';
+import { isConnectionLost, isNoRoom, isServerError, isUnreachable, publicError } from './failures.ts';
 import { ConnectionPool, type PoolStats } from './pool.ts';
 import { type Running, StatementWatch } from './watch.ts';
-import type { WireStatement } from './wire.ts';
+import { TextStatement, type WireStatement } from './wire.ts';
 
 export interface SessionOptions {
   readonly target: PostgresTarget;
@@ -22,6 +23,9 @@ export interface SessionOptions {
 }
 
 export type Budget = Pick<ExecuteContext, 'deadline' | 'signal'>;
+
+/** SQLSTATEs of a role that may not be assumed, or is not there. */
+export const ROLE_REFUSED: ReadonlySet<string> = new Set(['42501', '22023']);
 
 /** A project's connections and the statements that run on them, each within its budget. */
 export class PostgresSession {
@@ -55,7 +59,9 @@ export class PostgresSession {
       if (connection.prepared > LIMITS.planCacheEntries) await deallocate(connection);
       await this.#watched(connection, statement, budget, began);
     } catch (error) {
-      if (isServerError(error) && error.code === '26000') connection.forgetPrepared();
+      // One name gone may mean all, or that one alone: both ends begin anew.
+      if (isServerError(error) && error.code === '26000')
+        await deallocate(connection).catch(() => connection.destroy());
       throw error;
     } finally {
       this.#pool.give(connection);
@@ -74,9 +80,11 @@ export class PostgresSession {
     after: (connection: PgConnection) => Promise<void>,
   ): Promise<void> {
     const connection = await this.#take(true, budget);
-    connection.native = true;
     let rollback = true;
     try {
+      // A function of the tenant's that a query of the grammar called may have left a role or a setting behind.
+      if (!connection.native) await this.#watched(connection, new TextStatement(RESET), budget);
+      connection.native = true;
       await this.#watched(connection, statement, budget, began);
       rollback = connection.inTransaction;
     } finally {
@@ -145,7 +153,11 @@ export class PostgresSession {
     try {
       await connection.run(statement);
     } catch (error) {
-      throw this.#failure(error, running, deadline - started);
+      throw this.#failure(
+        statement.failedBefore ? this.#unassumed(error) : error,
+        running,
+        deadline - started,
+      );
     } finally {
       this.#watch.end(running);
       signal?.removeEventListener('abort', abort);
@@ -169,14 +181,22 @@ export class PostgresSession {
     return error;
   }
 
+  /** The project's role may no longer become the request's: like a wrong password, that is set anew. */
+  #unassumed(error: unknown): unknown {
+    if (!isServerError(error) || !ROLE_REFUSED.has(error.code)) return error;
+    this.#lost(error);
+    const why = 'its roles are being set up anew';
+    return new MagError('MAG_ENGINE_UNAVAILABLE', { engine: 'postgres', why }, { cause: error });
+  }
+
   async #connect(timeoutMs: number): Promise<PgConnection> {
     try {
       return await PgConnection.open(this.#target, timeoutMs);
     } catch (error) {
       this.#lost(error);
-      throw publicError(
-        isServerError(error) || error instanceof MagError ? error : new Error('refused', { cause: error }),
-      );
+      throw isUnreachable(error)
+        ? new EngineUnreachable('postgres', 'it takes no connections right now', error)
+        : publicError(error);
     }
   }
 
@@ -234,6 +254,9 @@ export class PostgresSession {
       );
   }
 }
+
+/** Prepared statements stay: RESET ALL leaves the role as it is. */
+const RESET = 'RESET ROLE; RESET ALL';
 
 const clientGone = (cause?: unknown): DatabaseError =>
   new DatabaseError('57014', 'The client went away', { cause });

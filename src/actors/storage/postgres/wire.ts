@@ -14,7 +14,9 @@ export interface CommandComplete {
 /** The part of pg's Connection (its wire protocol layer) that our statements write to. */
 export interface Wire {
   readonly stream: { cork(): void; uncork(): void; destroy(): void; readonly bytesRead: number };
+  /** Ours alone: pg writes it only for statements that have a `name`. */
   parsedStatements: Record<string, string | undefined>;
+  on(event: 'parseComplete', listener: () => void): unknown;
   query(text: string): void;
   parse(message: { text: string; name: string; types: readonly number[] }): void;
   bind(message: { portal: string; statement: string; values: readonly (string | null)[] }): void;
@@ -36,6 +38,13 @@ export interface WireClient {
   getTransactionStatus(): 'I' | 'T' | 'E' | null;
 }
 
+/** A statement and its values; it stays prepared under its name, where it has one. */
+export interface Bound {
+  readonly text: string;
+  readonly values: readonly (string | null)[];
+  readonly name: string;
+}
+
 /**
  * A statement as pg's Client runs it: the client hands it each message of the server's reply in turn. Ours builds
  * no row objects and no result it does not need, and settles when the server is ready again.
@@ -44,17 +53,25 @@ export abstract class WireStatement {
   readonly text: string;
   readonly values: readonly (string | null)[];
   /** Under this name the statement stays prepared on its connection; empty: it does not. */
-  readonly name: string;
+  readonly preparedAs: string;
   readonly done: Promise<void>;
+  /** Runs before it in the same write and, as no Sync is between them, in the same transaction. */
+  readonly #before: Bound | null;
+  /** Whether the messages that arrive are still those of what runs before it. */
+  #beforeRuns: boolean;
+  /** Names of the statements that the server was told to prepare and has not yet, in order. */
+  readonly #parsing: string[] = [];
   #resolve: () => void = () => {};
   #reject: (error: unknown) => void = () => {};
   /** pg calls it where it is set; `done` is our way. */
   readonly callback = (): void => {};
 
-  constructor(text: string, values: readonly (string | null)[] = [], name = '') {
+  constructor(text: string, values: readonly (string | null)[] = [], name = '', before: Bound | null = null) {
     this.text = text;
     this.values = values;
-    this.name = name;
+    this.preparedAs = name;
+    this.#before = before;
+    this.#beforeRuns = before !== null;
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -81,21 +98,51 @@ export abstract class WireStatement {
     this.#reject(error);
   }
 
+  /** The statements of this write that are not yet prepared on the connection. */
+  unprepared(known: Wire['parsedStatements']): number {
+    const names = [this.preparedAs, this.#before?.name ?? ''];
+    return names.filter((name) => name !== '' && known[name] === undefined).length;
+  }
+
+  /** The server has prepared the next of those that it was told to; gives its name. */
+  parsed(): string {
+    return this.#parsing.shift() ?? '';
+  }
+
+  /** Whether what failed is not the statement itself but what runs before it. */
+  get failedBefore(): boolean {
+    return this.#beforeRuns;
+  }
+
+  /** Asked for each row and completion: whether it belongs to what runs before, and is not to be read. */
+  protected skips(completed: boolean): boolean {
+    if (!this.#beforeRuns) return false;
+    this.#beforeRuns = !completed;
+    return true;
+  }
+
   /** Prepares (once per connection, where named), binds and executes in one write. */
   protected extended(wire: Wire, describe: boolean): null {
     wire.stream.cork();
     try {
-      if (this.name === '' || wire.parsedStatements[this.name] === undefined) {
-        wire.parse({ text: this.text, name: this.name, types: [] });
-      }
-      wire.bind({ portal: '', statement: this.name, values: this.values });
-      if (describe) wire.describe({ type: 'P', name: '' });
-      wire.execute({ portal: '', rows: 0 });
+      if (this.#before !== null) this.#execute(wire, this.#before, false);
+      const { text, values, preparedAs: name } = this;
+      this.#execute(wire, { text, values, name }, describe);
       wire.sync();
     } finally {
       wire.stream.uncork();
     }
     return null;
+  }
+
+  #execute(wire: Wire, { text, values, name }: Bound, describe: boolean): void {
+    if (name === '' || wire.parsedStatements[name] === undefined) {
+      this.#parsing.push(name);
+      wire.parse({ text, name, types: [] });
+    }
+    wire.bind({ portal: '', statement: name, values });
+    if (describe) wire.describe({ type: 'P', name: '' });
+    wire.execute({ portal: '', rows: 0 });
   }
 }
 
@@ -104,7 +151,7 @@ export class TextStatement extends WireStatement {
   readonly rows: (readonly (string | null)[])[] = [];
 
   override submit(wire: Wire): null {
-    if (this.values.length > 0 || this.name !== '') return this.extended(wire, false);
+    if (this.values.length > 0 || this.preparedAs !== '') return this.extended(wire, false);
     wire.query(this.text);
     return null;
   }
