@@ -1,5 +1,7 @@
 import { connect as connectSocket } from 'node:net';
 import type { Connection } from '../../../protocol/project.ts';
+import type { PooledConnection } from '../connection-pool.ts';
+import type { WatchedConnection } from '../statement-watch.ts';
 import { TextStatement, type WireClient, type WireStatement } from './wire.ts';
 
 export type PostgresTarget = Omit<Extract<Connection, { engine: 'postgres' }>, 'engine' | 'requestRoles'> & {
@@ -10,7 +12,7 @@ export type PostgresTarget = Omit<Extract<Connection, { engine: 'postgres' }>, '
 const CONNECT_TIMEOUT_MS = 5_000;
 
 /** One connection to a server. `pg` is loaded with the first one: an edge that serves SQLite alone never pays for it. */
-export class PgConnection {
+export class PgConnection implements PooledConnection, WatchedConnection {
   readonly target: PostgresTarget;
   readonly #client: WireClient;
   /** Called once when the connection is gone, whoever ended it. */

@@ -5,8 +5,10 @@ import type { Connection } from '../../../protocol/project.ts';
 import type { Query } from '../../../protocol/query.ts';
 import type { Host } from '../../../runtime/host.ts';
 import type { Log } from '../../../runtime/log.ts';
+import type { PoolStats } from '../connection-pool.ts';
 import type { Engine, ExecuteContext, QueryResult, SchemaSnapshot, SqlResult } from '../engine.ts';
 import type { Permits } from '../permits.ts';
+import { SchemaCache } from '../schema-cache.ts';
 import { compileQuery, findTable } from '../sql/compiler.ts';
 import type { CompiledStatement } from '../sql/dialect.ts';
 import { postgresDialect } from '../sql/dialect-postgres.ts';
@@ -25,9 +27,8 @@ import {
 } from './failures.ts';
 import { JsonStatement } from './json-statement.ts';
 import { NativeStatement } from './native-statement.ts';
-import type { PoolStats } from './pool.ts';
 import { requestRole } from './request-role.ts';
-import { SchemaCache } from './schema.ts';
+import { readSchema } from './schema.ts';
 import { PostgresSession, resultLimit } from './session.ts';
 import { bindValues, parameterText } from './values.ts';
 
@@ -77,7 +78,7 @@ class Session implements PostgresEngine {
     this.#session = new PostgresSession({ ...rest, target: connection, key: ref });
     this.#schema = new SchemaCache({
       host: options.host,
-      withConnection: (run) => this.#session.withConnection(run),
+      read: (known) => this.#session.withConnection((connection) => readSchema(connection, known)),
       onChange: () => this.#plans.clear(),
     });
   }

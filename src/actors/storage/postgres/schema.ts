@@ -1,5 +1,4 @@
 import { LIMITS } from '../../../limits.ts';
-import type { Host } from '../../../runtime/host.ts';
 import type { ColumnInfo, SchemaSnapshot, TableInfo } from '../engine.ts';
 import type { SqlColumn } from '../sql/dialect.ts';
 import type { PgConnection } from './connection.ts';
@@ -58,9 +57,14 @@ async function fingerprint(connection: PgConnection): Promise<string> {
   return (await connection.rows(FINGERPRINT))[0]?.[0] ?? '';
 }
 
-async function introspect(connection: PgConnection): Promise<SchemaSnapshot> {
+/** Tables, columns and keys, or `known` where nothing changed since. */
+export async function readSchema(
+  connection: PgConnection,
+  known: SchemaSnapshot | null,
+): Promise<SchemaSnapshot> {
   // Before the tables: DDL in between makes the next check find a difference, and not the other way round.
   const version = await fingerprint(connection);
+  if (version === known?.version) return known;
   const tables = new Map<string, TableInfo>();
   for (const [schema, name, kind, columnText, uniqueText] of await connection.rows(TABLES)) {
     if (typeof schema !== 'string' || typeof name !== 'string') continue;
@@ -81,72 +85,4 @@ async function introspect(connection: PgConnection): Promise<SchemaSnapshot> {
     });
   }
   return { version, tables };
-}
-
-export interface SchemaCacheOptions {
-  readonly host: Host;
-  /** Runs the function on a connection of the project. */
-  readonly withConnection: <Result>(run: (connection: PgConnection) => Promise<Result>) => Promise<Result>;
-  /** Told when a new snapshot took the old one's place. */
-  readonly onChange: () => void;
-}
-
-/**
- * Tables and columns, read once and read again when DDL is noticed: by our own sql(), by an error that says so, or by
- * a look at the catalogue's fingerprint, at most one per interval and beside the request that was the occasion.
- */
-export class SchemaCache {
-  readonly #options: SchemaCacheOptions;
-  #snapshot: SchemaSnapshot | null = null;
-  #checkedAt = Number.NEGATIVE_INFINITY;
-  #checking: Promise<SchemaSnapshot> | null = null;
-  #stale = false;
-
-  constructor(options: SchemaCacheOptions) {
-    this.#options = options;
-  }
-
-  /** The snapshot at hand, or null where it must be read first. Starts a look in the background when one is due. */
-  get current(): SchemaSnapshot | null {
-    if (this.#snapshot === null || this.#stale) return null;
-    if (this.#options.host.now() - this.#checkedAt > LIMITS.schemaCheckMs && this.#checking === null) {
-      // Its failure is that of the next request, which finds the same server.
-      this.check().catch(() => {});
-    }
-    return this.#snapshot;
-  }
-
-  /** Our own statement changed the schema: what is at hand must not serve the next request. */
-  invalidate(): void {
-    this.#stale = true;
-  }
-
-  /** Compares the fingerprint and reads the tables where it differs. Calls during a look share it. */
-  check(): Promise<SchemaSnapshot> {
-    if (this.#checking !== null && !this.#stale) return this.#checking;
-    this.#stale = false;
-    const checking = this.look()
-      .catch((error: unknown) => {
-        this.#stale = true;
-        throw error;
-      })
-      .finally(() => {
-        if (this.#checking === checking) this.#checking = null;
-      });
-    this.#checking = checking;
-    return checking;
-  }
-
-  /** A look of its own, for a name that is not in the snapshot: one under way may have begun before it was made. */
-  look(): Promise<SchemaSnapshot> {
-    return this.#options.withConnection(async (connection) => {
-      this.#checkedAt = this.#options.host.now();
-      const known = this.#snapshot;
-      if (known !== null && (await fingerprint(connection)) === known.version) return known;
-      const snapshot = await introspect(connection);
-      this.#snapshot = snapshot;
-      this.#options.onChange();
-      return snapshot;
-    });
-  }
 }

@@ -2,13 +2,13 @@ import { DatabaseError, MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import type { Host } from '../../../runtime/host.ts';
 import type { Log } from '../../../runtime/log.ts';
+import { ConnectionPool, type PoolStats } from '../connection-pool.ts';
 import type { ExecuteContext } from '../engine.ts';
 import { EngineUnreachable } from '../engine-unreachable.ts';
 import type { Permits } from '../permits.ts';
+import { type Running, StatementWatch } from '../statement-watch.ts';
 import { PgConnection, type PostgresTarget } from './connection.ts';
 import { isConnectionLost, isNoRoom, isServerError, isUnreachable, publicError } from './failures.ts';
-import { ConnectionPool, type PoolStats } from './pool.ts';
-import { type Running, StatementWatch } from './watch.ts';
 import { TextStatement, type WireStatement } from './wire.ts';
 
 export interface SessionOptions {
@@ -30,8 +30,8 @@ export const ROLE_REFUSED: ReadonlySet<string> = new Set(['42501', '22023']);
 /** A project's connections and the statements that run on them, each within its budget. */
 export class PostgresSession {
   readonly #options: SessionOptions;
-  readonly #pool: ConnectionPool;
-  readonly #watch: StatementWatch;
+  readonly #pool: ConnectionPool<PgConnection>;
+  readonly #watch: StatementWatch<PgConnection>;
   #target: PostgresTarget;
   #lostAt = Number.NEGATIVE_INFINITY;
 
@@ -40,7 +40,10 @@ export class PostgresSession {
     this.#target = options.target;
     const { key, host, permits } = options;
     this.#watch = new StatementWatch(host, (connection) => this.#terminate(connection));
-    this.#pool = new ConnectionPool({ key, host, permits, connect: (timeoutMs) => this.#connect(timeoutMs) });
+    this.#pool = new ConnectionPool({
+      ...{ engine: 'postgres', key, host, permits, isNoRoom },
+      connect: (timeoutMs) => this.#connect(timeoutMs),
+    });
   }
 
   /** Connections opened from now on go there; those at the old address end by themselves. */
@@ -165,7 +168,7 @@ export class PostgresSession {
   }
 
   /** Why a statement failed: our own cancellation says more than the server's words for it. */
-  #failure(error: unknown, running: Running, budget: number): unknown {
+  #failure(error: unknown, running: Running<PgConnection>, budget: number): unknown {
     const ended = !isServerError(error) || error.code === '57014' || error.code.startsWith('57P');
     if (running.cancelled !== null && ended) {
       if (running.cancelled === 'aborted') return clientGone(error);

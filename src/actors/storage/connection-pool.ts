@@ -1,10 +1,9 @@
-import { MagError } from '../../../errors.ts';
-import { LIMITS } from '../../../limits.ts';
-import type { Host, Timer } from '../../../runtime/host.ts';
-import { EngineUnreachable } from '../engine-unreachable.ts';
-import type { Permits } from '../permits.ts';
-import type { PgConnection } from './connection.ts';
-import { isNoRoom } from './failures.ts';
+import { MagError } from '../../errors.ts';
+import { LIMITS } from '../../limits.ts';
+import type { EngineKind } from '../../protocol/project.ts';
+import type { Host, Timer } from '../../runtime/host.ts';
+import { EngineUnreachable } from './engine-unreachable.ts';
+import type { Permits } from './permits.ts';
 
 export interface PoolStats {
   readonly open: number;
@@ -16,23 +15,43 @@ export interface PoolStats {
   readonly refused: number;
 }
 
-export interface PoolOptions {
+/** What a pool needs of a server connection. */
+export interface PooledConnection {
+  readonly closed: boolean;
+  /** Not to be used again: it is being closed, or a cancel was sent that may yet hit what runs next here. */
+  readonly poisoned: boolean;
+  /** Served a tenant's own SQL last; queries of the grammar prefer another one. */
+  readonly native: boolean;
+  /** Called once when the connection is gone, whoever ended it. */
+  onClosed: () => void;
+  /** Asks the server to cancel what runs here; poisons the connection. */
+  cancel(): void;
+  /** Closes the socket at once; poisons the connection. */
+  destroy(): void;
+  /** Says goodbye to the server. */
+  end(): Promise<void>;
+}
+
+export interface PoolOptions<Connection extends PooledConnection> {
+  readonly engine: EngineKind;
   /** Project reference: the permits' key. */
   readonly key: string;
   readonly host: Host;
   readonly permits: Permits;
   /** Opens a connection; rejects with a MagError. */
-  readonly connect: (timeoutMs: number) => Promise<PgConnection>;
+  readonly connect: (timeoutMs: number) => Promise<Connection>;
+  /** Whether an error says that the server, or the user, has as many connections as it may. */
+  readonly isNoRoom: (error: unknown) => boolean;
 }
 
-interface Waiter {
-  readonly resolve: (connection: PgConnection) => void;
+interface Waiter<Connection> {
+  readonly resolve: (connection: Connection) => void;
   readonly reject: (error: unknown) => void;
   readonly timer: Timer;
 }
 
-interface Idle {
-  readonly connection: PgConnection;
+interface Idle<Connection> {
+  readonly connection: Connection;
   readonly since: number;
 }
 
@@ -45,11 +64,11 @@ const LEASE_BATCH = 4;
  * Connections of one project in one worker: none while nobody asks, each backed by a permit, the last one used first,
  * idle ones closed after a while. Waiters queue first come first served, bounded and with a deadline.
  */
-export class ConnectionPool {
-  readonly #options: PoolOptions;
-  readonly #idle: Idle[] = [];
-  readonly #open = new Set<PgConnection>();
-  #waiters: Waiter[] = [];
+export class ConnectionPool<Connection extends PooledConnection> {
+  readonly #options: PoolOptions<Connection>;
+  readonly #idle: Idle<Connection>[] = [];
+  readonly #open = new Set<Connection>();
+  #waiters: Waiter<Connection>[] = [];
   #leasing = false;
   /** Connections being opened: a permit is held for each. */
   #opening = 0;
@@ -64,7 +83,7 @@ export class ConnectionPool {
   #emptied: () => void = () => {};
   readonly #leaveRecall: () => void;
 
-  constructor(options: PoolOptions) {
+  constructor(options: PoolOptions<Connection>) {
     this.#options = options;
     this.#empty = new Promise((resolve) => {
       this.#emptied = resolve;
@@ -80,14 +99,14 @@ export class ConnectionPool {
   }
 
   /** An idle connection at once, or null: then `wait`. One that served the same kind of work is preferred. */
-  take(native: boolean): PgConnection | null {
+  take(native: boolean): Connection | null {
     const fitting = this.#idle.findLastIndex(({ connection }) => connection.native === native);
     const [idle] = this.#idle.splice(fitting, 1); // -1 is the last one.
     return idle?.connection ?? null;
   }
 
   /** Rejects with MAG_POOL_TIMEOUT at the deadline, MAG_OVERLOADED where too many wait, or why no connection opens. */
-  wait(deadline: number): Promise<PgConnection> {
+  wait(deadline: number): Promise<Connection> {
     const { host, key } = this.#options;
     if (this.#closed) return Promise.reject(sessionClosed());
     if (this.#waiters.length >= LIMITS.poolWaiters) {
@@ -106,18 +125,18 @@ export class ConnectionPool {
         const hangs = this.#open.size === 0 && this.#opening > 0 && patience >= LIMITS.poolWaitMs;
         reject(
           hangs
-            ? new EngineUnreachable('postgres', `it took no connection within ${ms} ms`)
+            ? new EngineUnreachable(this.#options.engine, `it took no connection within ${ms} ms`)
             : new MagError('MAG_POOL_TIMEOUT', { ref: key, ms }),
         );
       });
-      const waiter: Waiter = { resolve, reject, timer };
+      const waiter: Waiter<Connection> = { resolve, reject, timer };
       this.#waiters.push(waiter);
       this.#grow();
     });
   }
 
   /** Hands a connection back: to the longest waiter, else to the idle ones, else it is closed. */
-  give(connection: PgConnection): void {
+  give(connection: Connection): void {
     if (connection.closed) return;
     if (connection.poisoned) {
       this.discard(connection);
@@ -143,7 +162,7 @@ export class ConnectionPool {
   }
 
   /** Ends a connection that is not to be used again. */
-  discard(connection: PgConnection): void {
+  discard(connection: Connection): void {
     if (connection.poisoned) connection.destroy();
     else void connection.end();
   }
@@ -222,13 +241,13 @@ export class ConnectionPool {
         this.#opening -= 1;
         permits.release(key, 1);
         // Where the server only has no more room, those that are open still serve whoever waits.
-        if (this.#open.size === 0 || !isNoRoom(error)) this.#failWaiters(error);
+        if (this.#open.size === 0 || !this.#options.isNoRoom(error)) this.#failWaiters(error);
         this.#settleEmpty();
       },
     );
   }
 
-  #forget(connection: PgConnection): void {
+  #forget(connection: Connection): void {
     if (!this.#open.delete(connection)) return;
     const at = this.#idle.findIndex((idle) => idle.connection === connection);
     if (at >= 0) this.#idle.splice(at, 1);

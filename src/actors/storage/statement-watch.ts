@@ -1,10 +1,16 @@
-import { LIMITS } from '../../../limits.ts';
-import type { Host, Timer } from '../../../runtime/host.ts';
-import type { PgConnection } from './connection.ts';
+import { LIMITS } from '../../limits.ts';
+import type { Host, Timer } from '../../runtime/host.ts';
+
+/** A connection whose statements are watched. */
+export interface WatchedConnection {
+  /** Bytes received since it was opened. */
+  readonly bytesRead: number;
+  cancel(): void;
+}
 
 /** A statement under way, and until when. */
-export interface Running {
-  readonly connection: PgConnection;
+export interface Running<Connection extends WatchedConnection = WatchedConnection> {
+  readonly connection: Connection;
   /** On the host's monotonic clock. */
   readonly deadline: number;
   /** Bytes the socket had received when it began. */
@@ -24,20 +30,20 @@ const WIRE_SLACK = 2;
  * outlives its deadline is cancelled; what ignores that (SQL can) loses its backend; a reply that floods the socket
  * is cut off.
  */
-export class StatementWatch {
+export class StatementWatch<Connection extends WatchedConnection> {
   readonly #host: Host;
-  readonly #terminate: (connection: PgConnection) => void;
-  readonly #running = new Set<Running>();
+  readonly #terminate: (connection: Connection) => void;
+  readonly #running = new Set<Running<Connection>>();
   #timer: Timer | null = null;
 
   /** @param terminate ends a backend that does not react, and its connection. */
-  constructor(host: Host, terminate: (connection: PgConnection) => void) {
+  constructor(host: Host, terminate: (connection: Connection) => void) {
     this.#host = host;
     this.#terminate = terminate;
   }
 
-  begin(connection: PgConnection, deadline: number): Running {
-    const running: Running = {
+  begin(connection: Connection, deadline: number): Running<Connection> {
+    const running: Running<Connection> = {
       ...{ connection, deadline, bytesBefore: connection.bytesRead },
       ...{ cancelled: null, cancelledAt: 0, terminated: false },
     };
@@ -46,11 +52,11 @@ export class StatementWatch {
     return running;
   }
 
-  end(running: Running): void {
+  end(running: Running<Connection>): void {
     this.#running.delete(running);
   }
 
-  cancel(running: Running, why: NonNullable<Running['cancelled']>): void {
+  cancel(running: Running<Connection>, why: NonNullable<Running['cancelled']>): void {
     if (running.cancelled !== null || !this.#running.has(running)) return;
     running.cancelled = why;
     running.cancelledAt = this.#host.now();
@@ -72,7 +78,7 @@ export class StatementWatch {
     });
   }
 
-  #look(running: Running, now: number): void {
+  #look(running: Running<Connection>, now: number): void {
     const received = running.connection.bytesRead - running.bytesBefore;
     if (received > LIMITS.resultBytes * WIRE_SLACK && !running.terminated) {
       running.cancelled ??= 'too_large';
