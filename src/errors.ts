@@ -207,6 +207,7 @@ export const ERRORS = {
   ),
   PGRST116: entry(406, 'Cannot coerce the result to a single JSON object', null),
   PGRST122: entry(400, 'Invalid preferences given with handling=strict'),
+  PGRST124: entry(400, 'Query result exceeds max-affected preference constraint', null),
   PGRST204: entry(400, "Could not find the '{column}' column of '{table}' in the schema cache"),
   PGRST205: entry(404, "Could not find the table '{table}' in the schema cache", null),
   PGRST301: entry(401, '{problem}'),

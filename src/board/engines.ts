@@ -1,12 +1,16 @@
 import type { EngineProvider } from '../actors/storage/engine.ts';
 import type { AdminConnection, PostgresProvider } from '../actors/storage/postgres/provider.ts';
+import type { ServerAddress } from '../actors/storage/postgres/server.ts';
+import type { RedisTarget } from '../actors/storage/redis/connection.ts';
 import { SqliteProvider } from '../actors/storage/sqlite/sqlite-provider.ts';
 import type { EngineKind } from '../protocol/project.ts';
 import type { ChildSpec, ComponentService } from '../runtime/spec.ts';
 import { component, supervisor } from '../runtime/specs.ts';
 import type { ActorSystem } from '../runtime/system.ts';
-import { type PostgresServerApi, postgresServer } from './postgres-server.ts';
+import { postgresServer } from './postgres-server.ts';
+import { redisServer } from './redis-server.ts';
 import { BACKOFF, BRANCH_INTENSITY } from './restarts.ts';
+import type { ServerApi } from './server-starter.ts';
 import type { Shelf } from './shelf.ts';
 
 type InUse = (kind: EngineKind) => boolean;
@@ -26,7 +30,9 @@ function lateProvider(system: ActorSystem, kind: EngineKind, inUse: InUse): Engi
 }
 
 export const providers = (system: ActorSystem, inUse: InUse): ReadonlyMap<EngineKind, EngineProvider> =>
-  new Map((['sqlite', 'postgres'] as const).map((kind) => [kind, lateProvider(system, kind, inUse)]));
+  new Map(
+    (['sqlite', 'postgres', 'redis'] as const).map((kind) => [kind, lateProvider(system, kind, inUse)]),
+  );
 
 /** How the feed worker reaches a project's PostgreSQL database as its administrator. */
 export const postgresAdmin = (system: ActorSystem, ref: string): Promise<AdminConnection> =>
@@ -43,14 +49,29 @@ async function startPostgres(shelf: Shelf): Promise<ComponentService> {
     url === null
       ? {
           kind: 'embedded' as const,
-          address: async () => shelf.system.service<PostgresServerApi>('postgres-server').address(),
+          address: async () => shelf.system.service<ServerApi<ServerAddress>>('postgres-server').address(),
         }
       : { kind: 'external' as const, url };
   const provider = new PostgresProvider({ source, masterKey: shelf.take('masterKey'), log: shelf.log });
   return { api: provider, stop: () => provider.stop() };
 }
 
-/** One component per engine, and PostgreSQL's server beside its provider where it is ours. */
+async function startRedis(shelf: Shelf): Promise<ComponentService> {
+  const { RedisProvider } = await import('../actors/storage/redis/provider.ts');
+  const url = shelf.config.redisUrl;
+  const source =
+    url === null
+      ? {
+          kind: 'managed' as const,
+          address: async () => shelf.system.service<ServerApi<RedisTarget>>('redis-server').address(),
+        }
+      : { kind: 'external' as const, url };
+  const { host, log } = shelf;
+  const provider = new RedisProvider({ source, masterKey: shelf.take('masterKey'), host, log });
+  return { api: provider, stop: () => provider.stop() };
+}
+
+/** One component per engine, and its server beside its provider where that is ours. */
 export function engines(shelf: Shelf): ChildSpec {
   return supervisor('engines', {
     intensity: BRANCH_INTENSITY,
@@ -58,6 +79,8 @@ export function engines(shelf: Shelf): ChildSpec {
       component('sqlite', () => startSqlite(shelf), { backoff: BACKOFF }),
       ...(shelf.config.postgresUrl === null ? [postgresServer(shelf)] : []),
       component('postgres', () => startPostgres(shelf), { backoff: BACKOFF }),
+      ...(shelf.config.redisUrl === null ? [redisServer(shelf)] : []),
+      component('redis', () => startRedis(shelf), { backoff: BACKOFF }),
     ],
   });
 }

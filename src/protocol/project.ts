@@ -16,7 +16,7 @@ export interface ProjectSettings {
   readonly access?: AccessMode;
 }
 
-/** How a session reaches a project's database. Holds secrets for postgres: never logged, never sent to a client. */
+/** How a session reaches a project's database. Holds secrets of servers: never logged, never sent to a client. */
 export type Connection =
   | { readonly engine: 'sqlite'; readonly file: string }
   | {
@@ -28,6 +28,18 @@ export type Connection =
       readonly password: string;
       /** Roles that its own may become for a request; requests of others run as its own. Absent: none. */
       readonly requestRoles?: readonly Principal['role'][];
+    }
+  | {
+      readonly engine: 'redis';
+      readonly host: string;
+      readonly port: number;
+      readonly tls: boolean;
+      readonly user: string;
+      readonly password: string;
+      /** What all of the project's keys begin with. */
+      readonly prefix: string;
+      /** The board's user that sees the names of all keys: for scans that leave out what is not the project's. */
+      readonly scanner: { readonly user: string; readonly password: string };
     };
 
 export type ProjectStatus = 'provisioning' | 'ready' | 'dropping' | 'failed';

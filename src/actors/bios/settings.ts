@@ -159,7 +159,7 @@ export const SETTINGS = {
     'redis-url',
     url('redis', 'rediss'),
     'a URL such as redis://user:password@host:6379',
-    `External Redis (${notYet}).`,
+    'External Redis 7 or later for the redis engine; without it a redis-server of this machine is started when needed.',
   ),
   natsUrl: optional(
     'MAG_NATS_URL',

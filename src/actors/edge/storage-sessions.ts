@@ -68,18 +68,22 @@ export function startStorageSessions(context: ComponentContext, input: EdgeInput
 
   const open = async (project: ProjectHandle): Promise<Engine> => {
     const { connection, ref } = project;
+    // The server may come back at another address: the next request asks the catalogue where.
+    const onLost = (why: string): void => {
+      if (REFUSED.has(why)) refused.add(ref);
+      forget(ref);
+    };
     if (connection.engine === 'sqlite') {
       const { openSqliteEngine } = await import('../storage/sqlite/sqlite-engine.ts');
       return openSqliteEngine({ file: connection.file, host, log, storage });
     }
     if (connection.engine === 'postgres') {
       const { openPostgresEngine } = await import('../storage/postgres/engine.ts');
-      // The server may come back at another address: the next request asks the catalogue where.
-      const onLost = (why: string): void => {
-        if (REFUSED.has(why)) refused.add(ref);
-        forget(ref);
-      };
       return circuits.guard(openPostgresEngine({ connection, ref, host, log, permits, onLost }), connection);
+    }
+    if (connection.engine === 'redis') {
+      const { openRedisEngine } = await import('../storage/redis/engine.ts');
+      return circuits.guard(openRedisEngine({ connection, ref, host, log, permits, onLost }), connection);
     }
     throw new MagError('MAG_ENGINE_UNSUPPORTED', {
       engine: project.engine,

@@ -29,7 +29,7 @@ export const ENGINE_CAPABILITIES: Readonly<Record<EngineKind, ReadonlySet<Capabi
   postgres: new Set<Capability>(['sql']),
   mysql: new Set<Capability>(['sql']),
   mongodb: new Set<Capability>(['native']),
-  redis: new Set<Capability>(['native']),
+  redis: new Set<Capability>(['native', 'max_affected']),
 };
 
 /** Throws MAG_ENGINE_UNSUPPORTED where the engine cannot do it. */

@@ -135,7 +135,7 @@ async function stopProcess(pid: number, host: Host, signals = IN_TURN): Promise<
 }
 
 /**
- * Makes sure that no PostgreSQL process uses a data folder: neither a server nobody recorded, nor backends whose
+ * Makes sure that no process of a server uses its data folder: neither one nobody recorded, nor PostgreSQL backends whose
  * server was killed (they hold its shared memory, and a new server refuses to start), nor what initdb left running in
  * the folder above, which is ours alone. Then removes the server's lock file.
  */
@@ -147,7 +147,7 @@ export async function freeDataDir(dataDir: string, host: Host, log: Log): Promis
     await stopProcess(server, host);
   }
   for (const pid of processesIn(folder)) {
-    log.warn({ pid, dataDir }, 'a PostgreSQL process outlived its parent; it is stopped');
+    log.warn({ pid, dataDir }, 'a process of a server outlived its parent; it is stopped');
     signal(pid, 'SIGQUIT');
   }
   const until = host.now() + QUIT_MS;

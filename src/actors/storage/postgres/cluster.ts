@@ -14,6 +14,7 @@ import { LIMITS } from '../../../limits.ts';
 import type { Host } from '../../../runtime/host.ts';
 import type { Log } from '../../../runtime/log.ts';
 import { freeDataDir, type ManagedChildren } from '../managed-children.ts';
+import { lastLines } from '../managed-server.ts';
 import { type Binaries, SHARED_FOLDER } from './binaries.ts';
 import { closedFolder, letThrough, type SystemUser } from './system-user.ts';
 
@@ -139,10 +140,6 @@ export const childSettings = (place: ClusterPlace, user: SystemUser | null) => (
   ownGroup: true,
   ...(user === null ? {} : { uid: user.uid, gid: user.gid }),
 });
-
-/** The end of a program's output, on one line. */
-export const lastLines = (output: string): string =>
-  output.split('\n').slice(-4).join(' · ').slice(-LIMITS.errorTextBytes);
 
 /** Settings of the server; ours alone, so the file is written anew at each start. */
 export function writeSettings(place: ClusterPlace, user: SystemUser | null, port: number): void {

@@ -2,6 +2,7 @@ import { describeError, isPublicError, MagError } from '../../../errors.ts';
 import type { Connection, EngineAvailability } from '../../../protocol/project.ts';
 import type { Log } from '../../../runtime/log.ts';
 import type { EngineProvider } from '../engine.ts';
+import { isUsableRef, rolePassword, ServerNames } from '../server-names.ts';
 import { BINARIES_PACKAGE, embeddedVersion } from './binaries.ts';
 import { PgConnection, type PostgresTarget } from './connection.ts';
 import { isServerError } from './failures.ts';
@@ -10,12 +11,9 @@ import {
   COPY_FILES,
   dropProject,
   findNames,
-  isUsableRef,
   provisionDatabase,
   provisionServer,
   readRights,
-  rolePassword,
-  ServerNames,
 } from './provisioning.ts';
 import { isLaidOut, REQUEST_ROLES, requestRolesOf } from './roles.ts';
 import type { ServerAddress } from './server.ts';
@@ -61,7 +59,7 @@ export class PostgresProvider implements EngineProvider {
 
   constructor(options: PostgresProviderOptions) {
     this.#options = options;
-    this.#names = new ServerNames(options.masterKey);
+    this.#names = new ServerNames(options.masterKey, 'postgres');
   }
 
   async availability(): Promise<EngineAvailability> {
@@ -83,7 +81,7 @@ export class PostgresProvider implements EngineProvider {
     return this.#inTurn(async () => {
       if (!isUsableRef(ref)) throw new MagError('MAG_PROJECT_NOT_FOUND', { ref });
       const name = this.#names.of(ref);
-      const password = rolePassword(this.#options.masterKey, ref);
+      const password = rolePassword(this.#options.masterKey, 'postgres', ref);
       await this.#admin(null, async (connection) => {
         const rights = await this.#serverRights(connection);
         const why = shortcoming(rights);
@@ -145,7 +143,7 @@ export class PostgresProvider implements EngineProvider {
   async #connection(ref: string, requestRoles: RequestRoles): Promise<Connection> {
     const { host, port } = await this.#address();
     const name = this.#names.of(ref);
-    const password = rolePassword(this.#options.masterKey, ref);
+    const password = rolePassword(this.#options.masterKey, 'postgres', ref);
     return { engine: 'postgres', host, port, database: name, user: name, password, requestRoles };
   }
 

@@ -4,28 +4,6 @@ import type { PgConnection } from './connection.ts';
 import { identifier, literal } from './quoting.ts';
 import { ensureRequestRoles, grantRequestRoles, layOut } from './roles.ts';
 
-/**
- * Names of what a board makes in a server. The tag comes from its master key: two boards on one external server then
- * never take each other's databases for orphans. The rest is the project's reference, which tells nothing.
- */
-export class ServerNames {
-  readonly prefix: string;
-
-  constructor(masterKey: Uint8Array) {
-    const tag = createHmac('sha256', masterKey).update('postgres server names').digest('hex').slice(0, 8);
-    this.prefix = `mag_${tag}_`;
-  }
-
-  /** Name of a project's database and of its role. */
-  of(ref: string): string {
-    return `${this.prefix}${ref}`;
-  }
-}
-
-/** A project role's password: derived, so that it is stored nowhere and survives a kill at any step. */
-export const rolePassword = (masterKey: Uint8Array, ref: string): string =>
-  createHmac('sha256', masterKey).update(`postgres:${ref}`).digest('base64url');
-
 const SCRAM_ITERATIONS = 4_096;
 
 /**
@@ -40,9 +18,6 @@ export function scramVerifier(password: string): string {
   const server = key('Server Key').toString('base64');
   return `SCRAM-SHA-256$${SCRAM_ITERATIONS}:${salt.toString('base64')}$${stored}:${server}`;
 }
-
-/** PostgreSQL's names end at 63 bytes. */
-export const isUsableRef = (ref: string): boolean => /^[a-z0-9_-]{1,48}$/.test(ref);
 
 /** What the administrating role may do, asked once per server. */
 export interface AdminRights {

@@ -1,21 +1,12 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describeError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import { type Host, type HostProcess, sleep } from '../../../runtime/host.ts';
 import type { Log } from '../../../runtime/log.ts';
 import type { ManagedChildren } from '../managed-children.ts';
+import { choosePort, lastLines, type ServerOfOurs } from '../managed-server.ts';
 import { prepareBinaries } from './binaries.ts';
-import {
-  type ClusterPlace,
-  childSettings,
-  ensureCluster,
-  lastLines,
-  placeCluster,
-  SUPERUSER,
-  writeSettings,
-} from './cluster.ts';
+import { childSettings, ensureCluster, placeCluster, SUPERUSER, writeSettings } from './cluster.ts';
 import { PgConnection } from './connection.ts';
 import { isServerError } from './failures.ts';
 import { systemUser } from './system-user.ts';
@@ -47,7 +38,7 @@ const QUIT_MS = 3_000;
  * The embedded PostgreSQL as one child process, for one incarnation: start it, watch `exited`, and make a new one
  * after that. The cluster, its password and (where still free) its port stay.
  */
-export class PostgresServer {
+export class PostgresServer implements ServerOfOurs<ServerAddress> {
   readonly #options: PostgresServerOptions;
   #child: HostProcess | null = null;
   #stopping = false;
@@ -77,7 +68,7 @@ export class PostgresServer {
     this.detail = place.moved;
     if (place.moved !== null) log.warn({ folder: place.folder }, place.moved);
     const { password } = await ensureCluster({ place, binaries, user, secretsFolder, children, host, log });
-    const port = await this.#choosePort(place);
+    const port = await choosePort(join(place.folder, 'port'));
     writeSettings(place, user, port);
     if (this.#stopping) throw new Error('PostgreSQL was stopped before it started');
     const child = host.spawnProcess({
@@ -137,16 +128,6 @@ export class PostgresServer {
     }
   }
 
-  /** The port of the last run while it is free: open sessions find the restarted server by themselves. */
-  async #choosePort(place: ClusterPlace): Promise<number> {
-    const file = join(place.folder, 'port');
-    const last = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
-    const port = (last > 0 ? await freePort(last) : null) ?? (await freePort(0));
-    if (port === null) throw new Error('no port is free on 127.0.0.1');
-    writeFileSync(file, String(port));
-    return port;
-  }
-
   async #ready(address: ServerAddress, gone: Promise<string>): Promise<void> {
     const { host } = this.#options;
     const until = host.now() + LIMITS.startTimeoutMs;
@@ -184,16 +165,4 @@ export class PostgresServer {
       else if (line.trim() !== '') this.#options.log.debug({ from: 'postgres' }, line);
     }
   }
-}
-
-/** The port where it is free (0: any), else null. */
-function freePort(port: number): Promise<number | null> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', () => resolve(null));
-    probe.listen(port, '127.0.0.1', () => {
-      const bound = probe.address();
-      probe.close(() => resolve(typeof bound === 'object' && bound !== null ? bound.port : null));
-    });
-  });
 }

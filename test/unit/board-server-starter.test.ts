@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ServerAddress } from '../../src/actors/storage/postgres/server.ts';
-import { ServerStarter } from '../../src/board/postgres-server.ts';
+import { ServerStarter } from '../../src/board/server-starter.ts';
 import { LIMITS } from '../../src/limits.ts';
 import { virtualHost } from '../../src/testing/virtual-host.ts';
 
@@ -14,6 +14,7 @@ function rig() {
   const made: { stopped: number; exit: (reason: string) => void }[] = [];
   let problem: string | null = null;
   const starter = new ServerStarter({
+    engine: 'postgres',
     context: { host, degraded: () => {}, fail: (error) => void failures.push(error) },
     report: (why) => void told.push(why),
     make: async () => {

@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto';
+import { FUNCTIONS } from './functions.ts';
+import { NATIVE_COMMANDS } from './native-commands.ts';
+
+/** What a project's own connections may say besides the commands on its keys. */
+const SESSION = [
+  'ping',
+  'echo',
+  'hello',
+  'auth',
+  'quit',
+  'reset',
+  'multi',
+  'exec',
+  'discard',
+  'watch',
+  'unwatch',
+];
+const CHANNELS = ['subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe', 'publish'];
+/** What the engine's functions call, where a tenant's commands are not these already. */
+const ENGINE = [
+  'get',
+  'mget',
+  'set',
+  'del',
+  'exists',
+  'hget',
+  'hset',
+  'hdel',
+  'hlen',
+  'zadd',
+  'zrem',
+  'zcard',
+  'zrange',
+];
+
+const hashOf = (password: string): string => `#${createHash('sha256').update(password).digest('hex')}`;
+
+/**
+ * Rules of a project's user: its prefix, and commands on keys that are named. What tells of other keys (SCAN, KEYS,
+ * DBSIZE, RANDOMKEY, CLIENT, INFO), of other databases, or holds the server up (scripts) is not among them. The
+ * password goes as its hash, so that it stands in no log of the server's.
+ */
+export const projectRules = (prefix: string, password: string): readonly string[] => [
+  ...['reset', 'on', hashOf(password), `~${prefix}*`, 'resetchannels', `&${prefix}*`, '-@all'],
+  ...new Set([...SESSION, ...CHANNELS, ...ENGINE, ...Object.keys(NATIVE_COMMANDS)].map((name) => `+${name}`)),
+  `+fcall|${FUNCTIONS.write}`,
+  `+fcall_ro|${FUNCTIONS.page}`,
+];
+
+/** Rules of the board's user for filtered scans: it sees the names of keys, and nothing that is in them. */
+export const scannerRules = (password: string): readonly string[] => [
+  ...['reset', 'on', hashOf(password), 'resetchannels', '-@all', '+scan', '+ping', '+hello', '+auth'],
+];

@@ -1,0 +1,155 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { LIMITS } from '../../../limits.ts';
+import type { Host } from '../../../runtime/host.ts';
+import type { Log } from '../../../runtime/log.ts';
+import { freeDataDir, type ManagedChildren } from '../managed-children.ts';
+import { choosePort, ManagedProcess, type ServerOfOurs } from '../managed-server.ts';
+import { findServer } from '../server-binary.ts';
+import { RedisConnection, type RedisTarget } from './connection.ts';
+
+export interface RedisServerOptions {
+  /** The board's data folder. */
+  readonly dataFolder: string;
+  /** Its folder for secrets, 0700. */
+  readonly secretsFolder: string;
+  readonly children: ManagedChildren;
+  readonly host: Host;
+  readonly log: Log;
+}
+
+const QUIT_MS = 3_000;
+
+/** A redis-server of this machine, or null. */
+export const redisBinary = (): string | null => findServer(['redis-server', 'valkey-server']);
+
+/** A redis-server as one child process, for one incarnation. Its data, its password and (where free) its port stay. */
+export class RedisServer implements ServerOfOurs<RedisTarget> {
+  readonly #options: RedisServerOptions;
+  readonly #process: ManagedProcess;
+  readonly detail = null;
+
+  constructor(options: RedisServerOptions) {
+    this.#options = options;
+    const { children, host } = options;
+    this.#process = new ManagedProcess({
+      ...{ kind: 'redis', children, host },
+      signals: [
+        ['SIGTERM', LIMITS.drainSeconds * 500],
+        ['SIGKILL', QUIT_MS],
+      ],
+    });
+  }
+
+  get exited(): Promise<string> {
+    return this.#process.exited;
+  }
+
+  get pid(): number | null {
+    return this.#process.pid;
+  }
+
+  async start(): Promise<RedisTarget> {
+    const { dataFolder, secretsFolder, host, log } = this.#options;
+    const binary = redisBinary();
+    if (binary === null) throw new Error(NO_BINARY);
+    mkdirSync(join(dataFolder, 'redis', 'data'), { recursive: true, mode: 0o700 });
+    // Processes are found by the folder they stand in, which the system names without symbolic links.
+    const folder = realpathSync(join(dataFolder, 'redis'));
+    chmodSync(folder, 0o700);
+    const dataDir = join(folder, 'data');
+    await freeDataDir(dataDir, host, log);
+    const port = await choosePort(join(folder, 'port'));
+    const target = {
+      ...{ host: '127.0.0.1', port, user: 'default', tls: false },
+      password: serverPassword(secretsFolder, host),
+    };
+    const config = join(folder, 'redis.conf');
+    writeFileSync(config, settings(target, dataDir), { mode: 0o600 });
+    const spawn = {
+      ...{ command: binary, args: [config], cwd: dataDir, ownGroup: true },
+      env: { PATH: process.env.PATH ?? '', LANG: 'C', LC_ALL: 'C' },
+      onOutput: (text: string) => this.#hear(text),
+    };
+    await this.#process.start(spawn, { port, dataDir }, () => answers(target, host));
+    log.info({ port, pid: this.pid }, 'Redis answers');
+    return target;
+  }
+
+  stop(): Promise<void> {
+    return this.#process.stop();
+  }
+
+  #hear(text: string): void {
+    for (const line of text.split('\n')) {
+      // Redis marks its warnings with a number sign.
+      if (/^\d+:\w .* # /.test(line)) this.#options.log.warn({ from: 'redis' }, line);
+      else if (line.trim() !== '') this.#options.log.debug({ from: 'redis' }, line);
+    }
+  }
+}
+
+export const NO_BINARY = 'no redis-server is on PATH or in /usr/bin, and MAG_REDIS_URL is not set';
+
+/** One that still loads its data answers with an error: not yet. */
+async function answers(target: RedisTarget, host: Host): Promise<boolean> {
+  const connection = await RedisConnection.open(target, host);
+  try {
+    return (await connection.call('PING')) === 'PONG';
+  } finally {
+    connection.close();
+  }
+}
+
+/** The password of the server's own user, made on first use and kept for its owner's eyes. */
+function serverPassword(secretsFolder: string, host: Host): string {
+  const file = join(secretsFolder, 'redis-default');
+  if (existsSync(file)) return readFileSync(file, 'utf8').trim();
+  const password = Buffer.from(host.randomBytes(24)).toString('base64url');
+  mkdirSync(secretsFolder, { recursive: true, mode: 0o700 });
+  writeFileSync(`${file}.tmp`, `${password}\n`, { mode: 0o600 });
+  renameSync(`${file}.tmp`, file);
+  return password;
+}
+
+const quoted = (text: string): string => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+
+/** Settings of the server; ours alone, so the file is written anew at each start. */
+function settings({ host, port, password }: RedisTarget, dataDir: string): string {
+  const lines: readonly (readonly [string, string])[] = [
+    ['bind', host],
+    ['port', String(port)],
+    ['requirepass', password],
+    ['dir', quoted(dataDir)],
+    ['daemonize', 'no'],
+    ['supervised', 'no'],
+    ['logfile', '""'],
+    ['loglevel', 'notice'],
+    ['always-show-logo', 'no'],
+    // The process is told from a stranger by its command line.
+    ['set-proc-title', 'no'],
+    // What was acknowledged is on the disk: a write is answered after its fsync.
+    ['appendonly', 'yes'],
+    ['appendfsync', 'always'],
+    ['no-appendfsync-on-rewrite', 'no'],
+    ['aof-load-truncated', 'yes'],
+    // The append-only file is all; a snapshot would only cost its fork.
+    ['save', '""'],
+    // A key that is dropped to make room is a document that was acknowledged and lost.
+    ['maxmemory-policy', 'noeviction'],
+    ['databases', '1'],
+    ['maxclients', String(LIMITS.serverConnections * 4)],
+    ['enable-debug-command', 'no'],
+    ['enable-module-command', 'no'],
+    ['enable-protected-configs', 'no'],
+  ];
+  return `# Written by the board at each start.\n${lines.map(([name, value]) => `${name} ${value}`).join('\n')}\n`;
+}

@@ -1,0 +1,191 @@
+import { MagError } from '../../../errors.ts';
+import { LIMITS } from '../../../limits.ts';
+import { type CollectionFacts, readFacts } from './collection.ts';
+import { StoredDocument } from './documents.ts';
+import { FUNCTIONS } from './functions.ts';
+import { entryRange } from './index-entries.ts';
+import type { ProjectKeys } from './keys.ts';
+import type { Source } from './read-plan.ts';
+import { type Budget, clientGone, type RedisSession } from './session.ts';
+
+/** What was known of a collection's indexes is out of date: it is learnt, and the read begins anew. */
+export class StaleFacts extends Error {}
+
+/** Documents read at once, and the bytes after which a batch ends early: Redis serves nobody else meanwhile. */
+const BATCH = 500;
+const BATCH_BYTES = 1024 * 1024;
+/** Ids looked up at once. */
+const LOOKUP = 200;
+
+export interface Page {
+  readonly documents: readonly StoredDocument[];
+  /** Documents of the collection. */
+  readonly total: number;
+}
+
+interface PageReply {
+  readonly texts: readonly string[];
+  readonly total: number;
+  /** The entry to go on from; empty where there is nothing more. */
+  readonly next: string;
+}
+
+interface PageCall {
+  readonly set: string;
+  readonly wanted: string;
+  readonly mode: 'rank' | 'lex';
+  readonly reverse: boolean;
+  readonly indexed: boolean;
+  readonly from: string | number;
+  readonly to: string | number;
+  readonly most: number;
+  readonly bytes: number;
+}
+
+/** Reads a project's documents, a bounded batch at a time. */
+export class DocumentStore {
+  readonly keys: ProjectKeys;
+  readonly session: RedisSession;
+  /** Collections that are known to exist. */
+  readonly #facts = new Map<string, CollectionFacts>();
+
+  constructor(session: RedisSession, keys: ProjectKeys) {
+    this.session = session;
+    this.keys = keys;
+  }
+
+  /** What is known of the collection, which may be out of date; `text` is empty where it does not exist. */
+  async facts(collection: string, budget: Budget): Promise<CollectionFacts> {
+    const known = this.#facts.get(collection);
+    if (known !== undefined) return known;
+    const text = await this.session.run(budget, 'HGET', this.keys.collections, collection);
+    return this.learn(collection, typeof text === 'string' ? text : '');
+  }
+
+  learn(collection: string, text: string): CollectionFacts {
+    const facts = readFacts(text);
+    if (text === '') this.#facts.delete(collection);
+    else {
+      if (this.#facts.size >= LIMITS.schemaTables) this.#facts.clear();
+      this.#facts.set(collection, facts);
+    }
+    return facts;
+  }
+
+  /** Documents by place in the order of ids, with the size of the collection, in one step. */
+  async page(
+    collection: string,
+    window: { readonly offset: number; readonly limit: number; readonly reverse: boolean },
+    budget: Budget,
+  ): Promise<Page> {
+    const { offset, limit, reverse } = window;
+    const set = this.keys.ids(collection);
+    // ZRANGE takes the last place, so that no document cannot be asked for; the place before the first gives none.
+    const range = limit > 0 ? { from: offset, to: offset + limit - 1 } : { from: 1, to: 0 };
+    const shape = {
+      mode: 'rank',
+      indexed: false,
+      wanted: '',
+      most: limit,
+      bytes: LIMITS.resultBytes,
+    } as const;
+    const reply = await this.#page(collection, { set, reverse, ...range, ...shape }, budget);
+    if (reply.next !== '') throw tooLarge();
+    return { documents: reply.texts.map((text) => new StoredDocument(text)), total: reply.total };
+  }
+
+  /**
+   * Every document of a source, a batch at a time; `all`, and a single value of an index, in the order of ids. A
+   * document that is written meanwhile may be seen before or after it. Throws StaleFacts, PGRST205.
+   */
+  async *batches(
+    collection: string,
+    source: Source,
+    facts: CollectionFacts,
+    reverse: boolean,
+    budget: Budget,
+  ): AsyncGenerator<readonly StoredDocument[]> {
+    if (source.kind === 'ids') yield* this.#lookups(collection, source.ids, budget);
+    else if (source.kind === 'all') {
+      const set = this.keys.ids(collection);
+      yield* this.#walk(collection, { set, wanted: '', indexed: false, reverse, from: '-', to: '+' }, budget);
+    } else {
+      const set = this.keys.index(collection, source.field);
+      for (const entry of source.entries) {
+        const { min, max } = entryRange(entry);
+        const part = { set, wanted: facts.text, indexed: true, reverse, from: min, to: max };
+        yield* this.#walk(collection, part, budget);
+      }
+    }
+  }
+
+  async *#lookups(
+    collection: string,
+    ids: readonly string[],
+    budget: Budget,
+  ): AsyncGenerator<readonly StoredDocument[]> {
+    const prefix = this.keys.documents(collection);
+    for (let at = 0; at < ids.length; at += LOOKUP) {
+      if (at > 0) refuseGone(budget);
+      const some = ids.slice(at, at + LOOKUP).map((id) => prefix + id);
+      const texts = await this.session.run(budget, 'MGET', ...some);
+      yield (texts as readonly (string | null)[]) // MGET's reply
+        .flatMap((text) => (text === null ? [] : [new StoredDocument(text)]));
+    }
+  }
+
+  async *#walk(
+    collection: string,
+    range: Pick<PageCall, 'set' | 'wanted' | 'indexed' | 'reverse' | 'from' | 'to'>,
+    budget: Budget,
+  ): AsyncGenerator<readonly StoredDocument[]> {
+    let { from, to } = range;
+    for (;;) {
+      const call: PageCall = { ...range, from, to, mode: 'lex', most: BATCH, bytes: BATCH_BYTES };
+      const { texts, next } = await this.#page(collection, call, budget);
+      yield texts.map((text) => new StoredDocument(text));
+      if (next === '') return;
+      if (range.reverse) to = `(${next}`;
+      else from = `(${next}`;
+      refuseGone(budget);
+    }
+  }
+
+  async #page(collection: string, call: PageCall, budget: Budget): Promise<PageReply> {
+    const { set, wanted, mode, reverse, indexed, from, to, most, bytes } = call;
+    const reply = await this.session.run(
+      budget,
+      'FCALL_RO',
+      ...[FUNCTIONS.page, 2, this.keys.collections, set],
+      ...[
+        this.keys.documents(collection),
+        collection,
+        wanted,
+        mode,
+        reverse ? '1' : '0',
+        indexed ? '1' : '0',
+      ],
+      ...[from, to, most, bytes],
+    );
+    // The function's own shape.
+    const [text, state, total = 0, next = '', ...texts] = reply as [
+      string,
+      string,
+      number?,
+      string?,
+      ...string[],
+    ];
+    this.learn(collection, text);
+    if (state === 'unknown') throw new MagError('PGRST205', { table: collection });
+    if (state === 'stale') throw new StaleFacts();
+    return { texts, total, next };
+  }
+}
+
+/** Between two batches: nobody waits for the rest any more. */
+function refuseGone({ signal }: Budget): void {
+  if (signal?.aborted === true) throw clientGone();
+}
+
+export const tooLarge = (limit = `${LIMITS.resultBytes / 1024 / 1024} MiB`): MagError =>
+  new MagError('MAG_RESULT_TOO_LARGE', { limit });

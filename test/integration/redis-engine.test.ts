@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { RedisEngine } from '../../src/actors/storage/redis/engine.ts';
+import type { Query, Row, SelectQuery } from '../../src/protocol/query.ts';
+import { column, compare, insert, select, within } from '../contract/engine/subject.ts';
+import { type ManagedRedis, managedRedis } from '../support/managed-redis.ts';
+import { service } from '../support/services/index.ts';
+
+const REF = 'engine';
+const schema = 'public';
+const table = 'items';
+
+describe.skipIf(!service('redis').available)('documents in Redis', () => {
+  let redis: ManagedRedis;
+  let engine: RedisEngine;
+
+  beforeAll(async () => {
+    redis = await managedRedis();
+    engine = await redis.engine(REF);
+  });
+  afterAll(() => redis.stop());
+  beforeEach(async () => {
+    const { result } = await native('EXISTS', '$ids:items');
+    if (result === 1) await native('MAG.COLLECTION', 'DROP', table);
+  });
+
+  const execute = (query: Query) => engine.execute(query, redis.context(REF));
+  const rows = async (query: Query): Promise<Row[]> => JSON.parse((await execute(query)).json);
+  const ids = async (query: Partial<SelectQuery>) => (await rows(select(query))).map(({ id }) => id);
+  const native = async (...command: (string | number)[]): Promise<{ result: unknown }> =>
+    JSON.parse((await engine.native?.(command, redis.context(REF))) ?? '');
+
+  it('makes a collection with its first document, and gives an id to one that has none', async () => {
+    await expect(execute(select())).rejects.toMatchObject({ code: 'PGRST205', status: 404 });
+    const [made] = await rows(insert([{ name: 'a', n: 1.5, big: 12345678901234567890n }]));
+    expect(made).toMatchObject({ id: expect.stringMatching(/^[0-9a-f-]{36}$/), name: 'a', n: 1.5 });
+    const { json } = await execute(select());
+    expect(json).toBe(`[{"id":"${made?.id}","name":"a","n":1.5,"big":12345678901234567890}]`);
+  });
+
+  it('keeps numbers as numbers, and sorts ids: numbers by size, then texts', async () => {
+    await execute(insert([10, 9, -3, 0.5, 'b', 'a', '10x', 'ä', 1e21].map((id) => ({ id }))));
+    expect(await ids({})).toEqual([-3, 0.5, 9, 10, 1e21, '10x', 'a', 'b', 'ä']);
+    expect(
+      await ids({ order: [{ column: { name: 'id' }, direction: 'desc' }], limit: 3, offset: 1 }),
+    ).toEqual([...['b', 'a', '10x']]);
+    expect(await ids({ where: compare('id', 'eq', '10') })).toEqual([10]);
+    expect(await ids({ where: within('id', ['9', 'a', '0.50', 'nope']) })).toEqual([0.5, 9, 'a']);
+  });
+
+  it('takes a number and a text that look alike for one id', async () => {
+    await execute(insert([{ id: 1 }]));
+    await expect(execute(insert([{ id: 2 }, { id: '1' }]))).rejects.toMatchObject({
+      code: '23505',
+      status: 409,
+    });
+    expect(await ids({})).toEqual([1]);
+  });
+
+  it('finds documents by a declared index as it does without one', async () => {
+    await execute(insert([1, 2, 3, 4].map((id) => ({ id, owner: id % 2 === 0 ? 'x' : 7 }))));
+    const find = () => ids({ where: compare('owner', 'eq', '7') });
+    expect(await find()).toEqual([1, 3]);
+    expect(await native('MAG.INDEX', 'CREATE', table, 'owner')).toEqual({ result: 'OK' });
+    expect(await native('MAG.INDEX', 'LIST', table)).toEqual({ result: [['owner', 'ready']] });
+    expect(await find()).toEqual([1, 3]);
+    await execute({ kind: 'update', schema, table, set: { owner: 7 }, where: compare('id', 'eq', '4') });
+    await execute({ kind: 'delete', schema, table, where: compare('id', 'eq', '1') });
+    await execute(insert([{ id: 9, owner: '7' }]));
+    expect(await find()).toEqual([3, 4, 9]);
+    expect(await ids({ where: within('owner', ['7', 'x']) })).toEqual([2, 3, 4, 9]);
+    expect(await native('MAG.INDEX', 'DROP', table, 'owner')).toEqual({ result: 'OK' });
+    expect(await find()).toEqual([3, 4, 9]);
+  });
+
+  it('loses no update of many at once', async () => {
+    await execute(insert([{ id: 1, n: 0 }]));
+    const add = async (name: string) =>
+      execute({ kind: 'update', schema, table, set: { [name]: true }, where: compare('id', 'eq', '1') });
+    await Promise.all(Array.from({ length: 30 }, (_, n) => add(`f${n}`)));
+    const [row] = await rows(select());
+    expect(Object.keys(row ?? {})).toHaveLength(32);
+  });
+
+  it('shows what a rolled back write would have done, and does nothing', async () => {
+    const context = { ...redis.context(REF), rollback: true };
+    await execute(insert([{ id: 1 }]));
+    const { json } = await engine.execute(insert([{ id: 2, a: 1 }]), context);
+    expect(JSON.parse(json)).toEqual([{ id: 2, a: 1 }]);
+    await expect(engine.execute(insert([{ id: 1 }]), context)).rejects.toMatchObject({ code: '23505' });
+    expect(await ids({})).toEqual([1]);
+  });
+
+  it('infers collections and their fields from what is in them', async () => {
+    await execute(
+      insert([
+        { id: 1, n: 1, t: 'a', b: true, o: {} },
+        { id: 2, n: 1.5, t: null },
+      ]),
+    );
+    const { tables } = await engine.schema(redis.context(REF));
+    const found = tables.get(table)?.columns.map(({ name, type }) => [name, type]);
+    expect(Object.fromEntries(found ?? [])).toEqual({
+      ...{ id: 'bigint', n: 'numeric', t: 'text', b: 'boolean', o: 'jsonb' },
+    });
+  });
+
+  it('shows chosen fields under their names, null where a document has none', async () => {
+    await execute(insert([{ id: 1, a: 'x' }]));
+    expect(await rows(select({ select: [column('a', 'b'), column('none')] }))).toEqual([
+      { b: 'x', none: null },
+    ]);
+  });
+});
