@@ -54,6 +54,8 @@ export class ChangeEvaluation {
   readonly #epoch: string;
   readonly #change: Change;
   readonly #grants: readonly Grant[];
+  /** Told to the service role alone. */
+  readonly #guarded: boolean;
   readonly #types: RowTypes;
   readonly #visible: typeof visible;
   readonly #showings = new Map<string, Showing | null>();
@@ -62,7 +64,12 @@ export class ChangeEvaluation {
 
   /** `see` is psu's `visible`. */
   constructor(
-    source: { readonly epoch: string; readonly engine: EngineKind },
+    source: {
+      readonly epoch: string;
+      readonly engine: EngineKind;
+      /** Tables under row level security. */
+      readonly policed?: ReadonlySet<string>;
+    },
     change: Change,
     grants: readonly Grant[],
     see: typeof visible,
@@ -71,6 +78,8 @@ export class ChangeEvaluation {
     this.#epoch = source.epoch;
     this.#change = change;
     this.#grants = grants;
+    // Grants name tables of the public schema only; and what policies hide is not theirs to tell.
+    this.#guarded = change.schema !== 'public' || source.policed?.has(change.table) === true;
     this.#types = typesOf(source.engine, change);
   }
 
@@ -110,15 +119,18 @@ export class ChangeEvaluation {
   #showingFor(group: ChangeGroup): Showing | null {
     const known = this.#showings.get(group.principalKey);
     if (known !== undefined) return known;
-    const showing = this.#change.type === 'TRUNCATE' ? this.#truncation(group) : this.#visibleTo(group);
+    const showing = this.#decide(group);
     this.#showings.set(group.principalKey, showing);
     return showing;
   }
 
+  #decide(group: ChangeGroup): Showing | null {
+    if (this.#guarded && group.principal.role !== 'service_role') return null;
+    return this.#change.type === 'TRUNCATE' ? this.#truncation(group) : this.#visibleTo(group);
+  }
+
   #visibleTo(group: ChangeGroup): Showing | null {
-    const { schema, table, old, record } = this.#change;
-    // Grants name tables of the public schema only.
-    if (schema !== 'public' && group.principal.role !== 'service_role') return null;
+    const { table, old, record } = this.#change;
     const seen = this.#visible(group.principal, this.#grants, table, old, record, this.#types);
     return showingOf(this.#change, seen);
   }
@@ -126,10 +138,10 @@ export class ChangeEvaluation {
   /** An emptied table has no rows to decide by: it is told to those who may read the whole table. */
   #truncation(group: ChangeGroup): Showing | null {
     const { role } = group.principal;
-    const { schema, table } = this.#change;
+    const { table } = this.#change;
     const wholeGrant = () =>
       rulesFor(this.#grants, role, table, 'select').some(({ filter }) => filter === null);
-    const whole = role === 'service_role' || (schema === 'public' && wholeGrant());
+    const whole = role === 'service_role' || wholeGrant();
     return whole ? { type: 'TRUNCATE', record: false, old: false } : null;
   }
 }

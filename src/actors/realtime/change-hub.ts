@@ -114,7 +114,10 @@ export class ChangeHub {
 
   #evaluation(epoch: string, change: Change): ChangeEvaluation {
     const { engine, settings } = this.#project.handle;
-    return new ChangeEvaluation({ epoch, engine }, change, settings.grants, this.#context.see);
+    const { policed } = this.#project;
+    policed.refresh();
+    const source = { epoch, engine, policed: policed.names };
+    return new ChangeEvaluation(source, change, settings.grants, this.#context.see);
   }
 
   #dispatch(epoch: string, change: Change): void {

@@ -47,13 +47,18 @@ async function requireTables(context: GatewayContext, channel: Channel): Promise
   const engine = await ports.sessions.open(handle);
   const deadline = ports.host.now() + LIMITS.statementTimeoutMs;
   const schema = await engine.schema({ principal: channel.principal, tenant: handle.ref, deadline });
+  channel.connection.project.policed.learn(schema);
   for (const binding of channel.config.bindings) requireTable(binding, schema);
 }
 
-/** What the client reads once its subscription stands; a role without a grant is told why no rows come. */
+/** What the client reads once its subscription stands; a role that will hear nothing is told why. */
 function greeting(channel: Channel): string {
   const { role } = channel.principal;
-  const { grants } = channel.connection.project.handle.settings;
+  const { policed, handle } = channel.connection.project;
+  const { grants } = handle.settings;
+  const guarded = channel.config.bindings.find(({ table }) => policed.names.has(table));
+  if (guarded !== undefined && role !== 'service_role')
+    return `Subscribed, but no rows will come from ${guarded.table}: it is under row level security, which changes are not held against`;
   const mayRead = (table: string): boolean => {
     if (role === 'service_role') return true;
     if (table !== '*') return rulesFor(grants, role, table, 'select').length > 0;

@@ -3,6 +3,7 @@ import { ChangeHub } from './change-hub.ts';
 import type { Channel } from './channel.ts';
 import type { Connection } from './connection.ts';
 import type { GatewayContext } from './context.ts';
+import { PolicedTables } from './policed-tables.ts';
 import { type Topic, topicKey } from './topic.ts';
 
 /** One project's sockets, topics and changes on this edge worker; exists while it has a socket. */
@@ -13,6 +14,7 @@ export class Project {
   readonly connections = new Set<Connection>();
   readonly topics = new Map<string, Topic>();
   readonly changes: ChangeHub;
+  readonly policed: PolicedTables;
   readonly #context: GatewayContext;
   readonly #keys = new Map<string, string>();
   readonly #onEmpty: (project: Project) => void;
@@ -22,6 +24,7 @@ export class Project {
     this.ref = handle.ref;
     this.handle = handle;
     this.changes = new ChangeHub(context, this);
+    this.policed = new PolicedTables(context, this);
     this.#onEmpty = onEmpty;
   }
 

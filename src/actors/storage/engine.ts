@@ -64,6 +64,8 @@ export interface TableInfo {
   readonly columns: readonly ColumnInfo[];
   /** Column sets under a unique constraint or index without expressions or predicates, the primary key first. */
   readonly unique: readonly (readonly string[])[];
+  /** Whether the engine's own policies decide about its rows; absent where it has none. */
+  readonly rowSecurity?: boolean;
   /** Absent where the engine has none, or they were not read. */
   readonly foreignKeys?: readonly ForeignKey[];
 }

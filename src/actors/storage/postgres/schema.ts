@@ -45,7 +45,7 @@ FROM pg_catalog.pg_index i
 WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL`;
 
 const TABLES = `
-SELECT n.nspname, c.relname, c.relkind, (${COLUMNS})::text, (${UNIQUE})::text
+SELECT n.nspname, c.relname, c.relkind, (${COLUMNS})::text, (${UNIQUE})::text, c.relrowsecurity
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
 ORDER BY n.nspname <> 'public', n.nspname, c.relname LIMIT ${LIMITS.schemaTables}`;
@@ -66,7 +66,7 @@ export async function readSchema(
   const version = await fingerprint(connection);
   if (version === known?.version) return known;
   const tables = new Map<string, TableInfo>();
-  for (const [schema, name, kind, columnText, uniqueText] of await connection.rows(TABLES)) {
+  for (const [schema, name, kind, columnText, uniqueText, policed] of await connection.rows(TABLES)) {
     if (typeof schema !== 'string' || typeof name !== 'string') continue;
     // Both come out of the statements above, in this shape.
     const columnRows = JSON.parse(columnText ?? '[]') as readonly ColumnRow[];
@@ -82,6 +82,7 @@ export async function readSchema(
       ...{ schema, name, columns },
       kind: kind === 'v' || kind === 'm' ? 'view' : 'table',
       unique: uniqueRows.map(([, names]) => names),
+      rowSecurity: policed === 't',
     });
   }
   return { version, tables };
