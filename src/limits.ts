@@ -344,4 +344,6 @@ export const LIMITS = {
 
   // ── command line
   cliTimeoutMs: 30_000,
+  /** Rows of an import or export in one request: each is held in memory, and is one transaction. */
+  transferRows: 10_000,
 } as const;

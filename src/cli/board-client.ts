@@ -19,7 +19,7 @@ class RefusedError extends Error {
 }
 
 interface RequestOptions {
-  readonly method?: 'GET' | 'POST' | 'DELETE';
+  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly body?: unknown;
   /** Headers in place of the admin key's. */
   readonly headers?: Readonly<Record<string, string>>;

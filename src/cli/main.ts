@@ -8,6 +8,10 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
   status: () => import('./status.ts'),
   project: () => import('./project.ts'),
   sql: () => import('./sql.ts'),
+  migrate: () => import('./migrate.ts'),
+  types: () => import('./types.ts'),
+  import: () => import('./import.ts'),
+  export: () => import('./export.ts'),
   actors: () => import('./actors.ts'),
 };
 
@@ -17,6 +21,10 @@ const HELP = `mag COMMAND [options]
   status     whether the board is ready, and each component's health
   project    create NAME | ls | rm REF | keys REF
   sql        REF 'SELECT …'
+  migrate    new NAME | up REF | status REF
+  types      REF
+  import     REF TABLE FILE
+  export     REF TABLE FILE
   actors     ls | crash PATH | restart PATH
 
 mag COMMAND --help says more; mag --version says which this is. Exit codes: 0 done, 1 the board refused,

@@ -1,10 +1,9 @@
 import { MagError } from '../errors.ts';
 import { parseExact, stringifyExact } from '../protocol/exact-json.ts';
-import type { ProjectView } from '../protocol/project.ts';
 import type { JsonValue, Row } from '../protocol/query.ts';
-import { connectBoard } from './board-client.ts';
 import { type Command, EXIT } from './command.ts';
 import { BOARD_HELP, BOARD_OPTIONS, parseOptions, positionals } from './options.ts';
+import { connectProject } from './project-client.ts';
 import { renderTable } from './table.ts';
 
 interface SqlReply {
@@ -37,13 +36,10 @@ ${BOARD_HELP}`,
     const { values, positionals: given } = parseOptions(args, options);
     const [ref, query] = positionals(given, 'REF', 'the statement');
     const params = parseParams(values.params);
-    const board = connectBoard(values, terminal);
-    const path = encodeURIComponent(ref);
-    // Both replies have the shapes of the outside contract.
-    const { keys } = (await board.request(`/admin/v1/projects/${path}/keys`)) as ProjectView;
-    const headers = { apikey: keys?.service ?? '' };
+    const project = await connectProject(values, terminal, ref);
     const body = { query, params };
-    const reply = (await board.request(`/p/${path}/sql/v1`, { method: 'POST', headers, body })) as SqlReply;
+    // The outside contract's shape.
+    const reply = (await project.request('/sql/v1', { method: 'POST', body })) as SqlReply;
     if (values.json) terminal.out(`${stringifyExact(reply)}\n`);
     else {
       const names = reply.fields.map((field) => field.name);

@@ -43,7 +43,7 @@ function requireService(call: RestCall): void {
   if (call.principal.role !== 'service_role') throw new MagError('MAG_SERVICE_KEY_REQUIRED');
 }
 
-/** Native SQL and the description of a project, both for the service key; and every browser's preflight. */
+/** Native SQL and the descriptions of a project, for the service key; and every browser's preflight. */
 export function projectRoutes(app: App, ports: EdgePorts, budget: ReplyBudget): void {
   app.options('/p/:ref/*', (request, reply) => {
     const asked = request.headers['access-control-request-headers'];
@@ -76,6 +76,13 @@ export function projectRoutes(app: App, ports: EdgePorts, budget: ReplyBudget): 
     const engine = await ports.sessions.open(call.project);
     return projectDocument(call.project, await engine.schema(call));
   };
+  app.get<{ Params: RefParams }>('/p/:ref/schema/v1', async (request, reply) => {
+    const call = await admit(ports, request, reply);
+    requireService(call);
+    const engine = await ports.sessions.open(call.project);
+    const { version, tables, functions = [] } = await engine.schema(call);
+    return { engine: call.project.engine, version, tables: [...tables.values()], functions };
+  });
   app.get<{ Params: RefParams }>('/p/:ref/rest/v1/', describe);
   app.get<{ Params: RefParams }>('/p/:ref/rest/v1', describe);
 }

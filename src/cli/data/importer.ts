@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { MagError } from '../../errors.ts';
+import { stringifyExact } from '../../protocol/exact-json.ts';
+import type { Row } from '../../protocol/query.ts';
+import type { ProjectClient } from '../project-client.ts';
+import { ProgressFile } from './progress-file.ts';
+import { type Format, readRows } from './rows-format.ts';
+
+interface Imported {
+  readonly table: string;
+  /** SHA-256 of the file: another one must not be taken for the rest of this one. */
+  readonly digest: string;
+  readonly batch: number;
+  readonly rows: number;
+}
+
+export interface ImportOptions {
+  readonly project: ProjectClient;
+  readonly table: string;
+  readonly file: string;
+  readonly format: Format;
+  /** Rows in one request, which is one transaction. */
+  readonly batch: number;
+  /** Columns by which a row that is there already is written over; null: it is an error. */
+  readonly upsert: string | null;
+  readonly resume: boolean;
+  readonly progress: (rows: number) => void;
+}
+
+async function digestOf(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+async function send(options: ImportOptions, rows: readonly Row[], digest: string): Promise<void> {
+  const { project, table, upsert } = options;
+  const resolution = upsert === null ? '' : 'resolution=merge-duplicates,';
+  const search = upsert === null || upsert === '' ? '' : `?on_conflict=${encodeURIComponent(upsert)}`;
+  // The same rows of the same file again are the same request: a batch whose answer was lost is not written twice.
+  const key = createHash('sha256')
+    .update(`${digest} ${table} ${stringifyExact(rows)}`)
+    .digest('hex');
+  await project.request(`/rest/v1/${encodeURIComponent(table)}${search}`, {
+    method: 'POST',
+    headers: { prefer: `${resolution}return=minimal,missing=default`, 'idempotency-key': key },
+    body: rows,
+  });
+}
+
+/**
+ * Writes a file's rows into a table, batch after batch. What was written before a failure stays, and `resume` goes on
+ * behind it. Returns how many rows. Throws MAG_USAGE for a file that is not what it should be, and the board's errors.
+ */
+export async function importTable(options: ImportOptions): Promise<number> {
+  const { table, file, format, batch } = options;
+  const digest = await digestOf(file);
+  const progress = new ProgressFile<Imported>(file, 'import');
+  let state: Imported = { table, digest, batch, rows: 0 };
+  if (options.resume) {
+    state = progress.read();
+    if (state.table !== table || state.digest !== digest)
+      throw new MagError('MAG_USAGE', { problem: `${file} has changed, or was begun with another table` });
+  }
+  let passed = 0;
+  let rows: Row[] = [];
+  const flush = async (): Promise<void> => {
+    if (rows.length === 0) return;
+    await send(options, rows, digest);
+    state = { ...state, rows: state.rows + rows.length };
+    rows = [];
+    progress.write(state);
+    options.progress(state.rows);
+  };
+  const done = state.rows;
+  for await (const row of readRows(format, file)) {
+    passed += 1;
+    if (passed <= done) continue;
+    rows.push(row);
+    if (rows.length === state.batch) await flush();
+  }
+  await flush();
+  progress.remove();
+  return state.rows;
+}
