@@ -195,6 +195,25 @@ export const ERRORS = {
   MAG_MIGRATION_CONFLICT: entry(409, 'The migration {migration} cannot be applied: {problem}'),
   MAG_FILTER_INVALID: entry(400, 'The filter {filter} is not valid: {problem}'),
 
+  // ── transactions
+  MAG_REFERENCE_INVALID: entry(400, 'The reference {ref} cannot be resolved: {problem}'),
+  MAG_EXPECTATION_FAILED: entry(
+    409,
+    'The operation was to affect {expected} rows, and affected {found}',
+    'Nothing of the transaction was kept.',
+  ),
+  MAG_IDEMPOTENCY_KEY_INVALID: entry(400, 'The Idempotency-Key is not valid: {problem}'),
+  MAG_IDEMPOTENCY_MISMATCH: entry(
+    422,
+    'The idempotency key was used for another request',
+    'Use a new key for a new request; a retry must be the same in all its parts.',
+  ),
+  MAG_IDEMPOTENCY_RUNNING: entry(
+    409,
+    'The first request under this idempotency key is still running',
+    'Try again after the time in retry-after.',
+  ),
+
   // ── PostgREST's own codes, which its clients know
   PGRST100: entry(400, '"failed to parse {what}" (line 1, column {column})'),
   PGRST102: entry(400, '{problem}'),
@@ -266,15 +285,22 @@ export class MagError extends Error {
       hint?: string | null;
       /** Seconds; absent: one for a status that invites a retry. */
       retryAfter?: number;
+      /** The message as it is already filled in. */
+      message?: string;
     } = {},
   ) {
     const found: ErrorEntry = ERRORS[code];
-    super(fill(found.message, params), options.cause === undefined ? undefined : { cause: options.cause });
+    super(
+      options.message ?? fill(found.message, params),
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
     this.code = code;
     this.status = found.status;
     this.details = options.details ?? null;
     this.hint = options.hint ?? (found.hint === null ? null : fill(found.hint, params));
-    this.retryAfter = options.retryAfter ?? (found.status === 503 || found.status === 429 ? 1 : null);
+    this.retryAfter =
+      options.retryAfter ??
+      (found.status === 503 || found.status === 429 || code === 'MAG_IDEMPOTENCY_RUNNING' ? 1 : null);
   }
 }
 
@@ -327,6 +353,20 @@ export type PublicError = MagError | DatabaseError;
 
 export const isPublicError = (error: unknown): error is PublicError =>
   error instanceof MagError || error instanceof DatabaseError;
+
+/** The same error, with where in a request it arose in front of its details. */
+export function locatedError(error: PublicError, where: string): PublicError {
+  const { cause, hint, retryAfter, message } = error;
+  const details = error.details === null ? where : `${where}: ${error.details}`;
+  if (error instanceof DatabaseError) return new DatabaseError(error.code, message, { cause, details, hint });
+  // A MagError's code is one of the registry: only its constructor sets it.
+  const code = error.code as ErrorCode;
+  return new MagError(
+    code,
+    {},
+    { cause, details, hint, message, ...(retryAfter === null ? {} : { retryAfter }) },
+  );
+}
 
 export const errorBody = (error: PublicError): ErrorBody => ({
   code: error.code,

@@ -49,8 +49,29 @@ export const LIMITS = {
   inListItems: 2_000,
   /** Parsed selects, orders and preference headers remembered per worker; the texts come from clients. */
   grammarCacheEntries: 512,
-  /** Rows in one bulk insert. */
+  /** Rows in one bulk insert, and in all inserts of one transaction. */
   insertRows: 10_000,
+  /** Operations of one transaction: until its last one is done it holds a connection, and on SQLite the write lock. */
+  transactionOperations: 100,
+  /** How long a write is remembered under its idempotency key: clients retry for hours, not for days. */
+  idempotencyMs: 24 * 3_600_000,
+  /** Newest idempotency records of a project; the oldest go first. Each takes its result's bytes in the database. */
+  idempotencyRecords: 100_000,
+  /** Largest result that is remembered with its rows; of a larger one a retry is told that it happened. */
+  idempotencyBytes: 64 * 1024,
+  /** Longest Idempotency-Key, in characters; a UUID has 36. */
+  idempotencyKeyChars: 255,
+  /** Records that have expired and are removed with each new one: one would do, two catch up after a restart. */
+  idempotencySweep: 4,
+  /** New records of a session between two looks at how many there are: a look counts all of them. */
+  idempotencyTrimEvery: 1_024,
+  /** How long a retry waits for the first request to end, and how often it looks where it cannot be told. */
+  idempotencyWaitMs: 5_000,
+  idempotencyPollMs: 50,
+  /** Retries of one worker that wait; more would be sockets and memory for nothing. */
+  idempotencyWaiters: 1_024,
+  /** Longest name of a table, schema or column in a transaction; PostgreSQL's have 63 bytes, SQLite's no bound. */
+  nameChars: 256,
   /** Arrays and objects inside each other in a body: SQLite's own bound for JSON; serializers walk values by recursion. */
   jsonDepth: 1_000,
   /** Rows one REST reply may hold when the client asks for no limit (PostgREST's db-max-rows). */

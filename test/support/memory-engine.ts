@@ -1,10 +1,13 @@
 import type {
   Engine,
   ExecuteContext,
+  IdempotencyRecord,
+  IdempotencyRecords,
   QueryResult,
   SchemaSnapshot,
   SqlResult,
   TableInfo,
+  Transaction,
 } from '../../src/actors/storage/engine.ts';
 import { DatabaseError, MagError } from '../../src/errors.ts';
 import { compareValue } from '../../src/protocol/compare-value.ts';
@@ -44,7 +47,9 @@ export class MemoryEngine implements Engine {
   readonly tables = new Map<string, Table>();
   /** Every context that asked for its signal is kept, to see it abort. */
   readonly signals: AbortSignal[] = [];
+  readonly records = new Map<string, IdempotencyRecord & { readonly expires: number }>();
   hang = false;
+  #turn: Promise<unknown> = Promise.resolve();
 
   create(name: string, columns: readonly string[]): void {
     this.tables.set(name, { columns, key: columns[0] ?? 'id', rows: [] });
@@ -57,6 +62,41 @@ export class MemoryEngine implements Engine {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** One at a time, as on SQLite; what is not done when `work` rejects was never there. */
+  transaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
+    const result = this.#turn.then(async () => {
+      const before = [...this.tables].map(([name, table]) => [name, { ...table }] as const);
+      const remembered = [...this.records];
+      try {
+        return await work({ execute: async (query) => this.#run(query), idempotency: this.#records() });
+      } catch (error) {
+        this.records.clear();
+        for (const [key, record] of remembered) this.records.set(key, record);
+        this.tables.clear();
+        for (const [name, table] of before) this.tables.set(name, table);
+        throw error;
+      }
+    });
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  #records(): IdempotencyRecords {
+    return {
+      claim: async ({ key, now, expires, fingerprint }) => {
+        const known = this.records.get(key);
+        if (known !== undefined && known.expires > now) return known;
+        this.records.set(key, { fingerprint, expires, result: '' });
+        return null;
+      },
+      settle: async (key, result) => {
+        const claimed = this.records.get(key);
+        if (claimed === undefined) throw new Error('settled without a claim');
+        this.records.set(key, { ...claimed, result });
+      },
+    };
   }
 
   #waitForAbort(context: ExecuteContext): Promise<QueryResult> {

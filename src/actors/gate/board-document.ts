@@ -1,4 +1,6 @@
+import { LIMITS } from '../../limits.ts';
 import { commandBody, projectBody, sessionBody, settingsBody, sqlBody, tokenBody } from './admin-schemas.ts';
+import { transactionBody } from './transaction/body.ts';
 
 interface Operation {
   readonly summary: string;
@@ -28,6 +30,15 @@ const parameter = (name: string): object => ({
   required: true,
   schema: { type: 'string' },
 });
+
+/** On every write of a project: a retry under the same key has no second effect. */
+export const IDEMPOTENCY_KEY = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description: 'A retry of the same request under the same key has no second effect',
+  schema: { type: 'string', minLength: 1, maxLength: LIMITS.idempotencyKeyChars },
+};
 
 const PATHS = {
   '/livez': { get: operation('Whether the process answers', [], 200) },
@@ -76,6 +87,10 @@ const PATHS = {
   '/p/{ref}/auth/v1/.well-known/jwks.json': {
     parameters: [parameter('ref')],
     get: operation("Public keys of a project's tokens", [], 200),
+  },
+  '/p/{ref}/tx/v1': {
+    parameters: [parameter('ref'), IDEMPOTENCY_KEY],
+    post: operation('Run several operations in one transaction', SERVICE, 200, transactionBody),
   },
   '/p/{ref}/rest/v1/': {
     parameters: [parameter('ref')],

@@ -8,7 +8,7 @@ export const CORS: readonly string[] = [
   'access-control-allow-origin',
   '*',
   'access-control-expose-headers',
-  'content-range, content-location, location, preference-applied, retry-after, x-request-id',
+  'content-range, content-location, idempotency-body, idempotency-replayed, location, preference-applied, retry-after, x-request-id',
 ];
 
 /** `requested`: what the browser says it will send. The wildcard would not cover Authorization. */

@@ -11,6 +11,7 @@ import { type App, createApp, observe, parseJsonBodies } from './fastify-app.ts'
 import { GateMetrics, type GateStats } from './gate-metrics.ts';
 import { NO_HOOKS, type StageHooks } from './hooks.ts';
 import { createHttpServer } from './http-server.ts';
+import { Once } from './idempotency/once.ts';
 import { projectRoutes } from './project-routes.ts';
 import { ReplyBudget } from './reply-budget.ts';
 import { requestIds } from './request-id.ts';
@@ -20,6 +21,7 @@ import { RestService } from './rest-service.ts';
 import { sessionRoutes } from './session-routes.ts';
 import { SocketGuard } from './socket-guard.ts';
 import { StaticFiles } from './static-files.ts';
+import { transactionRoutes } from './transaction/routes.ts';
 import { type UpgradeHandler, Upgrades } from './upgrades.ts';
 
 export interface GateOptions {
@@ -78,11 +80,14 @@ async function build(ports: EdgePorts, options: GateOptions): Promise<Doors> {
   const draining = (): boolean => doors.draining;
   const nextId = requestIds(ports.host);
   const budget = new ReplyBudget();
+  const hooks = { ...NO_HOOKS, ...options.hooks };
+  const once = new Once(ports.host);
   const rest = new RestService({
     ports,
-    hooks: { ...NO_HOOKS, ...options.hooks },
+    hooks,
     metrics,
     budget,
+    once,
     draining,
   });
   const app = createApp(ports, metrics, nextId, (listener) =>
@@ -105,6 +110,7 @@ async function build(ports: EdgePorts, options: GateOptions): Promise<Doors> {
     boardRoutes(scope, ports, files);
     projectRoutes(scope, ports, budget);
     authRoutes(scope, ports);
+    transactionRoutes(scope, { ports, hooks, budget, once });
     broadcastRoutes(scope, ports, () => doors.broadcast);
     scope.register(async (admin: App) => sessionRoutes(admin, ports), { prefix: '/admin/v1' });
     scope.register(async (admin: App) => adminRoutes(admin, ports, auth), { prefix: '/admin/v1' });

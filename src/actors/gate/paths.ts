@@ -6,7 +6,7 @@ export function splitProject(path: string): { readonly ref: string; readonly res
   return { ref: path.slice(3, end), rest: path.slice(end) };
 }
 
-const PROJECT_PATHS = ['/rest/v1', '/realtime/v1', '/sql/v1', '/auth/v1', '/native/v1'];
+const PROJECT_PATHS = ['/rest/v1', '/realtime/v1', '/sql/v1', '/tx/v1', '/auth/v1', '/native/v1'];
 
 const isAddress = (host: string): boolean => host.startsWith('[') || /^[\d.]+$/.test(host);
 

@@ -1,6 +1,6 @@
 import type { ProjectHandle } from '../../protocol/project.ts';
 import type { ColumnInfo, SchemaSnapshot, TableInfo } from '../storage/engine.ts';
-import { ERROR_SCHEMA } from './board-document.ts';
+import { ERROR_SCHEMA, IDEMPOTENCY_KEY } from './board-document.ts';
 
 /** JSON types of an engine's type names, by their first letters; anything else may hold any JSON value. */
 const TYPES: readonly (readonly [RegExp, object])[] = [
@@ -53,11 +53,25 @@ function pathOf(table: TableInfo): object {
   ];
   const get = { summary: `Read ${table.name}`, parameters: [...read, ...filters], responses: reply(200) };
   if (table.kind === 'view') return { get };
+  const keyed = { parameters: [IDEMPOTENCY_KEY] };
   return {
     get,
-    post: { summary: `Insert into ${table.name}`, requestBody: { content: one }, responses: reply(201) },
-    patch: { summary: `Update ${table.name}`, parameters: filters, responses: reply(200) },
-    delete: { summary: `Delete from ${table.name}`, parameters: filters, responses: reply(200) },
+    post: {
+      summary: `Insert into ${table.name}`,
+      ...keyed,
+      requestBody: { content: one },
+      responses: reply(201),
+    },
+    patch: {
+      summary: `Update ${table.name}`,
+      parameters: [...filters, IDEMPOTENCY_KEY],
+      responses: reply(200),
+    },
+    delete: {
+      summary: `Delete from ${table.name}`,
+      parameters: [...filters, IDEMPOTENCY_KEY],
+      responses: reply(200),
+    },
   };
 }
 

@@ -7,11 +7,14 @@ import type { EdgePorts } from '../edge/ports.ts';
 import { authoriseBy } from '../psu/access.ts';
 import { bearerOf, principalOf } from '../psu/project-key-check.ts';
 import { requireCapabilities } from '../storage/capabilities.ts';
-import type { QueryResult } from '../storage/engine.ts';
+import type { Engine, QueryResult } from '../storage/engine.ts';
 import { CORS } from './cors.ts';
 import { toPublic } from './faults.ts';
 import type { GateMetrics } from './gate-metrics.ts';
 import { runHooks, type StageHooks } from './hooks.ts';
+import type { Once, Outcome } from './idempotency/once.ts';
+import { keyHeader, replayHeaders, withoutRows } from './idempotency/replay.ts';
+import { requestKey } from './idempotency/request-key.ts';
 import { locationOf, returnKey } from './location.ts';
 import { send, sendError } from './reply.ts';
 import type { ReplyBudget } from './reply-budget.ts';
@@ -35,6 +38,7 @@ export interface RestParts {
   readonly hooks: StageHooks;
   readonly metrics: GateMetrics;
   readonly budget: ReplyBudget;
+  readonly once: Once;
   readonly draining: () => boolean;
 }
 
@@ -59,13 +63,15 @@ export class RestService {
   readonly #hooks: StageHooks;
   readonly #metrics: GateMetrics;
   readonly #budget: ReplyBudget;
+  readonly #once: Once;
   readonly #draining: () => boolean;
 
-  constructor({ ports, hooks, metrics, budget, draining }: RestParts) {
+  constructor({ ports, hooks, metrics, budget, once, draining }: RestParts) {
     this.#ports = ports;
     this.#hooks = hooks;
     this.#metrics = metrics;
     this.#budget = budget;
+    this.#once = once;
     this.#draining = draining;
   }
 
@@ -120,18 +126,41 @@ export class RestService {
     if (hooks.authorised.length > 0) await runHooks(hooks.authorised, call);
 
     const { query } = call;
-    call.result = isEmptyWrite(query) ? NOTHING : await engine.execute(query, call);
+    const header = query.kind === 'select' ? undefined : keyHeader(request.headers);
+    let outcome: Outcome<QueryResult> | null = null;
+    if (header !== undefined) {
+      outcome = await this.#executeOnce(engine, call, query, header, request, target);
+      call.result = outcome.result;
+    } else call.result = isEmptyWrite(query) ? NOTHING : await engine.execute(query, call);
     if (query.kind !== 'select') this.#ports.feed.nudge(target.ref);
     if (hooks.executed.length > 0) await runHooks(hooks.executed, call);
 
     const { status, headers, body } = replyTo(plan, call.result, locating ? locationOf(call) : null);
     if (body !== null) this.#budget.admit(response, body);
     headers.push('x-request-id', target.id);
+    if (outcome !== null) for (const each of replayHeaders(outcome)) headers.push(each);
     for (const header of cors) headers.push(header);
     // The drain may have begun while this request ran.
     if (this.#draining()) response.shouldKeepAlive = false;
-    send(response, status, headers, body);
+    send(response, status, headers, outcome?.omitted === true ? null : body);
     return status;
+  }
+
+  /** A write under an idempotency key: a retry has passed every stage but this one. */
+  #executeOnce(
+    engine: Engine,
+    call: RestCall,
+    query: Query,
+    header: string | readonly string[],
+    { method = '', headers }: IncomingMessage,
+    { table, search, body }: RestTarget,
+  ): Promise<Outcome<QueryResult>> {
+    const { principal } = call;
+    const keyed = { principal, target: `${method} /rest/v1/${table}`, search, headers, body };
+    return this.#once.run(engine, call, requestKey(header, keyed), {
+      run: async (transaction) => (isEmptyWrite(query) ? NOTHING : transaction.execute(query)),
+      withoutRows,
+    });
   }
 }
 

@@ -19,14 +19,15 @@ export const CAPABILITIES = {
   text_search: 'search full text',
   max_affected: 'limit how many rows a write affects',
   transaction: 'run several operations in one transaction',
+  idempotency: 'remember idempotency keys',
 } as const;
 
 export type Capability = keyof typeof CAPABILITIES;
 
 /** What each engine can do. The rest is refused by name, never approximated; docs/capabilities.md is made from it. */
 export const ENGINE_CAPABILITIES: Readonly<Record<EngineKind, ReadonlySet<Capability>>> = {
-  sqlite: new Set<Capability>(['sql']),
-  postgres: new Set<Capability>(['sql']),
+  sqlite: new Set<Capability>(['sql', 'transaction', 'idempotency']),
+  postgres: new Set<Capability>(['sql', 'transaction', 'idempotency']),
   mysql: new Set<Capability>(['sql']),
   mongodb: new Set<Capability>(['native']),
   redis: new Set<Capability>(['native', 'max_affected']),

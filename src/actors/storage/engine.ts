@@ -113,6 +113,40 @@ export interface SchemaSnapshot {
 /** What runs inside one transaction: each sees what those before it wrote. */
 export interface Transaction {
   execute(query: Query): Promise<QueryResult>;
+  /** Where the engine has the capability `idempotency`. */
+  readonly idempotency?: IdempotencyRecords;
+}
+
+/** A write that is about to be made under an idempotency key. */
+export interface IdempotencyClaim {
+  /** Digest of the key and of who uses it. */
+  readonly key: string;
+  /** Digest of the request. */
+  readonly fingerprint: string;
+  /** Milliseconds since the epoch: a record whose `expires` is not after `now` is none. */
+  readonly now: number;
+  readonly expires: number;
+}
+
+/** What an earlier write under the same key left. */
+export interface IdempotencyRecord {
+  readonly fingerprint: string;
+  /** What it was settled with. */
+  readonly result: string;
+}
+
+/**
+ * Idempotency records, in the project's own database and out of its tenants' sight: one is there exactly when the
+ * transaction that claimed it is. A claim also removes a few records that have expired, or are beyond
+ * LIMITS.idempotencyRecords, so that no more come than go.
+ */
+export interface IdempotencyRecords {
+  /**
+   * Null: the key is this transaction's. Where another one holds it, waits for its end or rejects with
+   * MAG_IDEMPOTENCY_RUNNING.
+   */
+  claim(claim: IdempotencyClaim): Promise<IdempotencyRecord | null>;
+  settle(key: string, result: string): Promise<void>;
 }
 
 /**

@@ -3,6 +3,7 @@ import { failures } from './failures.ts';
 import { nativeSql } from './native-sql.ts';
 import { reading } from './reading.ts';
 import { type EngineUnderTest, Subject } from './subject.ts';
+import { transactions } from './transactions.ts';
 import { values } from './values.ts';
 import { writing } from './writing.ts';
 
@@ -46,5 +47,6 @@ export function engineContract(name: string, makeEngine: () => Promise<EngineUnd
     values(subject);
     failures(subject);
     nativeSql(subject);
+    transactions(subject);
   });
 }

@@ -19,6 +19,9 @@ export type SourceEvent =
   | { readonly kind: 'change'; readonly change: NewChange; readonly size: number }
   | { readonly kind: 'commit'; readonly endLsn: Lsn };
 
+/** The publication is for all tables, also those that the board keeps to itself. */
+const isInternal = ({ schema }: Relation): boolean => schema.startsWith('_mag');
+
 /**
  * Turns pgoutput's messages into changes. It remembers the relations and types that the stream announced, so it lives
  * exactly as long as one stream.
@@ -58,13 +61,17 @@ export class ChangeDecoder {
       case 'insert':
       case 'update':
       case 'delete':
+        if (isInternal(this.#relation(message.relation))) return [];
         return [{ kind: 'change', size, change: this.#rowChange(message) }];
       case 'truncate':
-        return message.relations.map((id) => ({
-          kind: 'change',
-          size,
-          change: this.#change('TRUNCATE', this.#relation(id), null, null),
-        }));
+        return message.relations
+          .map((id) => this.#relation(id))
+          .filter((relation) => !isInternal(relation))
+          .map((relation) => ({
+            kind: 'change',
+            size,
+            change: this.#change('TRUNCATE', relation, null, null),
+          }));
       default:
         return [];
     }

@@ -6,7 +6,14 @@ import type { Query } from '../../../protocol/query.ts';
 import type { Host } from '../../../runtime/host.ts';
 import type { Log } from '../../../runtime/log.ts';
 import type { PoolStats } from '../connection-pool.ts';
-import type { Engine, ExecuteContext, QueryResult, SchemaSnapshot, SqlResult } from '../engine.ts';
+import type {
+  Engine,
+  ExecuteContext,
+  QueryResult,
+  SchemaSnapshot,
+  SqlResult,
+  Transaction,
+} from '../engine.ts';
 import type { Permits } from '../permits.ts';
 import { SchemaCache } from '../schema-cache.ts';
 import { compileQuery, findTable } from '../sql/compiler.ts';
@@ -21,16 +28,19 @@ import {
   isCheckViolation,
   isForbidden,
   isSchemaStale,
+  isServerError,
   publicError,
   tooManyRows,
   withoutRow,
 } from './failures.ts';
+import { PostgresIdempotency, type RunText } from './idempotency.ts';
 import { JsonStatement } from './json-statement.ts';
 import { NativeStatement } from './native-statement.ts';
 import { requestRole } from './request-role.ts';
 import { readSchema } from './schema.ts';
-import { PostgresSession, resultLimit } from './session.ts';
+import { PostgresSession, type RunStatement, resultLimit } from './session.ts';
 import { bindValues, parameterText } from './values.ts';
+import { TextStatement } from './wire.ts';
 
 export type PostgresConnection = Extract<Connection, { engine: 'postgres' }>;
 
@@ -71,6 +81,7 @@ class Session implements PostgresEngine {
   /** Names of types beyond the built-in ones, by oid; a project's own. */
   readonly #types = new Map<number, string>();
   #roles: PostgresConnection['requestRoles'];
+  readonly #claims = { count: 0 };
 
   constructor(options: PostgresEngineOptions) {
     const { connection, ref, ...rest } = options;
@@ -106,6 +117,56 @@ class Session implements PostgresEngine {
       return await this.#attempt(query, shape, context);
     } catch (error) {
       throw this.#failure(error, query, context);
+    }
+  }
+
+  async transaction<Result>(
+    work: (transaction: Transaction) => Promise<Result>,
+    context: ExecuteContext,
+  ): Promise<Result> {
+    const first = await this.#transact(work, context);
+    if ('result' in first) return first.result;
+    if (!first.stale) throw first.error;
+    // Nothing of it is there, so it may run again under what the schema is now.
+    await this.#schema.look();
+    this.#plans.clear();
+    const second = await this.#transact(work, context);
+    if ('result' in second) return second.result;
+    throw second.error;
+  }
+
+  async #transact<Result>(
+    work: (transaction: Transaction) => Promise<Result>,
+    context: ExecuteContext,
+  ): Promise<{ readonly result: Result } | { readonly error: unknown; readonly stale: boolean }> {
+    let stale = false;
+    try {
+      // Before a connection is taken: to look needs another one, and all may be held by those who wait for one.
+      const snapshot = await this.schema(context);
+      const result = await this.#session.transaction(context, (run) => {
+        const text: RunText = async (sql, values) => {
+          const statement = new TextStatement(sql, values);
+          await run(statement);
+          return statement.rows;
+        };
+        return work({
+          execute: async (query) => {
+            try {
+              const shape = queryShape(query);
+              const plan =
+                this.#plans.get(shape.key) ?? this.#keep(compile(query, snapshot), shape.key, snapshot);
+              return await this.#run(query, plan, shape, context, run);
+            } catch (error) {
+              stale ||= isSchemaStale(error) || isUnknownName(error);
+              throw this.#failure(error, query, context);
+            }
+          },
+          idempotency: new PostgresIdempotency(text, this.#claims),
+        });
+      });
+      return { result };
+    } catch (error) {
+      return { error: isServerError(error) ? publicError(error) : error, stale };
     }
   }
 
@@ -151,10 +212,22 @@ class Session implements PostgresEngine {
   async #attempt(query: Query, shape: QueryShape, context: ExecuteContext): Promise<QueryResult> {
     const known = this.#schema.current === null ? undefined : this.#plans.get(shape.key);
     const plan = known ?? (await this.#compile(query, shape.key));
+    return this.#run(query, plan, shape, context, (statement, began) =>
+      this.#session.run(statement, context, began),
+    );
+  }
+
+  async #run(
+    query: Query,
+    plan: Plan,
+    shape: QueryShape,
+    context: ExecuteContext,
+    run: RunStatement,
+  ): Promise<QueryResult> {
     const values = bindValues(plan, query, shape.values);
     const role = requestRole(context, this.#roles);
     const statement = new JsonStatement(plan.sql, values, plan.name, role);
-    await this.#session.run(statement, context, (cancel) => {
+    await run(statement, (cancel) => {
       statement.onOverflow = cancel;
     });
     if (statement.overflow) throw new MagError('MAG_RESULT_TOO_LARGE', { limit: resultLimit });
@@ -164,15 +237,19 @@ class Session implements PostgresEngine {
   /** Throws PGRST205 and PGRST204 only after a fresh look: another session may have made the table just now. */
   async #compile(query: Query, key: string): Promise<Plan> {
     const snapshot = this.#schema.current ?? (await this.#schema.check());
-    let compiled: CompiledStatement;
     try {
-      compiled = compile(query, snapshot);
+      return this.#keep(compile(query, snapshot), key, snapshot);
     } catch (error) {
-      if (!(error instanceof MagError) || !error.code.startsWith('PGRST20')) throw error;
+      if (!isUnknownName(error)) throw error;
       const fresh = await this.#schema.look();
       if (fresh.version === snapshot.version) throw error;
-      compiled = compile(query, fresh);
+      return this.#keep(compile(query, fresh), key, fresh);
     }
+  }
+
+  /** Under a snapshot that another one has replaced meanwhile the plan serves this once, and is not prepared. */
+  #keep(compiled: CompiledStatement, key: string, snapshot: SchemaSnapshot): Plan {
+    if (this.#schema.current !== snapshot) return { ...compiled, name: '' };
     this.#names += 1;
     const plan = { ...compiled, name: `m${this.#names}` };
     this.#plans.set(key, plan);
@@ -213,6 +290,10 @@ class Session implements PostgresEngine {
 
 const compile = (query: Query, snapshot: SchemaSnapshot): CompiledStatement =>
   compileQuery(query, findTable(snapshot, query.schema, query.table), postgresDialect);
+
+/** A table or column that is not in the schema as we know it. */
+const isUnknownName = (error: unknown): boolean =>
+  error instanceof MagError && error.code.startsWith('PGRST20');
 
 function resultOf(query: Query, plan: Plan, statement: JsonStatement): QueryResult {
   if (query.kind === 'select') {

@@ -1,6 +1,7 @@
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { LIMITS } from '../../../limits.ts';
 import type { PgConnection } from './connection.ts';
+import { idempotencyTable } from './idempotency.ts';
 import { identifier, literal } from './quoting.ts';
 import { ensureRequestRoles, grantRequestRoles, layOut } from './roles.ts';
 
@@ -109,7 +110,8 @@ export async function provisionServer(
 export async function provisionDatabase(connection: PgConnection, plainName: string): Promise<void> {
   const name = identifier(plainName);
   await connection.rows(
-    `CREATE SCHEMA IF NOT EXISTS _mag; REVOKE ALL ON SCHEMA _mag FROM PUBLIC; ALTER SCHEMA public OWNER TO ${name}; REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT ALL ON SCHEMA public TO ${name}`,
+    `CREATE SCHEMA IF NOT EXISTS _mag; REVOKE ALL ON SCHEMA _mag FROM PUBLIC; ALTER SCHEMA public OWNER TO ${name}; REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT ALL ON SCHEMA public TO ${name};
+     ${idempotencyTable(name)}`,
   );
   await layOut(connection, plainName);
 }

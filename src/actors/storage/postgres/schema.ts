@@ -47,7 +47,7 @@ WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NUL
 const TABLES = `
 SELECT n.nspname, c.relname, c.relkind, (${COLUMNS})::text, (${UNIQUE})::text, c.relrowsecurity
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND n.nspname <> 'information_schema' AND n.nspname !~ '^(pg_|_mag)'
 ORDER BY n.nspname <> 'public', n.nspname, c.relname LIMIT ${LIMITS.schemaTables}`;
 
 type ColumnRow = readonly [string, string, boolean, boolean, string | null];

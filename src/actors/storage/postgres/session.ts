@@ -22,6 +22,9 @@ export interface SessionOptions {
   readonly onLost?: (why: string) => void;
 }
 
+/** Runs a statement inside a transaction; `began` is told how to cancel it. */
+export type RunStatement = (statement: WireStatement, began?: (cancel: () => void) => void) => Promise<void>;
+
 export type Budget = Pick<ExecuteContext, 'deadline' | 'signal'>;
 
 /** SQLSTATEs of a role that may not be assumed, or is not there. */
@@ -98,6 +101,46 @@ export class PostgresSession {
       const why = 'it left a transaction open, which was rolled back; send BEGIN and COMMIT in one request';
       throw new MagError('MAG_STATEMENT_FORBIDDEN', { why });
     }
+  }
+
+  /**
+   * Runs `work` in a transaction on a connection of its own, committed when it resolves and rolled back when it
+   * rejects. Rejects with what it rejects with, or as `run` does.
+   */
+  async transaction<Result>(budget: Budget, work: (run: RunStatement) => Promise<Result>): Promise<Result> {
+    const connection = await this.#take(false, budget);
+    connection.native = false;
+    const run: RunStatement = (statement, began) => this.#watched(connection, statement, budget, began);
+    try {
+      if (connection.prepared > LIMITS.planCacheEntries) await deallocate(connection);
+      await run(new TextStatement('BEGIN'));
+      const result = await work(run);
+      const commit = new TextStatement('COMMIT');
+      await run(commit);
+      // The server answers so where an operation failed and its failure was not passed on.
+      if (commit.command === 'ROLLBACK') throw new DatabaseError('25P02', 'The transaction was rolled back');
+      return result;
+    } catch (error) {
+      if (isServerError(error) && error.code === '26000') connection.forgetPrepared();
+      throw error;
+    } finally {
+      await this.#endTransaction(connection);
+    }
+  }
+
+  /** Gives the connection back without a transaction. */
+  async #endTransaction(connection: PgConnection): Promise<void> {
+    if (!connection.closed && !connection.poisoned && connection.inTransaction) {
+      const running = this.#watch.begin(connection, this.#options.host.now() + LIMITS.cancelGraceMs);
+      try {
+        await connection.rows('ROLLBACK');
+      } catch {
+        connection.destroy(); // The server rolls back what its client left.
+      } finally {
+        this.#watch.end(running);
+      }
+    }
+    this.#pool.give(connection);
   }
 
   /** Runs the board's own catalogue queries on a connection of the project. */

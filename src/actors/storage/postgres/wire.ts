@@ -149,6 +149,8 @@ export abstract class WireStatement {
 /** Rows of text fields, for the board's own statements on catalogues; small results only. */
 export class TextStatement extends WireStatement {
   readonly rows: (readonly (string | null)[])[] = [];
+  /** Tag of the last command: `COMMIT`. */
+  command = '';
 
   override submit(wire: Wire): null {
     if (this.values.length > 0 || this.preparedAs !== '') return this.extended(wire, false);
@@ -158,5 +160,9 @@ export class TextStatement extends WireStatement {
 
   override handleDataRow(message: DataRow): void {
     this.rows.push(message.fields);
+  }
+
+  override handleCommandComplete(message: CommandComplete): void {
+    this.command = message.text;
   }
 }

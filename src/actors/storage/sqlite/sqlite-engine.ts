@@ -3,13 +3,21 @@ import { LIMITS } from '../../../limits.ts';
 import type { Query } from '../../../protocol/query.ts';
 import type { Host } from '../../../runtime/host.ts';
 import type { Log } from '../../../runtime/log.ts';
-import type { Engine, ExecuteContext, QueryResult, SchemaSnapshot, SqlResult } from '../engine.ts';
+import type {
+  Engine,
+  ExecuteContext,
+  QueryResult,
+  SchemaSnapshot,
+  SqlResult,
+  Transaction,
+} from '../engine.ts';
 import { type QueryShape, queryShape } from '../sql/query-shape.ts';
 import type {
   Lane,
   StorageClient,
   StorageReply,
   StorageRequest,
+  StorageRunOptions,
 } from '../storage-process/storage-request.ts';
 import { withinInlineBounds } from './inline-rule.ts';
 import { decodeSchema } from './schema-codec.ts';
@@ -17,6 +25,7 @@ import { isBusy, isStaleSchema, isTooBig, toPublicError } from './sqlite-errors.
 import type { SqliteSchema } from './sqlite-schema.ts';
 import { SqliteSession } from './sqlite-session.ts';
 import { onlyReads, splitStatements } from './statement-splitter.ts';
+import { runTransaction } from './transaction.ts';
 import { WalMonitor } from './wal-monitor.ts';
 
 export interface SqliteEngineOptions {
@@ -103,6 +112,25 @@ class SqliteEngine implements Engine {
     const busyMs = this.#busyMs(context);
     const reply = await this.#run({ op: 'sql', file, statement, params, busyMs }, lane, context);
     return { json: reply.body, rowCount: reply.rowCount, command: reply.command };
+  }
+
+  /** In a storage process, which holds the write lock from begin to end: what an edge thread holds, it waits for. */
+  async transaction<Result>(
+    work: (transaction: Transaction) => Promise<Result>,
+    context: ExecuteContext,
+  ): Promise<Result> {
+    const refused = this.#refusal(context);
+    if (refused !== null) throw refused;
+    this.counters.process += 1;
+    const { file, storage } = this.#options;
+    try {
+      return await storage.hold(this.#runOptions('write', context), (run) =>
+        runTransaction({ file, role: context.principal.role, busyMs: this.#busyMs(context) }, run, work),
+      );
+    } finally {
+      this.#schemaIsFresh = false;
+      this.#wrote(context);
+    }
   }
 
   async schema(context: ExecuteContext): Promise<SchemaSnapshot> {
@@ -247,21 +275,23 @@ class SqliteEngine implements Engine {
   async #run(request: StorageRequest, lane: Lane, context: ExecuteContext): Promise<StorageReply> {
     this.counters.process += 1;
     try {
-      return await this.#options.storage.run(request, {
-        ref: context.tenant,
-        lane,
-        deadline: context.deadline,
-        signal:
-          context.signal === undefined
-            ? this.#closing.signal
-            : AbortSignal.any([context.signal, this.#closing.signal]),
-      });
+      return await this.#options.storage.run(request, this.#runOptions(lane, context));
     } catch (error) {
       throw toPublicError(error);
     } finally {
       // It may have been DDL, and whoever waited for it may ask in this very turn.
       this.#schemaIsFresh = false;
     }
+  }
+
+  #runOptions(lane: Lane, { tenant: ref, deadline, signal }: ExecuteContext): StorageRunOptions {
+    const closing = this.#closing.signal;
+    return {
+      ref,
+      lane,
+      deadline,
+      signal: signal === undefined ? closing : AbortSignal.any([signal, closing]),
+    };
   }
 
   #wrote(context: ExecuteContext): void {

@@ -1,5 +1,5 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
-import { MagError } from '../../../errors.ts';
+import { DatabaseError, MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import { notOneRow } from '../../../protocol/one-row.ts';
 import type { InsertQuery, Query, Row } from '../../../protocol/query.ts';
@@ -8,6 +8,7 @@ import { findTable } from '../sql/compiler.ts';
 import { PlanCache } from '../sql/plan-cache.ts';
 import { isSingle, type QueryShape, type QueryValue, queryShape } from '../sql/query-shape.ts';
 import { type ConnectionOptions, openTenantConnection, type TenantConnection } from './connection.ts';
+import { SqliteIdempotency } from './idempotency.ts';
 import { inlineVerdict } from './inline-rule.ts';
 import { makePlan, type SqlitePlan } from './plan.ts';
 import { isUnexpectedBlob } from './sqlite-errors.ts';
@@ -50,11 +51,15 @@ export class SqliteSession {
   /** Tables in which a blob turned up where none is declared. */
   readonly #blobTables = new Set<string>();
   #schema: SqliteSchema | null = null;
+  readonly idempotency: SqliteIdempotency;
+  /** Between begin and commit or rollback. */
+  #begun = false;
 
   /** @param options `inlineOnly`: this thread must not be held up, so it plans only what the inline rule lets it run. */
   constructor(options: ConnectionOptions & { readonly inlineOnly: boolean }) {
     this.#inlineOnly = options.inlineOnly;
     this.connection = openTenantConnection(options);
+    this.idempotency = new SqliteIdempotency(this.connection);
     this.#schemaVersion = this.connection.database.prepare('PRAGMA schema_version');
     this.#schemaVersion.setReturnArrays(true);
   }
@@ -129,6 +134,9 @@ export class SqliteSession {
    * it. A write that fails or breaks its check leaves nothing behind.
    */
   run(query: Query, shape: QueryShape, plan: SqlitePlan, options: RunOptions): QueryResult | null {
+    // A trigger's RAISE(ROLLBACK) ends the transaction; what came next would be committed by itself.
+    if (this.#begun && !this.connection.database.isTransaction)
+      throw new DatabaseError('25P02', 'the transaction was rolled back by an earlier operation');
     try {
       return this.#run(query, shape, plan, options);
     } catch (error) {
@@ -215,16 +223,38 @@ export class SqliteSession {
   #atomically<Result>(work: () => Result): Result {
     const { database } = this.connection;
     this.connection.confinement.begin();
-    database.exec('BEGIN IMMEDIATE');
+    // Inside a transaction only this write is undone; the transaction is its caller's to end.
+    const nested = database.isTransaction;
+    database.exec(nested ? 'SAVEPOINT write' : 'BEGIN IMMEDIATE');
     try {
       const result = work();
-      database.exec('COMMIT');
+      database.exec(nested ? 'RELEASE write' : 'COMMIT');
       return result;
     } catch (error) {
       // SQLite may have rolled back by itself (a full disk does that).
-      if (database.isTransaction) database.exec('ROLLBACK');
+      if (database.isTransaction) database.exec(nested ? 'ROLLBACK TO write; RELEASE write' : 'ROLLBACK');
       throw error;
     }
+  }
+
+  /** Begins a transaction with the write lock; what an earlier caller left open is undone first. */
+  begin(): void {
+    this.rollback();
+    this.connection.confinement.begin();
+    this.connection.database.exec('BEGIN IMMEDIATE');
+    this.#begun = true;
+  }
+
+  /** Throws where SQLite has undone the transaction by itself: then nothing of it is there. */
+  commit(): void {
+    this.connection.database.exec('COMMIT');
+    this.#begun = false;
+  }
+
+  rollback(): void {
+    const { database } = this.connection;
+    this.#begun = false;
+    if (database.isTransaction) database.exec('ROLLBACK');
   }
 
   #read(
@@ -310,13 +340,27 @@ const allRows = (statement: StatementSync, bound: SQLInputValue[]): ResultRow[] 
 function boundedRows(statement: StatementSync, bound: SQLInputValue[], budget: number): ResultRow[] | null {
   const rows: ResultRow[] = [];
   let size = 0;
-  // As in allRows.
-  for (const row of statement.iterate(...bound) as unknown as Iterable<ResultRow>) {
-    size += (row[0]?.length ?? 0) + 1;
-    if (size > budget) return null;
-    rows.push(row);
+  try {
+    // As in allRows.
+    for (const row of statement.iterate(...bound) as unknown as Iterable<ResultRow>) {
+      size += (row[0]?.length ?? 0) + 1;
+      if (size > budget) return null;
+      rows.push(row);
+    }
+  } catch (error) {
+    forgetFailure(statement);
+    throw error;
   }
   return rows;
+}
+
+/** node:sqlite's iterate() throws what the statement failed with last time, once more, before it begins. */
+function forgetFailure(statement: StatementSync): void {
+  try {
+    statement.iterate();
+  } catch {
+    // That was it.
+  }
 }
 
 function joinRows(rows: readonly ResultRow[]): string {

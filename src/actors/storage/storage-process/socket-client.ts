@@ -8,6 +8,7 @@ import type {
   Lease,
   LeaseRequest,
   ReplyHeader,
+  RunStorage,
   StorageClient,
   StorageReply,
   StorageRequest,
@@ -63,6 +64,12 @@ class Connection {
 
   request(request: StorageRequest): Promise<StorageReply> {
     return new Promise((resolve, reject) => {
+      if (this.#closed) {
+        reject(
+          new MagError('MAG_PROCESS_EXITED', { name: 'storage process', cause: 'its connection closed' }),
+        );
+        return;
+      }
       this.#pending = { resolve, reject };
       const [head, body] = encodeFrame(request, '');
       this.#socket.write(head);
@@ -113,16 +120,26 @@ export class SocketStorageClient implements StorageClient {
     this.#leases = leases;
   }
 
-  async run(request: StorageRequest, options: StorageRunOptions): Promise<StorageReply> {
-    const first = await this.#attempt(request, options);
+  run(request: StorageRequest, options: StorageRunOptions): Promise<StorageReply> {
+    return this.hold(options, (run) => run(request));
+  }
+
+  async hold<Result>(
+    options: StorageRunOptions,
+    work: (run: RunStorage) => Promise<Result>,
+  ): Promise<Result> {
+    const first = await this.#attempt(options, work);
     if (first !== NOBODY) return first;
     // The process died before its owner heard of it; the next lease is of another.
-    const second = await this.#attempt(request, options);
+    const second = await this.#attempt(options, work);
     if (second !== NOBODY) return second;
     throw new MagError('MAG_PROCESS_EXITED', { name: 'storage process', cause: 'nobody listens' });
   }
 
-  async #attempt(request: StorageRequest, options: StorageRunOptions): Promise<StorageReply | typeof NOBODY> {
+  async #attempt<Result>(
+    options: StorageRunOptions,
+    work: (run: RunStorage) => Promise<Result>,
+  ): Promise<Result | typeof NOBODY> {
     const lease = await this.#lease(options);
     const connection = this.#connect(lease.socket);
     let over = false;
@@ -132,7 +149,7 @@ export class SocketStorageClient implements StorageClient {
       connection.destroy();
     };
     try {
-      return await this.#unlessEnded(connection.request(request), options, cancel);
+      return await work((request) => this.#unlessEnded(connection.request(request), options, cancel));
     } catch (error) {
       // Released, a dead process would be leased again before its exit is known.
       if (isGone(error) && !over) cancel();

@@ -1,5 +1,6 @@
 import type { CountKind, Query } from '../../../protocol/query.ts';
 import type { WireError } from '../../../runtime/placement/wire-error.ts';
+import type { IdempotencyClaim } from '../engine.ts';
 
 /** `write`: the one writer of its project at that moment. `read`: beside it. */
 export type Lane = 'read' | 'write';
@@ -22,6 +23,11 @@ export type StorageRequest =
       readonly busyMs: number;
     }
   | { readonly op: 'schema'; readonly file: string }
+  /** Begins a transaction with the write lock; `query`, `claim` and `settle` then run in it. */
+  | { readonly op: 'begin'; readonly file: string; readonly busyMs: number }
+  | { readonly op: 'claim'; readonly file: string; readonly claim: IdempotencyClaim }
+  | { readonly op: 'settle'; readonly file: string; readonly key: string; readonly result: string }
+  | { readonly op: 'end'; readonly file: string; readonly commit: boolean }
   | { readonly op: 'checkpoint'; readonly file: string };
 
 /** What goes before the body of a reply. */
@@ -54,6 +60,9 @@ export interface StorageRunOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Runs one request in a process that is held. */
+export type RunStorage = (request: StorageRequest) => Promise<StorageReply>;
+
 /** A way to storage processes, as an engine sees it. */
 export interface StorageClient {
   /**
@@ -61,6 +70,11 @@ export interface StorageClient {
    * MAG_PROCESS_EXITED where it died, and what the statement itself threw.
    */
   run(request: StorageRequest, options: StorageRunOptions): Promise<StorageReply>;
+  /**
+   * Keeps one process for all that `work` runs. Where it rejects, or the process dies, what was begun there is undone.
+   * Throws what `run` throws.
+   */
+  hold<Result>(options: StorageRunOptions, work: (run: RunStorage) => Promise<Result>): Promise<Result>;
   /** Ends the sockets; running statements fail. */
   close(): void;
 }

@@ -53,9 +53,37 @@ export class StorageService {
           header: { ok: true, ...NOTHING },
           body: encodeSchema(this.#refreshed(this.#open(request.file)).describedSchema()),
         };
-      default:
+      case 'checkpoint':
         return this.#checkpoint(this.#open(request.file));
+      default:
+        return this.#transact(request);
     }
+  }
+
+  /** What was begun and not ended is undone: the edge that began it went away. */
+  abandon(): void {
+    for (const { session } of this.#files.values()) session.rollback();
+  }
+
+  #transact(request: Extract<StorageRequest, { op: 'begin' | 'claim' | 'settle' | 'end' }>): Reply {
+    const session = this.#open(request.file);
+    let body = '';
+    switch (request.op) {
+      case 'begin':
+        session.setBusyTimeout(request.busyMs);
+        session.begin();
+        break;
+      case 'claim':
+        body = JSON.stringify(session.idempotency.claim(request.claim));
+        break;
+      case 'settle':
+        session.idempotency.settle(request.key, request.result);
+        break;
+      default:
+        if (request.commit) session.commit();
+        else session.rollback();
+    }
+    return { header: { ok: true, ...NOTHING }, body };
   }
 
   #refreshed(session: SqliteSession): SqliteSession {
@@ -132,9 +160,15 @@ export class StorageService {
 
 function serve(socket: Socket, service: StorageService): void {
   const frames = new FrameReader();
+  /** Whether this socket has begun a transaction that has not ended. */
+  let transacting = false;
   socket.on('data', (chunk: Buffer) => {
     for (const frame of frames.push(chunk)) {
-      const { header, body } = service.handle(frame.header as StorageRequest); // only our own edge threads reach this socket
+      const request = frame.header as StorageRequest; // only our own edge threads reach this socket
+      const { header, body } = service.handle(request);
+      if (header.ok && request.op === 'begin') transacting = true;
+      // A commit that failed is followed by a rollback.
+      else if (header.ok && request.op === 'end') transacting = false;
       const [head, text] = encodeFrame(header, body);
       socket.write(head);
       socket.write(text);
@@ -142,6 +176,9 @@ function serve(socket: Socket, service: StorageService): void {
   });
   // The other end went away; the owner of the lease knows why.
   socket.on('error', () => socket.destroy());
+  socket.on('close', () => {
+    if (transacting) service.abandon();
+  });
 }
 
 /** Listens on a Unix socket that only this user can open. Resolves once it does. */

@@ -1,0 +1,74 @@
+import type { FastifyRequest } from 'fastify';
+import { MagError } from '../../../errors.ts';
+import { stringifyExact } from '../../../protocol/exact-json.ts';
+import type { EdgePorts } from '../../edge/ports.ts';
+import { CAPABILITIES } from '../../storage/capabilities.ts';
+import type { QueryResult } from '../../storage/engine.ts';
+import type { App } from '../fastify-app.ts';
+import type { StageHooks } from '../hooks.ts';
+import type { Once, Outcome } from '../idempotency/once.ts';
+import { keyHeader, replayHeaders, withoutRows } from '../idempotency/replay.ts';
+import { requestKey } from '../idempotency/request-key.ts';
+import { admit, type RefParams, searchOf } from '../project-routes.ts';
+import { JSON_TYPE } from '../reply.ts';
+import type { ReplyBudget } from '../reply-budget.ts';
+import type { RestCall } from '../rest-call.ts';
+import { type TransactionBody, transactionBody } from './body.ts';
+import { type PreparedTransaction, prepareTransaction } from './run.ts';
+
+interface TransactionParts {
+  readonly ports: EdgePorts;
+  readonly hooks: StageHooks;
+  readonly budget: ReplyBudget;
+  readonly once: Once;
+}
+
+type TransactionRequest = FastifyRequest<{ Params: RefParams; Body: TransactionBody }>;
+type Results = readonly QueryResult[];
+
+async function execute(
+  { engine, run }: PreparedTransaction,
+  call: RestCall,
+  request: TransactionRequest,
+  once: Once,
+): Promise<Outcome<Results>> {
+  const { headers, body, url } = request;
+  const header = keyHeader(headers);
+  if (header === undefined) {
+    if (engine.transaction === undefined)
+      throw new MagError('MAG_ENGINE_UNSUPPORTED', { engine: engine.kind, what: CAPABILITIES.transaction });
+    return { result: await engine.transaction(run, call), replayed: false, omitted: false };
+  }
+  const { principal } = call;
+  const keyed = {
+    ...{ principal, headers, target: 'POST /tx/v1', search: searchOf(url) },
+    body: stringifyExact(body),
+  };
+  return once.run(engine, call, requestKey(header, keyed), {
+    run,
+    withoutRows: (results) => results.map(withoutRows),
+  });
+}
+
+/** Several operations in one transaction, for every key of a project. */
+export function transactionRoutes(app: App, { ports, hooks, budget, once }: TransactionParts): void {
+  app.post<{ Params: RefParams; Body: TransactionBody }>(
+    '/p/:ref/tx/v1',
+    {
+      schema: { body: transactionBody },
+      // Before the body is looked at, so that a stranger learns nothing from what is wrong with it.
+      preValidation: async (request, reply) => void (await admit(ports, request, reply)),
+    },
+    async (request, reply) => {
+      const call = await admit(ports, request, reply);
+      const prepared = await prepareTransaction(ports, hooks, call, request.body);
+      const outcome = await execute(prepared, call, request, once);
+      if (prepared.writes) ports.feed.nudge(call.project.ref);
+      const body = await prepared.reply(outcome.result);
+      budget.admit(reply.raw, body);
+      const said = replayHeaders(outcome);
+      for (let at = 0; at < said.length; at += 2) reply.header(said[at] ?? '', said[at + 1]);
+      return reply.type(JSON_TYPE).send(body);
+    },
+  );
+}

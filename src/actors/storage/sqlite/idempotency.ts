@@ -1,0 +1,75 @@
+import type { StatementSync } from 'node:sqlite';
+import { LIMITS } from '../../../limits.ts';
+import type { IdempotencyClaim, IdempotencyRecord } from '../engine.ts';
+import type { TenantConnection } from './connection.ts';
+
+const TABLE = `
+CREATE TABLE IF NOT EXISTS main._mag_idempotency (
+  key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, expires INTEGER NOT NULL, result TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS main._mag_idempotency_expires ON _mag_idempotency (expires)`;
+
+/** Takes the key where nobody has it, or its record has expired. */
+const TAKE = `
+INSERT INTO main._mag_idempotency (key, fingerprint, expires, result) VALUES (?, ?, ?, '')
+ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, expires = excluded.expires, result = ''
+WHERE _mag_idempotency.expires <= ?`;
+
+const FIND = 'SELECT fingerprint, result FROM main._mag_idempotency WHERE key = ?';
+const SETTLE = 'UPDATE main._mag_idempotency SET result = ? WHERE key = ?';
+const SWEEP = `
+DELETE FROM main._mag_idempotency WHERE key IN
+  (SELECT key FROM main._mag_idempotency WHERE expires <= ? ORDER BY expires LIMIT ?)`;
+const COUNT = 'SELECT count(*) AS n FROM main._mag_idempotency';
+const TRIM = `
+DELETE FROM main._mag_idempotency WHERE key IN
+  (SELECT key FROM main._mag_idempotency ORDER BY expires LIMIT ?)`;
+
+/**
+ * Idempotency records of a project, in its own file: a table out of its tenants' sight, as every name of its prefix
+ * is. Everything here runs inside the transaction that its caller has begun, with the write lock held.
+ */
+export class SqliteIdempotency {
+  readonly #connection: TenantConnection;
+  #statements: Map<string, StatementSync> | null = null;
+  #claims = 0;
+
+  constructor(connection: TenantConnection) {
+    this.#connection = connection;
+  }
+
+  claim({ key, fingerprint, now, expires }: IdempotencyClaim): IdempotencyRecord | null {
+    return this.#connection.confinement.asBoard(() => {
+      if (Number(this.#prepare(TAKE).run(key, fingerprint, expires, now).changes) === 0) {
+        const found = this.#prepare(FIND).get(key);
+        return { fingerprint: String(found?.['fingerprint']), result: String(found?.['result']) };
+      }
+      this.#prepare(SWEEP).run(now, LIMITS.idempotencySweep);
+      this.#claims += 1;
+      if (this.#claims % LIMITS.idempotencyTrimEvery === 0) this.#trim();
+      return null;
+    });
+  }
+
+  settle(key: string, result: string): void {
+    this.#connection.confinement.asBoard(() => this.#prepare(SETTLE).run(result, key));
+  }
+
+  #trim(): void {
+    const excess = Number(this.#prepare(COUNT).get()?.['n'] ?? 0) - LIMITS.idempotencyRecords;
+    if (excess > 0) this.#prepare(TRIM).run(Math.min(excess, LIMITS.idempotencyTrimEvery * 2));
+  }
+
+  /** The table comes with the first claim: a project that uses no keys has none. */
+  #prepare(sql: string): StatementSync {
+    const { database } = this.#connection;
+    if (this.#statements === null) {
+      database.exec(TABLE);
+      this.#statements = new Map();
+    }
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    const statement = database.prepare(sql);
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+}
