@@ -17,6 +17,18 @@ export function compareNumber(value: number, text: string): Comparison {
   return value === other ? 0 : value < other ? -1 : 1;
 }
 
+/** An integer beyond 2^53: equal only to a text of the same digits, since a double may stand for many. */
+export function compareBigInt(value: bigint, text: string): Comparison {
+  const digits = text.trim();
+  if (INTEGER.test(digits)) {
+    const other = BigInt(digits);
+    return value === other ? 0 : value < other ? -1 : 1;
+  }
+  if (!NUMERIC.test(digits)) return null;
+  const difference = Number(value) - Number(digits);
+  return difference === 0 ? null : difference;
+}
+
 /** A number that came as text, so that it keeps digits which a JSON number would lose. */
 export function compareLongNumber(value: string, text: string): Comparison {
   const left = value.trim();

@@ -1,5 +1,11 @@
 import { compareInPostgres, likeInPostgres } from './compare-postgres.ts';
-import { type Comparison, compareNumber, compareText, readBoolean } from './compare-scalars.ts';
+import {
+  type Comparison,
+  compareBigInt,
+  compareNumber,
+  compareText,
+  readBoolean,
+} from './compare-scalars.ts';
 import { compareInSqlite, likeInSqlite, truthInSqlite } from './compare-sqlite.ts';
 import { like } from './like.ts';
 import type { EngineKind } from './project.ts';
@@ -23,6 +29,8 @@ function compareLoosely(value: JsonValue | undefined, text: string): Comparison 
   switch (typeof value) {
     case 'number':
       return compareNumber(value, text);
+    case 'bigint':
+      return compareBigInt(value, text);
     case 'string':
       return compareText(value, text);
     case 'boolean': {

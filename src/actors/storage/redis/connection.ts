@@ -82,6 +82,7 @@ export class RedisConnection {
 
   /** Commands under way are rejected. Idempotent. */
   close(): void {
+    this.#closed = true;
     this.#client.disconnect();
   }
 }
