@@ -145,6 +145,8 @@ export const LIMITS = {
   schemaCheckMs: 1_000,
   /** Tables of a project that the grammar sees; each edge worker keeps their columns in memory. */
   schemaTables: 10_000,
+  /** Collections of a document project that are sampled for what their columns are; each costs two commands. */
+  sampledCollections: 200,
   /** Names of a project's own types kept per session. */
   knownTypes: 1_000,
   /** How long statements of a session that closes may go on: most take milliseconds, one may take its deadline. */

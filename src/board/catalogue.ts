@@ -19,7 +19,7 @@ async function feedTarget(shelf: Shelf, catalogue: Catalogue, ref: string): Prom
 }
 
 const configuredEngines = ({ config }: Shelf): ReadonlySet<EngineKind> =>
-  new Set((['mysql', 'mongodb'] as const).filter((kind) => config[`${kind}Url`] !== null));
+  new Set((['mysql'] as const).filter((kind) => config[`${kind}Url`] !== null));
 
 /** Tells every edge worker, and the feed where a project is on its way out. */
 function spread({ system, log }: ComponentContext, catalogue: Catalogue, news: EdgeNews): () => void {

@@ -1,3 +1,4 @@
+import type { DocumentServerAddress } from '../actors/storage/documents/server-process.ts';
 import type { EngineProvider } from '../actors/storage/engine.ts';
 import type { AdminConnection, PostgresProvider } from '../actors/storage/postgres/provider.ts';
 import type { ServerAddress } from '../actors/storage/postgres/server.ts';
@@ -7,6 +8,7 @@ import type { EngineKind } from '../protocol/project.ts';
 import type { ChildSpec, ComponentService } from '../runtime/spec.ts';
 import { component, supervisor } from '../runtime/specs.ts';
 import type { ActorSystem } from '../runtime/system.ts';
+import { documentServer } from './document-server.ts';
 import { postgresServer } from './postgres-server.ts';
 import { redisServer } from './redis-server.ts';
 import { BACKOFF, BRANCH_INTENSITY } from './restarts.ts';
@@ -31,7 +33,10 @@ function lateProvider(system: ActorSystem, kind: EngineKind, inUse: InUse): Engi
 
 export const providers = (system: ActorSystem, inUse: InUse): ReadonlyMap<EngineKind, EngineProvider> =>
   new Map(
-    (['sqlite', 'postgres', 'redis'] as const).map((kind) => [kind, lateProvider(system, kind, inUse)]),
+    (['sqlite', 'postgres', 'mongodb', 'redis'] as const).map((kind) => [
+      kind,
+      lateProvider(system, kind, inUse),
+    ]),
   );
 
 /** How the feed worker reaches a project's PostgreSQL database as its administrator. */
@@ -53,6 +58,22 @@ async function startPostgres(shelf: Shelf): Promise<ComponentService> {
         }
       : { kind: 'external' as const, url };
   const provider = new PostgresProvider({ source, masterKey: shelf.take('masterKey'), log: shelf.log });
+  return { api: provider, stop: () => provider.stop() };
+}
+
+async function startMongodb(shelf: Shelf): Promise<ComponentService> {
+  const { MongodbProvider } = await import('../actors/storage/mongodb/provider.ts');
+  const url = shelf.config.mongodbUrl;
+  const source =
+    url === null
+      ? {
+          kind: 'embedded' as const,
+          provider: 'embedded document server (node:sqlite)',
+          address: async () =>
+            shelf.system.service<ServerApi<DocumentServerAddress>>('mongodb-server').address(),
+        }
+      : { kind: 'external' as const, url };
+  const provider = new MongodbProvider({ source, masterKey: shelf.take('masterKey'), log: shelf.log });
   return { api: provider, stop: () => provider.stop() };
 }
 
@@ -79,6 +100,8 @@ export function engines(shelf: Shelf): ChildSpec {
       component('sqlite', () => startSqlite(shelf), { backoff: BACKOFF }),
       ...(shelf.config.postgresUrl === null ? [postgresServer(shelf)] : []),
       component('postgres', () => startPostgres(shelf), { backoff: BACKOFF }),
+      ...(shelf.config.mongodbUrl === null ? [documentServer(shelf)] : []),
+      component('mongodb', () => startMongodb(shelf), { backoff: BACKOFF }),
       ...(shelf.config.redisUrl === null ? [redisServer(shelf)] : []),
       component('redis', () => startRedis(shelf), { backoff: BACKOFF }),
     ],

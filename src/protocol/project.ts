@@ -40,6 +40,14 @@ export type Connection =
       readonly prefix: string;
       /** The board's user that sees the names of all keys: for scans that leave out what is not the project's. */
       readonly scanner: { readonly user: string; readonly password: string };
+    }
+  | {
+      readonly engine: 'mongodb';
+      /** Hosts and options as a driver takes them, without credentials. */
+      readonly url: string;
+      readonly database: string;
+      readonly user: string;
+      readonly password: string;
     };
 
 export type ProjectStatus = 'provisioning' | 'ready' | 'dropping' | 'failed';

@@ -151,8 +151,8 @@ export const SETTINGS = {
     'MAG_MONGODB_URL',
     'mongodb-url',
     url('mongodb', 'mongodb+srv'),
-    'a URL such as mongodb://user:password@host:27017',
-    `External MongoDB (${notYet}).`,
+    'a URL such as mongodb://user:password@host:27017/?replicaSet=rs0',
+    'External MongoDB for the mongodb engine, a replica set; without it the embedded document server is started when needed.',
   ),
   redisUrl: optional(
     'MAG_REDIS_URL',

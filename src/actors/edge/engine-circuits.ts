@@ -18,6 +18,7 @@ export interface CircuitStats {
 
 /** The server behind a connection, or null where there is none to go away. */
 function serverOf(connection: Connection): string | null {
+  if ('url' in connection) return `${connection.engine} ${/\/\/([^/]*)/.exec(connection.url)?.[1] ?? ''}`;
   if (!('host' in connection)) return null;
   return `${connection.engine} ${connection.host}:${connection.port}`;
 }

@@ -81,6 +81,10 @@ export function startStorageSessions(context: ComponentContext, input: EdgeInput
       const { openPostgresEngine } = await import('../storage/postgres/engine.ts');
       return circuits.guard(openPostgresEngine({ connection, ref, host, log, permits, onLost }), connection);
     }
+    if (connection.engine === 'mongodb') {
+      const { openMongodbEngine } = await import('../storage/mongodb/engine.ts');
+      return circuits.guard(openMongodbEngine({ connection, ref, host, log, permits, onLost }), connection);
+    }
     if (connection.engine === 'redis') {
       const { openRedisEngine } = await import('../storage/redis/engine.ts');
       return circuits.guard(openRedisEngine({ connection, ref, host, log, permits, onLost }), connection);

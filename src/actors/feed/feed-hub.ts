@@ -186,11 +186,11 @@ class Hub implements FeedHub {
       if (codeOf(error) === 'MAG_PROJECT_NOT_FOUND') this.#feeds.delete(ref);
       throw error;
     }
-    if (connection.engine === 'redis') {
+    if (connection.engine !== 'sqlite' && connection.engine !== 'postgres') {
       this.#feeds.delete(ref);
       throw new MagError('MAG_FEED_UNAVAILABLE', {
         ref,
-        why: 'changes on redis are not followed in this version',
+        why: `changes on ${connection.engine} are not followed in this version`,
       });
     }
     // Before anything is made at the engine: a slot that we forgot over a kill would pin WAL for ever.

@@ -91,6 +91,17 @@ export const sqlBody = {
   properties: { query: { type: 'string', minLength: 1 }, params: { type: 'array', maxItems: 32_766 } },
 };
 
+export interface NativeBody {
+  readonly command: JsonValue;
+}
+
+/** A document command is an object, a key command an array; which the project's engine takes, it says itself. */
+export const nativeBody = {
+  ...closed,
+  required: ['command'],
+  properties: { command: { type: ['object', 'array'] } },
+};
+
 export interface BroadcastBody {
   readonly messages: readonly {
     readonly topic: string;

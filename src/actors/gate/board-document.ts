@@ -1,5 +1,13 @@
 import { LIMITS } from '../../limits.ts';
-import { commandBody, projectBody, sessionBody, settingsBody, sqlBody, tokenBody } from './admin-schemas.ts';
+import {
+  commandBody,
+  nativeBody,
+  projectBody,
+  sessionBody,
+  settingsBody,
+  sqlBody,
+  tokenBody,
+} from './admin-schemas.ts';
 import { transactionBody } from './transaction/body.ts';
 
 interface Operation {
@@ -83,6 +91,10 @@ const PATHS = {
   '/p/{ref}/sql/v1': {
     parameters: [parameter('ref')],
     post: operation('Run native SQL', SERVICE, 200, sqlBody),
+  },
+  '/p/{ref}/native/v1': {
+    parameters: [parameter('ref')],
+    post: operation('Run a document or key command', SERVICE, 200, nativeBody),
   },
   '/p/{ref}/auth/v1/.well-known/jwks.json': {
     parameters: [parameter('ref')],

@@ -16,7 +16,7 @@ export type App = FastifyInstance<Server>;
 const routeClass = (url: string): RouteClass => {
   if (url.startsWith('/admin/')) return 'admin';
   if (url.startsWith('/p/')) {
-    if (url.includes('/sql/v1')) return 'sql';
+    if (url.includes('/sql/v1') || url.includes('/native/v1')) return 'sql';
     return url.includes('/realtime/v1') ? 'realtime' : 'rest';
   }
   return url.startsWith('/livez') || url.startsWith('/readyz') || url.startsWith('/metrics')

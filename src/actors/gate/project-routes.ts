@@ -3,7 +3,8 @@ import { MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { EdgePorts } from '../edge/ports.ts';
 import { bearerOf, principalOf } from '../psu/project-key-check.ts';
-import { type SqlBody, sqlBody } from './admin-schemas.ts';
+import { requireCapability } from '../storage/capabilities.ts';
+import { type NativeBody, nativeBody, type SqlBody, sqlBody } from './admin-schemas.ts';
 import { preflight } from './cors.ts';
 import type { App } from './fastify-app.ts';
 import { keyHeader } from './idempotency/replay.ts';
@@ -44,7 +45,29 @@ function requireService(call: RestCall): void {
   if (call.principal.role !== 'service_role') throw new MagError('MAG_SERVICE_KEY_REQUIRED');
 }
 
-/** Native SQL and the descriptions of a project, for the service key; and every browser's preflight. */
+/** One command of the engine's own protocol, for the engines that have no SQL. */
+function nativeRoute(app: App, ports: EdgePorts, budget: ReplyBudget): void {
+  app.post<{ Params: RefParams; Body: NativeBody }>(
+    '/p/:ref/native/v1',
+    {
+      schema: { body: nativeBody },
+      preValidation: async (request, reply) => requireService(await admit(ports, request, reply)),
+    },
+    async (request, reply) => {
+      const call = await admit(ports, request, reply);
+      requireCapability(call.project.engine, 'native');
+      const engine = await ports.sessions.open(call.project);
+      if (engine.native === undefined)
+        throw new MagError('MAG_COMPONENT_UNAVAILABLE', { name: 'native commands' });
+      const json = await engine.native(request.body.command, call);
+      ports.feed.nudge(call.project.ref);
+      budget.admit(reply.raw, json);
+      return reply.type(JSON_TYPE).send(json);
+    },
+  );
+}
+
+/** Native SQL, native commands and the description of a project, all for the service key; and every browser's preflight. */
 export function projectRoutes(app: App, ports: EdgePorts, budget: ReplyBudget): void {
   app.options('/p/:ref/*', (request, reply) => {
     const asked = request.headers['access-control-request-headers'];
@@ -71,6 +94,7 @@ export function projectRoutes(app: App, ports: EdgePorts, budget: ReplyBudget): 
       return reply.type(JSON_TYPE).send(result.json);
     },
   );
+  nativeRoute(app, ports, budget);
   const describe = async (
     request: FastifyRequest<{ Params: RefParams }>,
     reply: FastifyReply,

@@ -29,7 +29,10 @@ export const ENGINE_CAPABILITIES: Readonly<Record<EngineKind, ReadonlySet<Capabi
   sqlite: new Set<Capability>(['sql', 'transaction', 'idempotency']),
   postgres: new Set<Capability>(['sql', 'transaction', 'idempotency']),
   mysql: new Set<Capability>(['sql']),
-  mongodb: new Set<Capability>(['native']),
+  mongodb: new Set<Capability>([
+    ...(['native', 'json_path', 'regex', 'quantifier', 'distinct', 'contain'] as const),
+    ...(['max_affected', 'transaction'] as const),
+  ]),
   redis: new Set<Capability>(['native', 'max_affected']),
 };
 

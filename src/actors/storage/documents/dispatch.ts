@@ -1,0 +1,126 @@
+import { DOCUMENT_LIMITS } from '../../../limits-documents.ts';
+import {
+  bigint,
+  type Command,
+  type CommandContext,
+  ownerOf,
+  type Reply,
+  type ServerParts,
+  type Session,
+  sessionKey,
+} from './command.ts';
+import { READ_COMMANDS } from './commands-read.ts';
+import { SCHEMA_COMMANDS } from './commands-schema.ts';
+import { SESSION_COMMANDS } from './commands-session.ts';
+import { WRITE_COMMANDS } from './commands-write.ts';
+import { DocumentError } from './document-error.ts';
+import { Operation } from './operation.ts';
+import { noSuchTransaction, type Transaction } from './transactions.ts';
+import { WireError, type WireRequest } from './wire.ts';
+
+const COMMANDS: ReadonlyMap<string, Command> = new Map(
+  Object.entries({ ...READ_COMMANDS, ...WRITE_COMMANDS, ...SCHEMA_COMMANDS, ...SESSION_COMMANDS }),
+);
+
+function authorise(command: Command, session: Session, database: string, name: string): void {
+  if (command.for === 'anyone') return;
+  const { user } = session;
+  const allowed =
+    user !== null &&
+    (user.admin || command.for === 'user' || (command.for === 'database' && user.database === database));
+  if (allowed) return;
+  const problem =
+    user === null
+      ? `Command ${name} requires authentication`
+      : `not authorized on ${database} to execute command ${name}`;
+  throw new DocumentError('Unauthorized', problem);
+}
+
+/** The transaction that a command belongs to, begun where it says so. */
+function transactionOf(
+  server: ServerParts,
+  key: string,
+  body: WireRequest['body'],
+  name: string,
+): Transaction | null {
+  if (body['autocommit'] !== false) return null;
+  const number = bigint(body['txnNumber']);
+  if (key === '' || number === null)
+    throw new DocumentError('InvalidOptions', 'a transaction needs a session and a number');
+  if (body['startTransaction'] === true) return server.transactions.begin(key, number);
+  const found = server.transactions.find(key, number);
+  const ends = name === 'commitTransaction' || name === 'abortTransaction';
+  if (!ends && found.state === 'committed')
+    throw new DocumentError('TransactionCommitted', `Transaction ${number} has been committed`);
+  if (!ends && found.state === 'aborted') throw noSuchTransaction(number);
+  return found;
+}
+
+/** Keeps a connection's last transactions, so that they end with it. */
+function follow(session: Session, transaction: Transaction | null): void {
+  if (transaction === null) return;
+  for (const known of session.transactions) if (known.state !== 'open') session.transactions.delete(known);
+  session.transactions.add(transaction);
+}
+
+async function run(command: Command, context: CommandContext): Promise<Reply> {
+  const { server, session, operation, name, transaction } = context;
+  const { id } = operation;
+  server.operations.set(id, { operation, owner: ownerOf(session.user), name });
+  try {
+    return await command.run(context);
+  } catch (error) {
+    if (name !== 'commitTransaction') transaction?.abort();
+    throw error;
+  } finally {
+    server.operations.delete(id);
+  }
+}
+
+/** Runs one request's command. Rejects with DocumentError, or WireError where the connection must go. */
+export async function dispatch(
+  server: ServerParts,
+  session: Session,
+  request: WireRequest,
+  operationId: number,
+): Promise<Reply> {
+  const { body } = request;
+  const [name = ''] = Object.keys(body).filter((key) => key !== '$db');
+  const command = COMMANDS.get(name);
+  if (command === undefined)
+    throw new DocumentError('CommandNotFound', `no such command: '${name.slice(0, 60)}'`);
+  const database = typeof body['$db'] === 'string' ? body['$db'] : '';
+  authorise(command, session, database, name);
+  const key = sessionKey(session.user, body['lsid']);
+  const transaction = command.for === 'anyone' ? null : transactionOf(server, key, body, name);
+  if (transaction !== null && command.inTransaction !== true) {
+    transaction.abort();
+    throw new DocumentError(
+      'OperationNotSupportedInTransaction',
+      `Cannot run '${name}' in a multi-document transaction.`,
+    );
+  }
+  follow(session, transaction);
+  const wanted = Number(body['maxTimeMS'] ?? 0);
+  const budget = wanted > 0 ? Math.min(wanted, DOCUMENT_LIMITS.commandMs) : DOCUMENT_LIMITS.commandMs;
+  const operation = new Operation(operationId, server.host, budget);
+  const number = transaction === null && key !== '' ? bigint(body['txnNumber']) : null;
+  const context: CommandContext = {
+    ...{ server, session, request, body, name, database, operation, transaction },
+    ...{ logicalSession: key, retry: number },
+  };
+  session.running = operation;
+  try {
+    return await run(command, context);
+  } finally {
+    session.running = null;
+  }
+}
+
+/** What a failed command answers; what is not the client's fault says nothing of its cause. */
+export function failureReply(error: unknown, report: (error: unknown) => void): Reply {
+  if (error instanceof WireError) throw error;
+  if (error instanceof DocumentError) return error.reply();
+  report(error);
+  return new DocumentError('InternalError', 'the server met an unexpected error').reply();
+}

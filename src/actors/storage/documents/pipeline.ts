@@ -1,0 +1,227 @@
+import { type Document, serialize } from 'bson';
+import { Aggregator } from 'mingo';
+import { DOCUMENT_LIMITS } from '../../../limits-documents.ts';
+import { type BsonValue, isPlainDocument } from './bson-value.ts';
+import { Candidates } from './candidates.ts';
+import { documents, type ReadView } from './command.ts';
+import { badValue, DocumentError } from './document-error.ts';
+import type { Operation } from './operation.ts';
+import { patternOf } from './pattern.ts';
+import { countMatches, FindResults, ListResults, type Results } from './results.ts';
+import { readDocument } from './wire.ts';
+
+/** Stages that mingo runs; one that is not here writes, watches or administers. */
+const STAGES = new Set([
+  ...['$match', '$sort', '$skip', '$limit', '$project', '$addFields', '$set', '$unset', '$group', '$count'],
+  ...[
+    '$unwind',
+    '$sortByCount',
+    '$replaceRoot',
+    '$replaceWith',
+    '$lookup',
+    '$unionWith',
+    '$facet',
+    '$bucket',
+  ],
+  ...[
+    '$bucketAuto',
+    '$sample',
+    '$redact',
+    '$setWindowFields',
+    '$documents',
+    '$graphLookup',
+    '$fill',
+    '$densify',
+  ],
+]);
+
+const stageName = (stage: Document): string => {
+  const names = Object.keys(stage);
+  const [name] = names;
+  if (names.length !== 1 || name === undefined)
+    throw badValue('A pipeline stage specification object must contain exactly one field.');
+  return name;
+};
+
+/** Throws for a stage that is unknown here. */
+export function readPipeline(value: BsonValue, onCollection: boolean): readonly Document[] {
+  const stages = documents(value, 'pipeline');
+  if (stages.length > DOCUMENT_LIMITS.stages) throw badValue(`more than ${DOCUMENT_LIMITS.stages} stages`);
+  for (const [index, stage] of stages.entries()) {
+    const name = stageName(stage);
+    if (name === '$changeStream')
+      throw new DocumentError('ChangeStreamsNotHere', 'change streams are not in this version yet');
+    if (!STAGES.has(name))
+      throw new DocumentError(
+        'UnrecognizedStage',
+        `Unrecognized pipeline stage name: '${name.slice(0, 40)}'`,
+      );
+    if (name === '$documents' && index > 0) throw badValue('$documents must be the first stage');
+  }
+  if (!onCollection && stageName(stages[0] ?? { $none: 1 }) !== '$documents')
+    throw new DocumentError('InvalidNamespace', 'a pipeline on a database must begin with $documents');
+  return stages;
+}
+
+/** What stands at the front of a pipeline and is a find: match, sort, skip and limit in this order. */
+interface Front {
+  readonly filter: Document;
+  readonly sort: Document | null;
+  readonly skip: number;
+  readonly limit: number;
+  readonly rest: readonly Document[];
+}
+
+function frontOf(stages: readonly Document[]): Front {
+  const filters: Document[] = [];
+  let sort: Document | null = null;
+  let skip = 0;
+  let limit = 0;
+  let at = 0;
+  const take = (name: string): BsonValue => {
+    const stage = stages[at];
+    if (stage === undefined || !Object.hasOwn(stage, name)) return undefined;
+    at += 1;
+    return stage[name];
+  };
+  for (let filter = take('$match'); filter !== undefined; filter = take('$match')) {
+    if (!isPlainDocument(filter)) throw badValue('the match filter must be an expression in an object');
+    filters.push(filter);
+  }
+  const sorting = take('$sort');
+  if (isPlainDocument(sorting)) sort = sorting;
+  const passing = take('$skip');
+  if (passing !== undefined) skip = wholeNumber(passing, '$skip', 0);
+  const most = take('$limit');
+  if (most !== undefined) limit = wholeNumber(most, '$limit', 1);
+  const [only] = filters;
+  const filter =
+    filters.length === 0 ? {} : filters.length === 1 && only !== undefined ? only : { $and: filters };
+  return { filter, sort, skip, limit, rest: stages.slice(at) };
+}
+
+function wholeNumber(value: BsonValue, stage: string, least: number): number {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number) || number < least)
+    throw badValue(`the ${stage} must be a whole number, at least ${least}`);
+  return number;
+}
+
+/** Name under which the rest of a pipeline only counts, or null: `$count`, or a `$group` of everything that sums 1. */
+function countName(rest: readonly Document[]): { readonly name: string; readonly id?: BsonValue } | null {
+  const [stage] = rest;
+  if (stage === undefined || rest.length !== 1) return null;
+  const { $count: name, $group: group } = stage;
+  if (typeof name === 'string' && name !== '' && !/[$.]/.test(name)) return { name };
+  if (!isPlainDocument(group)) return null;
+  const members = Object.entries(group).filter(([member]) => member !== '_id');
+  const [sum] = members;
+  const id: BsonValue = group['_id'];
+  const isConstant = id === null || typeof id === 'number';
+  if (members.length !== 1 || sum === undefined || !isConstant) return null;
+  return isPlainDocument(sum[1]) && Object.keys(sum[1]).length === 1 && sum[1]['$sum'] === 1
+    ? { name: sum[0], id }
+    : null;
+}
+
+/** mingo knows JavaScript's patterns, and not BSON's. */
+function forMingo(value: BsonValue): BsonValue {
+  if (Array.isArray(value)) return value.map(forMingo);
+  if (isPlainDocument(value))
+    return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, forMingo(member)]));
+  return patternOf(value) ?? value;
+}
+
+/** Documents in memory, within the bound of what one command may hold. */
+class Budget {
+  #bytes = 0;
+
+  take(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes > DOCUMENT_LIMITS.sortBytes)
+      throw new DocumentError(
+        'ExceededMemoryLimit',
+        `the pipeline needs more than ${DOCUMENT_LIMITS.sortBytes} bytes`,
+      );
+  }
+}
+
+async function load(results: Results, operation: Operation, budget: Budget): Promise<Document[]> {
+  const loaded: Document[] = [];
+  while (!results.done) {
+    for (const bytes of await results.next(
+      operation,
+      DOCUMENT_LIMITS.sliceRows,
+      DOCUMENT_LIMITS.sliceBytes,
+    )) {
+      budget.take(bytes.length);
+      loaded.push(readDocument(bytes));
+    }
+  }
+  return loaded;
+}
+
+/** All documents of another collection, for `$lookup` and `$unionWith`: mingo asks for them at once. */
+function loadNow(view: ReadView, name: string, operation: Operation, budget: Budget): Document[] {
+  const collection = view.collections.find((each) => each.name === name);
+  if (collection === undefined) return [];
+  const candidates = new Candidates(collection, { kind: 'scan' });
+  const loaded: Document[] = [];
+  while (!candidates.done) {
+    operation.check();
+    for (const { bytes } of candidates.next(view.file(), operation)) {
+      budget.take(bytes.length);
+      loaded.push(readDocument(bytes));
+    }
+  }
+  return loaded;
+}
+
+function inMemory(
+  input: readonly Document[],
+  stages: readonly Document[],
+  view: ReadView,
+  variables: Document,
+  operation: Operation,
+  budget: Budget,
+): readonly Buffer[] {
+  const aggregator = new Aggregator(forMingo(stages) as Document[], {
+    // a list of documents stays one
+    scriptEnabled: false,
+    variables,
+    collectionResolver: (name) => loadNow(view, name, operation, budget),
+  });
+  const output: Buffer[] = [];
+  const iterator = aggregator.stream([...input]);
+  for (let step = iterator.next(); !step.done; step = iterator.next()) {
+    if (output.length % DOCUMENT_LIMITS.sliceRows === 0) operation.check();
+    const bytes = Buffer.from(serialize(step.value as Document, { ignoreUndefined: true })); // every stage gives documents
+    budget.take(bytes.length);
+    output.push(bytes);
+  }
+  return output;
+}
+
+/** Runs a pipeline: its front as a find does, with its indexes, what follows in memory. */
+export async function runPipeline(
+  stages: readonly Document[],
+  view: ReadView,
+  variables: Document,
+  operation: Operation,
+): Promise<Results> {
+  const { collection, file } = view;
+  const budget = new Budget();
+  const { rest, ...selection } = frontOf(stages);
+  const counted = countName(rest);
+  const isPlain = selection.sort === null && selection.skip === 0 && selection.limit === 0;
+  if (counted !== null && isPlain) {
+    const n = collection === null ? 0 : await countMatches(collection, selection.filter, file, operation);
+    const row = counted.id === undefined ? { [counted.name]: n } : { _id: counted.id, [counted.name]: n };
+    return new ListResults(n === 0 ? [] : [Buffer.from(serialize(row))]);
+  }
+  const source =
+    collection === null ? new ListResults([]) : new FindResults(collection, selection, null, file);
+  if (rest.length === 0) return source;
+  const input = await load(source, operation, budget);
+  return new ListResults(inMemory(input, rest, view, variables, operation, budget));
+}

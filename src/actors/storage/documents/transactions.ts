@@ -1,0 +1,143 @@
+import { DOCUMENT_LIMITS } from '../../../limits-documents.ts';
+import type { Host, Timer } from '../../../runtime/host.ts';
+import type { DocumentDatabase, Holder } from './document-database.ts';
+import { DocumentError } from './document-error.ts';
+import type { Operation } from './operation.ts';
+
+/** A transaction of a session; it holds its database from its first command on. */
+export class Transaction implements Holder {
+  readonly what = 'a transaction';
+  readonly number: bigint;
+  readonly #host: Host;
+  readonly #timer: Timer;
+  #state: 'open' | 'committed' | 'aborted' = 'open';
+  #database: DocumentDatabase | null = null;
+  /** The command that runs in it. */
+  #running: Operation | null = null;
+  #failed = false;
+
+  constructor(host: Host, number: bigint) {
+    this.#host = host;
+    this.number = number;
+    // One whose client went away would keep everybody from writing.
+    this.#timer = host.setTimer(DOCUMENT_LIMITS.transactionMs, () => {
+      this.#running?.kill('its transaction expired');
+      this.abort();
+    });
+  }
+
+  get state(): 'open' | 'committed' | 'aborted' {
+    return this.#state;
+  }
+
+  /** Holds the database from now on. Throws where the transaction is in another one. */
+  async enter(database: DocumentDatabase, operation: Operation): Promise<void> {
+    this.#running = operation;
+    if (this.#database === database) return;
+    if (this.#database !== null)
+      throw new DocumentError('OperationNotSupportedInTransaction', 'a transaction stays in one database');
+    await database.acquire(this, operation);
+    // It may have expired while it waited.
+    if (this.#state !== 'open') {
+      database.rollback(this);
+      throw noSuchTransaction(this.number);
+    }
+    this.#database = database;
+  }
+
+  leave(): void {
+    this.#running = null;
+    if (this.#failed) this.abort();
+  }
+
+  /** Something in it failed: it ends with the command. */
+  fail(): void {
+    this.#failed = true;
+  }
+
+  /** Idempotent, as a commit that is asked for again after its reply was lost must be. */
+  commit(): void {
+    if (this.#state === 'committed') return;
+    if (this.#state === 'aborted') throw noSuchTransaction(this.number);
+    this.#host.clearTimer(this.#timer);
+    try {
+      this.#database?.commit(this);
+      this.#state = 'committed';
+    } catch (error) {
+      this.#state = 'aborted';
+      throw error;
+    }
+  }
+
+  /** Idempotent. */
+  abort(): void {
+    if (this.#state !== 'open') return;
+    this.#host.clearTimer(this.#timer);
+    this.#state = 'aborted';
+    this.#database?.rollback(this);
+  }
+}
+
+export const noSuchTransaction = (number: bigint): DocumentError =>
+  new DocumentError(
+    'NoSuchTransaction',
+    `Given transaction number ${number} does not match any in-progress transactions`,
+    {
+      labels: ['TransientTransactionError'],
+    },
+  );
+
+/** The last transaction of each session. */
+export class Transactions {
+  readonly #host: Host;
+  /** Least recently begun first. */
+  readonly #sessions = new Map<string, Transaction>();
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  /** Begins a transaction; one of the session that is still open is undone. Throws TransactionTooOld. */
+  begin(session: string, number: bigint): Transaction {
+    const last = this.#sessions.get(session);
+    if (
+      last !== undefined &&
+      number <= last.number &&
+      !(number === last.number && last.state === 'aborted')
+    ) {
+      throw new DocumentError('TransactionTooOld', `Transaction ${number} is older than ${last.number}`);
+    }
+    last?.abort();
+    this.#sessions.delete(session);
+    const transaction = new Transaction(this.#host, number);
+    this.#sessions.set(session, transaction);
+    this.#forgetOldest();
+    return transaction;
+  }
+
+  /** The transaction of a later command. Throws NoSuchTransaction. */
+  find(session: string, number: bigint): Transaction {
+    const found = this.#sessions.get(session);
+    if (found?.number !== number) throw noSuchTransaction(number);
+    return found;
+  }
+
+  /** A session ended: what it had open is undone. */
+  end(session: string): void {
+    this.#sessions.get(session)?.abort();
+    this.#sessions.delete(session);
+  }
+
+  close(): void {
+    for (const transaction of this.#sessions.values()) transaction.abort();
+    this.#sessions.clear();
+  }
+
+  #forgetOldest(): void {
+    for (const [session, transaction] of this.#sessions) {
+      if (this.#sessions.size <= DOCUMENT_LIMITS.sessions) return;
+      transaction.abort();
+      this.#sessions.delete(session);
+    }
+  }
+}

@@ -1,0 +1,219 @@
+import type { Document } from 'bson';
+import type { MongoClient } from 'mongodb';
+import { describeError, isPublicError, MagError } from '../../../errors.ts';
+import { LIMITS } from '../../../limits.ts';
+import type { Connection, EngineAvailability } from '../../../protocol/project.ts';
+import type { Log } from '../../../runtime/log.ts';
+import type { DocumentServerAddress } from '../documents/server-process.ts';
+import type { EngineProvider } from '../engine.ts';
+import { isUsableRef, rolePassword, ServerNames } from '../server-names.ts';
+
+export type MongodbSource =
+  /** `address` starts the server where it does not run. */
+  | {
+      readonly kind: 'embedded' | 'managed';
+      readonly provider: string;
+      readonly address: () => Promise<DocumentServerAddress>;
+    }
+  | { readonly kind: 'external'; readonly url: string };
+
+export interface MongodbProviderOptions {
+  readonly source: MongodbSource;
+  /** The board's; project passwords are derived from it. */
+  readonly masterKey: Uint8Array;
+  readonly log: Log;
+}
+
+const USER_EXISTS = 51003;
+const USER_NOT_FOUND = 11;
+const FEED = 'change feeds of mongodb come in a later version';
+
+const codeOf = (error: unknown): number => Number(error instanceof Error ? Reflect.get(error, 'code') : 0);
+
+/** How a project reaches the server, without the administrator's credentials. */
+interface Place {
+  readonly url: string;
+  readonly admin: { readonly user: string; readonly password: string } | null;
+  readonly authSource: string;
+}
+
+/** Takes the credentials out of a URL, and leaves its hosts and options. */
+function placeOf(text: string): Place {
+  // Several hosts are no URL to the platform's parser: only what stands before them is looked at.
+  const found = /^(mongodb(?:\+srv)?:\/\/)(?:([^@/]*)@)?([^/?]+)(?:\/([^?]*))?(?:\?(.*))?$/.exec(text);
+  const [, scheme = 'mongodb://', credentials, hosts = '127.0.0.1', database = '', search = ''] = found ?? [];
+  const options = new URLSearchParams(search);
+  const authSource = options.get('authSource') ?? (database === '' ? 'admin' : decodeURIComponent(database));
+  for (const name of ['authSource', 'authMechanism']) options.delete(name);
+  const url = `${scheme}${hosts}/${options.size === 0 ? '' : `?${options}`}`;
+  if (credentials === undefined) return { url, admin: null, authSource };
+  const [user = '', password = ''] = credentials.split(':').map(decodeURIComponent);
+  return { url, admin: { user, password }, authSource };
+}
+
+/** Project databases and their users in one MongoDB server, embedded, managed or external. */
+export class MongodbProvider implements EngineProvider {
+  readonly kind = 'mongodb';
+  readonly #options: MongodbProviderOptions;
+  readonly #names: ServerNames;
+  #client: { readonly url: string; readonly client: MongoClient } | null = null;
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor(options: MongodbProviderOptions) {
+    this.#options = options;
+    this.#names = new ServerNames(options.masterKey, 'mongodb');
+  }
+
+  async availability(): Promise<EngineAvailability> {
+    const { source } = this.#options;
+    if (source.kind !== 'external') return report(source.provider, null);
+    try {
+      const hello = await this.#admin((client) => client.db('admin').command({ hello: 1 }));
+      return report('external', shortcoming(hello));
+    } catch (error) {
+      return report('external', describeError(error));
+    }
+  }
+
+  /** The project's user; its database is made by the first write. Done again, it sets the password anew. */
+  provision(ref: string): Promise<Connection> {
+    return this.#inTurn(async () => {
+      if (!isUsableRef(ref)) throw new MagError('MAG_PROJECT_NOT_FOUND', { ref });
+      const name = this.#names.of(ref);
+      await this.#admin(async (client) => {
+        const why =
+          this.#options.source.kind === 'external'
+            ? shortcoming(await client.db('admin').command({ hello: 1 }))
+            : null;
+        if (why !== null) throw new MagError('MAG_ENGINE_UNAVAILABLE', { engine: 'mongodb', why });
+        const database = client.db(name);
+        const rights = {
+          pwd: rolePassword(this.#options.masterKey, 'mongodb', ref),
+          roles: [{ role: 'readWrite', db: name }],
+        };
+        try {
+          await database.command({ createUser: name, ...rights });
+        } catch (error) {
+          if (codeOf(error) !== USER_EXISTS) throw error;
+          await database.command({ updateUser: name, ...rights });
+        }
+      });
+      return this.connect(ref);
+    });
+  }
+
+  drop(ref: string): Promise<void> {
+    return this.#inTurn(() => this.#admin((client) => dropProject(client, this.#names.of(ref))));
+  }
+
+  async connect(ref: string): Promise<Connection> {
+    const { url } = await this.#place();
+    const name = this.#names.of(ref);
+    return {
+      engine: 'mongodb',
+      url,
+      database: name,
+      user: name,
+      password: rolePassword(this.#options.masterKey, 'mongodb', ref),
+    };
+  }
+
+  reclaim(live: ReadonlySet<string>): Promise<readonly string[]> {
+    return this.#inTurn(() =>
+      this.#admin(async (client) => {
+        const kept = new Set([...live].map((ref) => this.#names.of(ref)));
+        const admin = client.db('admin');
+        const { databases } = await admin.command({ listDatabases: 1, nameOnly: true });
+        const { users } = await admin.command({ usersInfo: { forAllDBs: true } });
+        const names = [
+          ...(databases as readonly Document[]).map(({ name }) => String(name)), // the protocol's own shape
+          ...(users as readonly Document[]).map(({ db }) => String(db)), // the protocol's own shape
+        ];
+        const orphans = [...new Set(names)].filter(
+          (name) => name.startsWith(this.#names.prefix) && !kept.has(name),
+        );
+        for (const name of orphans) await dropProject(client, name);
+        return orphans;
+      }),
+    );
+  }
+
+  /** Waits for what is under way. The server's own end is its owner's affair. */
+  async stop(): Promise<void> {
+    await this.#tail;
+    await this.#client?.client.close();
+    this.#client = null;
+  }
+
+  /** One change of the server at a time. */
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#tail.then(work);
+    this.#tail = result.catch(() => {}); // The caller has the failure; the next one in turn must not.
+    return result;
+  }
+
+  async #place(): Promise<Place> {
+    const { source } = this.#options;
+    if (source.kind === 'external') return placeOf(source.url);
+    const { host, port, user, password } = await source.address();
+    const url = `mongodb://${host}:${port}/?directConnection=true`;
+    return { url, admin: { user, password }, authSource: 'admin' };
+  }
+
+  /** Runs work as the administrator, on a client that stays open while the server is at the same place. */
+  async #admin<Result>(work: (client: MongoClient) => Promise<Result>): Promise<Result> {
+    try {
+      return await work(await this.#open());
+    } catch (error) {
+      if (isPublicError(error)) throw error;
+      throw new MagError(
+        'MAG_ENGINE_UNAVAILABLE',
+        { engine: 'mongodb', why: describeError(error) },
+        { cause: error },
+      );
+    }
+  }
+
+  async #open(): Promise<MongoClient> {
+    const { url, admin, authSource } = await this.#place();
+    if (this.#client?.url === url) return this.#client.client;
+    await this.#client?.client.close().catch(() => {}); // Its server has moved.
+    const { MongoClient: Client } = await import('mongodb');
+    const client = new Client(url, {
+      ...(admin === null ? {} : { auth: { username: admin.user, password: admin.password }, authSource }),
+      appName: 'magmobo',
+      maxPoolSize: 2,
+      maxIdleTimeMS: LIMITS.poolIdleMs,
+      serverSelectionTimeoutMS: LIMITS.poolWaitMs,
+      serverMonitoringMode: 'poll',
+    });
+    this.#client = { url, client };
+    return client;
+  }
+}
+
+/** User and database of a project, whichever of them there are; the user first, so that nobody writes meanwhile. */
+async function dropProject(client: MongoClient, name: string): Promise<void> {
+  const database = client.db(name);
+  try {
+    await database.command({ dropUser: name });
+  } catch (error) {
+    if (codeOf(error) !== USER_NOT_FOUND) throw error;
+  }
+  await database.command({ dropDatabase: 1 });
+}
+
+/** Why a server cannot hold projects, or null. */
+function shortcoming(hello: Document): string | null {
+  if (hello['setName'] === undefined && hello['msg'] !== 'isdbgrid')
+    return 'transactions need a replica set; start mongod with --replSet and initiate it';
+  if (Number(hello['maxWireVersion']) < OLDEST_WIRE_VERSION) return 'MongoDB 5.0 or later is needed';
+  return null;
+}
+
+const OLDEST_WIRE_VERSION = 13;
+
+const report = (provider: string, why: string | null): EngineAvailability => ({
+  ...{ engine: 'mongodb', available: why === null, provider: why === null ? provider : null, why },
+  feed: { available: false, why: why ?? FEED },
+});
