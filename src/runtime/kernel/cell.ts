@@ -224,6 +224,11 @@ export class Cell implements Runnable {
     this.#end(NORMAL);
   }
 
+  /** It is gone, and why is about to be told: until it fails nothing reaches it, and what is for its path waits. */
+  lose(): void {
+    if (this.#status === 'running') this.#status = 'stopping';
+  }
+
   /** The behaviour came to its own end. */
   finish(): void {
     if (!this.live) return;
@@ -262,14 +267,11 @@ export class Cell implements Runnable {
     const { kernel } = this.core;
     // Its caller has gone or gave up: the answer would reach nobody.
     if (delivery.ask?.settled === true) return;
-    if (delivery.ambient === null) this.actor?.receive(delivery.message, delivery);
-    else {
-      kernel.ambient = delivery.ambient;
-      try {
-        this.actor?.receive(delivery.message, delivery);
-      } finally {
-        kernel.ambient = null;
-      }
+    kernel.ambient = delivery.ambient;
+    try {
+      this.actor?.receive(delivery.message, delivery);
+    } finally {
+      kernel.ambient = null;
     }
   }
 
@@ -357,15 +359,14 @@ export class Cell implements Runnable {
   #free(free: () => Promise<void> | void | undefined, exit: Exit): void {
     try {
       const freeing = free();
-      if (freeing === undefined) {
-        this.#end(exit);
-        return;
+      if (freeing === undefined) this.#end(exit);
+      else {
+        freeing.then(
+          () => this.#end(exit),
+          (error: unknown) => this.#notFreed(error, exit),
+        );
+        if (exit.kind !== 'error') this.#owner.cellLeaving(this, exit);
       }
-      freeing.then(
-        () => this.#end(exit),
-        (error: unknown) => this.#notFreed(error, exit),
-      );
-      if (exit.kind !== 'error') this.#owner.cellLeaving(this, exit);
     } catch (error) {
       this.#notFreed(error, exit);
     }

@@ -210,12 +210,12 @@ export class Link {
   close(cause = 'the connection to it was lost'): void {
     if (!this.#open) return;
     this.#open = false;
+    this.#handlers.closed();
     for (const ask of [...this.#asks.values()])
       ask.reject(new MagError('MAG_ACTOR_CRASHED', { path: ask.path, cause }));
     this.#inlets.close();
     this.#outlets.close();
     this.#transport.close();
-    this.#handlers.closed();
   }
 
   #put(outlet: Outlet, message: Message, flat: boolean, ask: Ask | null, ambient: Ambient | null): void {

@@ -273,7 +273,10 @@ export class RemoteActor implements Actor, Gate {
     const link: Link = new Link(this.#core, vessel.transport, {
       call: (operation, args) => this.#call(operation, args),
       control: (control) => this.#control(control, vessel),
-      closed: () => {},
+      // A thread out of memory, or a process that was killed, is gone some milliseconds before it is known of what.
+      closed: () => {
+        if (link === this.#link && !this.#closing) this.#cell.lose();
+      },
     });
     void vessel.died.then((error) => {
       this.#refuseReady(vessel, error);

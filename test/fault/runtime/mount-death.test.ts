@@ -76,6 +76,27 @@ describe('a mount that dies', () => {
     expect(await down).toMatchObject({ reason: { kind: 'noconnection' } });
   });
 
+  it.each(['worker', 'proc'])(
+    'keeps what is sent to a %s that is gone before it is known of what',
+    async (id) => {
+      const mount = `board/${id}`;
+      const answers: Promise<unknown>[] = [];
+      const lost = new Promise<void>((resolve) => {
+        system.lookup(`${mount}/counter`)?.monitor(() => {
+          answers.push(system.slot(`${mount}/counter`).ask({ type: 'GET' }));
+          resolve();
+        });
+      });
+      const pid = await system.slot('board/proc/talker').ask<number>({ type: 'PID' });
+      if (id === 'worker') system.slot('board/worker/mortal').send({ type: 'OOM' });
+      else process.kill(pid, 'SIGKILL');
+      await lost;
+      answers.push(system.slot(`${mount}/counter`).ask({ type: 'GET' }));
+      const from = id === 'worker' ? 1 : 2;
+      expect(await Promise.all(answers)).toEqual([from, from]);
+    },
+  );
+
   it('on purpose: a crash command ends the thread, and the process', async () => {
     const pid = await system.slot('board/proc/talker').ask<number>({ type: 'PID' });
     for (const mount of ['board/worker', 'board/proc']) {
