@@ -263,11 +263,11 @@ export const LIMITS = {
   timerMs: 2 ** 31 - 1,
   startTimeoutMs: 30_000,
   shutdownMs: 5_000,
-  /** A worker that does not beat for so long spins for ever and is terminated. */
-  heartbeatMs: 500,
-  hungMs: 2_000,
+  /** A worker that does not beat for so long spins for ever and is terminated; with two beats it is found within 2 s. */
+  heartbeatMs: 250,
+  hungMs: 1_500,
   /** Processor time a thread may use without a beat; one that was starved on a busy machine has used little. */
-  spinMs: 1_000,
+  spinMs: 750,
   /** After so long without a beat a thread is given up whatever it does: it is blocked. */
   blockedMs: 20_000,
   deadLetters: 1_000,

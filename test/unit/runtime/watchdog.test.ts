@@ -36,6 +36,17 @@ describe('the watchdog', () => {
     expect(hung).toHaveLength(1);
   });
 
+  it('finds it within two seconds, wherever between two beats it began', async () => {
+    for (let offset = 0; offset < LIMITS.heartbeatMs; offset += 10) {
+      const { host, hung, live, beat } = patient(busy);
+      beat();
+      await host.advance(1_000 + offset);
+      live.alive = false;
+      await host.advance(2_000 - 1);
+      expect(hung, `${offset} ms after a look`).toHaveLength(1);
+    }
+  });
+
   it('leaves a thread alone that is silent because it gets no processor time', async () => {
     const { host, hung, live, beat } = patient(starved);
     beat();
