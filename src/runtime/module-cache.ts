@@ -1,7 +1,7 @@
 import { chmodSync } from 'node:fs';
 import module from 'node:module';
 import { join } from 'node:path';
-import { makeFolders } from './make-folders.ts';
+import { makeFolders } from '../streams/log/make-folders.ts';
 
 let folder: string | null = null;
 

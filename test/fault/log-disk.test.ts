@@ -59,6 +59,13 @@ describe.each(Object.entries(stores))('a log on a full disk: %s', (_, open) => {
   });
 });
 
+describe.each(Object.entries(stores))('a log where no folder can be made: %s', (_, open) => {
+  it('says so', async ({ skip }) => {
+    if (process.platform !== 'linux') skip('only Linux has a /proc');
+    await expect(open('/proc/none/here')).rejects.toThrow('ENOENT');
+  });
+});
+
 describe('a log whose disk fails', () => {
   const open = (disk: SimulatedDisk, failures: Error[]): Promise<Log> =>
     openFileLog({

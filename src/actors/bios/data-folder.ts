@@ -2,7 +2,7 @@ import { chmodSync, closeSync, fsyncSync, openSync, rmSync, statSync, writeSync 
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeError, MagError } from '../../errors.ts';
-import { makeFolders } from '../../runtime/make-folders.ts';
+import { makeFolders } from '../../streams/log/make-folders.ts';
 
 /** Where things lie in the data folder. */
 export interface DataFolder {

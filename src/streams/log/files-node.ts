@@ -1,10 +1,11 @@
 import { close, constants, fdatasync, fstat, ftruncate, open, read, writev } from 'node:fs';
-import { mkdir, open as openHandle, readdir, rename, rm } from 'node:fs/promises';
+import { open as openHandle, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { MagError } from '../../errors.ts';
 import { isBusy, lockFile } from './file-lock.ts';
 import type { LogFile, LogFiles } from './files.ts';
+import { makeFolders } from './make-folders.ts';
 
 /**
  * Linux makes a write durable by itself: one trip to the thread pool instead of two. Elsewhere the flag is missing, or
@@ -93,7 +94,7 @@ async function syncFolder(folder: string): Promise<void> {
 
 export const nodeFiles: LogFiles = {
   makeFolder: async (path) => {
-    const made = await mkdir(path, { recursive: true, mode: 0o700 });
+    const made = makeFolders(path, 0o700);
     if (made !== undefined) await syncFolder(dirname(made));
   },
   list: (folder) => readdir(folder),

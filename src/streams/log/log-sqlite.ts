@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
@@ -6,6 +5,7 @@ import { describeError, MagError } from '../../errors.ts';
 import { isBusy } from './file-lock.ts';
 import { type Group, GroupCommit, same } from './group-commit.ts';
 import type { Log, LogCounters, LogHost, LogOptions, LogRecord, LogRetention } from './log.ts';
+import { makeFolders } from './make-folders.ts';
 import { checkWal } from './sqlite-wal.ts';
 
 export interface SqliteLogOptions extends LogOptions {
@@ -32,7 +32,7 @@ const SCHEMA = `
  * itself would end its WAL before a damaged frame and lose those behind it without a word.
  */
 export function openSqliteLog(options: SqliteLogOptions): Log {
-  mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
+  makeFolders(dirname(options.path), 0o700);
   const corrupt = (offset: number, problem: string, cause?: unknown): MagError =>
     new MagError('MAG_LOG_CORRUPT', { log: options.path, offset, problem }, { cause });
   const problem = checkWal(options.path);
