@@ -15,8 +15,14 @@ export function catchError<In, Out = In>(recover: (error: unknown) => Flow<Out>)
   return (source) => createFlow<In | Out>((emitter) => new Resuming<In | Out>(source, emitter, recover, 1));
 }
 
-/** Subscribes to the source anew after an error, so many times at most; the last error is the flow's. */
+/**
+ * Subscribes to the source anew after an error, so many times at most; the last error is the flow's. Throws RangeError
+ * where that is neither a whole number nor Infinity: a count that never comes to 0 would go on for ever unasked.
+ */
 export function retry<T>(times: number): FlowOperator<T, T> {
+  const isCount = Number.isSafeInteger(times) && times >= 0;
+  if (!isCount && times !== Number.POSITIVE_INFINITY)
+    throw new RangeError(`retry(${times}): a whole number or Infinity is needed`);
   return (source) => createFlow<T>((emitter) => new Resuming(source, emitter, () => source, times));
 }
 

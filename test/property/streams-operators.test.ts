@@ -201,6 +201,12 @@ describe('any chain of operators', () => {
   });
 });
 
+describe('retry', () => {
+  it.each([-1, 1.5, Number.NaN])('refuses %s times, which would never be over', (times) => {
+    expect(() => retry(times)).toThrow(RangeError);
+  });
+});
+
 describe('a million items from a synchronous source', () => {
   const million = 1_000_000;
   const shapes: Readonly<Record<string, (from: Flow<number>) => Flow<unknown>>> = {

@@ -8,6 +8,7 @@ import {
   type WaitOptions,
 } from './bulkhead.ts';
 import { isAbort, isFailure, isOverload } from './failure.ts';
+import { checkSettings } from './settings.ts';
 
 export interface AdaptiveLimitOptions extends Omit<BulkheadOptions, 'concurrency'> {
   /** Calls at once: never fewer (default 4), never more (default 1,000), and at first (default 20). */
@@ -33,6 +34,7 @@ class GradientBulkhead implements AdaptiveLimit {
   readonly #isOverload: (error: unknown) => boolean;
 
   constructor(options: AdaptiveLimitOptions) {
+    checkSettings(options, { floor: 1, ceiling: 1, initial: 1 });
     const { floor, ceiling, initial, isOverload: overloads, ...rest } = options;
     this.#now = () => options.host.now();
     this.#limit = new GradientLimit({

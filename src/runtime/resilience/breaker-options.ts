@@ -72,9 +72,14 @@ export interface BreakerStats {
   readonly openings: number;
 }
 
-/** A breaker without a probe would stay half-open for ever; one without a minimum would trip on no call at all. */
+/**
+ * A breaker without a probe would stay half-open for ever; one without a minimum would trip on no call at all; and a
+ * ratio or a time that is no number would never trip it, or never let it close.
+ */
 function check(options: BreakerOptions): void {
   checkSettings(options, { probes: 1, minimumCalls: 1, windowMs: 1, probeMs: 1, slowMs: 0, slowFactor: 0 });
+  checkSettings(options, { failureRatio: 0, slowRatio: 0 });
+  if (options.open !== undefined) checkSettings(options.open, { base: 0, cap: 0, jitter: 0 });
 }
 
 /** What the options come to. Throws MAG_CONFIG_INVALID. */

@@ -48,7 +48,7 @@ const isRetryable = (error: unknown): boolean =>
 
 /** Tries again what failed, with delays that spread out and a budget over all calls that share it. */
 export function createRetry(options: RetryOptions): Retry {
-  checkSettings(options, { attempts: 1 });
+  checkSettings(options, { attempts: 1, base: 0, cap: 0, budget: 0, reserve: 0 });
   const { host } = options;
   const attempts = options.attempts ?? CALL_LIMITS.retryAttempts;
   const range = {

@@ -2,6 +2,7 @@ import { MagError } from '../../errors.ts';
 import { CALL_LIMITS } from '../../limits-calls.ts';
 import { Shedding } from '../../machines/shedding.ts';
 import type { Host } from '../host.ts';
+import { checkSettings } from './settings.ts';
 
 export interface ShedderOptions {
   readonly host: Host;
@@ -37,6 +38,7 @@ export interface Shedder {
 }
 
 export function createShedder(options: ShedderOptions): Shedder {
+  checkSettings(options, { lanes: 1, targetMs: 0, intervalMs: 0 });
   const { host, name = 'shedder' } = options;
   const shedding = new Shedding(
     options.lanes ?? CALL_LIMITS.bulkheadLanes,
