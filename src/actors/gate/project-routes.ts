@@ -37,8 +37,8 @@ export async function admit(
   const key = typeof apikey === 'string' ? apikey : queryKey(searchOf(request.url));
   const principal = principalOf(project, key, bearerOf(authorization), ports.host.wallTime());
   const deadline = ports.host.now() + LIMITS.statementTimeoutMs;
-  const { method, url: path } = request;
-  return new RestCall(request.id, project, principal, deadline, reply.raw, { method, path });
+  const { method, url: path, headers } = request;
+  return new RestCall(request.id, project, principal, deadline, reply.raw, { method, path, headers });
 }
 
 function requireService(call: RestCall): void {

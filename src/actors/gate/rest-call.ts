@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Principal } from '../../protocol/principal.ts';
 import type { ProjectHandle } from '../../protocol/project.ts';
 import type { Query } from '../../protocol/query.ts';
-import type { ExecuteContext, QueryResult } from '../storage/engine.ts';
+import type { ExecuteContext, HttpRequest, QueryResult } from '../storage/engine.ts';
 import type { StagedRequest } from './hooks.ts';
 
 /**
@@ -15,7 +15,7 @@ export class RestCall implements ExecuteContext, StagedRequest {
   readonly principal: Principal;
   readonly tenant: string;
   readonly deadline: number;
-  readonly request: { readonly method: string; readonly path: string };
+  readonly request: HttpRequest;
   query: Query | null = null;
   result: QueryResult | null = null;
   readonly #response: ServerResponse;
@@ -27,7 +27,7 @@ export class RestCall implements ExecuteContext, StagedRequest {
     principal: Principal,
     deadline: number,
     response: ServerResponse,
-    request: RestCall['request'],
+    request: HttpRequest,
   ) {
     this.id = id;
     this.project = project;

@@ -180,5 +180,6 @@ function admit(
   return new RestCall(target.id, project, principal, time.deadline, response, {
     method,
     path: `/${target.table}`,
+    headers: request.headers,
   });
 }

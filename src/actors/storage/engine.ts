@@ -2,6 +2,14 @@ import type { Principal } from '../../protocol/principal.ts';
 import type { Connection, EngineAvailability, EngineKind } from '../../protocol/project.ts';
 import type { CallQuery, CountKind, JsonValue, Query } from '../../protocol/query.ts';
 
+export interface HttpRequest {
+  readonly method: string;
+  /** Without the project's part: `/todos`, `/rpc/add`. */
+  readonly path: string;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
 /** Under whose name and until when a statement runs. */
 export interface ExecuteContext {
   readonly principal: Principal;
@@ -13,8 +21,8 @@ export interface ExecuteContext {
   readonly signal?: AbortSignal;
   /** `Prefer: tx=rollback`: the write is answered as if it had happened, and undone. */
   readonly rollback?: boolean;
-  /** The HTTP request, where there is one: SQL of the project may read it as `request.method` and `request.path`. */
-  readonly request?: { readonly method: string; readonly path: string };
+  /** The HTTP request, where there is one: SQL of the project may read it as `request.method` and so on. */
+  readonly request?: HttpRequest;
 }
 
 /** Rows as JSON text, so that an engine which makes JSON itself pays for it once. */
@@ -108,6 +116,8 @@ export interface SchemaSnapshot {
   readonly version: string;
   readonly tables: ReadonlyMap<string, TableInfo>;
   readonly functions?: readonly FunctionInfo[];
+  /** Whether SQL of the project reads how a request was made (ExecuteContext.request). */
+  readonly readsRequest?: boolean;
 }
 
 /** What runs inside one transaction: each sees what those before it wrote. */

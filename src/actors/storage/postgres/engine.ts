@@ -225,7 +225,7 @@ class Session implements PostgresEngine {
     run: RunStatement,
   ): Promise<QueryResult> {
     const values = bindValues(plan, query, shape.values);
-    const role = requestRole(context, this.#roles);
+    const role = requestRole(context, this.#roles, this.#schema.current?.readsRequest !== false);
     const statement = new JsonStatement(plan.sql, values, plan.name, role);
     await run(statement, (cancel) => {
       statement.onOverflow = cancel;

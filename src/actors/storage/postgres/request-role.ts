@@ -1,6 +1,9 @@
 import type { Principal } from '../../../protocol/principal.ts';
-import type { ExecuteContext } from '../engine.ts';
+import type { ExecuteContext, HttpRequest } from '../engine.ts';
 import type { Bound } from './wire.ts';
+
+const set = (name: string, position: number): string =>
+  `pg_catalog.set_config('${name}', $${position}, true)`;
 
 /**
  * What runs before each query of the grammar, in the same write and the same transaction: the role and the settings
@@ -8,9 +11,11 @@ import type { Bound } from './wire.ts';
  * connection's next user starts without them. The role comes last: it is refused where it was taken away, and nothing
  * after it runs.
  */
-const TEXT =
-  `SELECT pg_catalog.set_config('request.jwt.claims', $1, true), pg_catalog.set_config('request.method', $2, true), ` +
-  `pg_catalog.set_config('request.path', $3, true), pg_catalog.set_config('role', $4, true)`;
+const CLAIMS_AND_ROLE = `SELECT ${set('request.jwt.claims', 1)}, ${set('role', 2)}`;
+
+const REQUEST_TOO =
+  `SELECT ${set('request.jwt.claims', 1)}, ${set('request.method', 3)}, ${set('request.path', 4)}, ` +
+  `${set('request.headers', 5)}, ${set('request.cookies', 6)}, ${set('role', 2)}`;
 
 /** The claims as PostgREST sets them: with the role, also where a bare key has no others. A principal is frozen. */
 const claimTexts = new WeakMap<Principal, string>();
@@ -23,13 +28,37 @@ function claimText(principal: Principal): string {
   return text;
 }
 
-/** @param roles those that the project's role may become here; what others ask runs as the project's role itself. */
-export function requestRole(context: ExecuteContext, roles: readonly Principal['role'][] = []): Bound {
-  const { principal, request } = context;
+/** `a=1; b=2` as JSON. */
+function cookies(header: string | string[] | undefined): string {
+  if (typeof header !== 'string') return '{}';
+  const pairs = header.split(';').flatMap((pair) => {
+    const mark = pair.indexOf('=');
+    return mark < 0 ? [] : [[pair.slice(0, mark).trim(), pair.slice(mark + 1).trim()]];
+  });
+  return JSON.stringify(Object.fromEntries(pairs));
+}
+
+const requestTexts = ({ method, path, headers }: HttpRequest): readonly string[] => [
+  method,
+  path,
+  JSON.stringify(headers),
+  cookies(headers.cookie),
+];
+
+const NO_REQUEST: readonly string[] = ['', '', '', ''];
+
+/**
+ * @param roles those that the project's role may become here; what others ask runs as the project's role itself.
+ * @param whole whether the request is set too, for SQL that reads it.
+ */
+export function requestRole(
+  { principal, request }: ExecuteContext,
+  roles: readonly Principal['role'][] = [],
+  whole = true,
+): Bound {
   const role = roles.includes(principal.role) ? principal.role : 'none';
-  return {
-    text: TEXT,
-    name: 'mag_role',
-    values: [claimText(principal), request?.method ?? '', request?.path ?? '', role],
-  };
+  const values = [claimText(principal), role];
+  if (!whole) return { text: CLAIMS_AND_ROLE, name: 'mag_role', values };
+  const asked = request === undefined ? NO_REQUEST : requestTexts(request);
+  return { text: REQUEST_TOO, name: 'mag_request', values: [...values, ...asked] };
 }
