@@ -155,7 +155,6 @@ export const ERRORS = {
     'Send application/json.',
   ),
   MAG_NOT_FOUND: entry(404, 'Nothing is served at {path}'),
-  MAG_METHOD_NOT_ALLOWED: entry(405, '{method} is not allowed at {path}'),
   MAG_KEY_MISSING: entry(401, 'No API key was given', 'Send the project key in the apikey header.'),
   MAG_KEY_INVALID: entry(401, 'The API key is not valid for this project'),
   MAG_ADMIN_KEY_INVALID: entry(
@@ -216,8 +215,10 @@ export const ERRORS = {
 
   // ── PostgREST's own codes, which its clients know
   PGRST100: entry(400, '"failed to parse {what}" (line 1, column {column})'),
+  PGRST101: entry(405, 'Cannot use the {method} method on RPC'),
   PGRST102: entry(400, '{problem}'),
   PGRST103: entry(416, 'Requested range not satisfiable'),
+  PGRST105: entry(405, "Filters must include all and only primary key columns with 'eq' operators"),
   PGRST106: entry(406, 'Invalid schema: {schema}', 'Only the following schemas are exposed: {schemas}'),
   PGRST107: entry(406, 'None of these media types are available: {types}'),
   PGRST108: entry(
@@ -225,6 +226,8 @@ export const ERRORS = {
     "'{relation}' is not an embedded resource in this request",
     "Verify that '{relation}' is included in the 'select' query parameter.",
   ),
+  PGRST114: entry(400, 'limit/offset querystring parameters are not allowed for PUT'),
+  PGRST115: entry(400, 'Payload values do not match URL in primary key column(s)'),
   PGRST116: entry(406, 'Cannot coerce the result to a single JSON object', null),
   PGRST122: entry(400, 'Invalid preferences given with handling=strict'),
   PGRST124: entry(400, 'Query result exceeds max-affected preference constraint', null),

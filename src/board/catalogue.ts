@@ -1,5 +1,5 @@
 import { type Catalogue, createCatalogue } from '../actors/catalogue/catalogue.ts';
-import { parseFilter } from '../actors/gate/grammar/filter.ts';
+import { parseRule } from '../actors/psu/grant-rules.ts';
 import { describeError, MagError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { Connection, EngineKind } from '../protocol/project.ts';
@@ -51,7 +51,7 @@ async function startCatalogue(context: ComponentContext, shelf: Shelf): Promise<
     providers: providers(system, inUse),
     baseUrl: () => shelf.take('url'),
     validateUsing: (text) => {
-      parseFilter(text);
+      parseRule(text);
     },
     configured: configuredEngines(shelf),
   });

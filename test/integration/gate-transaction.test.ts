@@ -115,7 +115,9 @@ describe('several operations in one transaction', () => {
 
   it('pass the hooks of each stage one by one', async () => {
     const seen: unknown[] = [];
-    authorisedHooks.push(async ({ query }) => void seen.push([query?.kind, query?.table]));
+    authorisedHooks.push(
+      async ({ query }) => void seen.push([query?.kind, query?.kind === 'call' ? null : query?.table]),
+    );
     await tx([
       { method: 'insert', table: 'orders', values: {} },
       { method: 'select', table: 'lines' },

@@ -146,7 +146,7 @@ describe('the other operators', () => {
   });
 
   it('are arguments where a function is called and none begins the value', () => {
-    const params = parseParams('a=1&b=eq.2&a=3&c=in&d=equal&e=in.(1)&f=not.x', true);
+    const params = parseParams('a=1&b=eq.2&a=3&c=in&d=equal&e=in.(1)&f=not.x', 'call');
     expect(params.args).toEqual([
       ['a', '1'],
       ['a', '3'],

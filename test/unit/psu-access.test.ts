@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { authorise, visible } from '../../src/actors/psu/access.ts';
+import { parseRule } from '../../src/actors/psu/grant-rules.ts';
 import type { Grant, Principal } from '../../src/protocol/principal.ts';
-import type { Query } from '../../src/protocol/query.ts';
+import type { CallQuery, Query, SelectItem } from '../../src/protocol/query.ts';
 
 const service: Principal = { role: 'service_role', claims: {} };
 const anon: Principal = { role: 'anon', claims: {} };
@@ -155,5 +156,113 @@ describe('a change of a row', () => {
     const shown = visible(ann, grants, 'todos', { id: 1, owner: 'ann' }, { id: 1, owner: 'bob' });
     expect(shown).toEqual({ old: true, new: false });
     expect(visible(service, [], 'todos', null, { id: 1 })).toEqual({ old: false, new: true });
+  });
+});
+
+describe('an embedded table', () => {
+  const join = { schema: 'public', table: 'people', toOne: true, from: ['owner'], to: ['id'] };
+  const embed = (more: object = {}): SelectItem => ({
+    kind: 'embed',
+    embed: {
+      relation: 'people',
+      inner: false,
+      spread: false,
+      select: [{ kind: 'all' }],
+      order: [],
+      join,
+      ...more,
+    },
+  });
+  const embedding = (...items: readonly SelectItem[]): Query => ({ ...select, select: items });
+  const people = (using?: string): Grant => ({ ...grant(['select'], using), table: 'people' });
+  const todos = grant(['select']);
+
+  it('is read under a grant of its own, and not without', () => {
+    expect(() => authorise(ann, [todos], embedding(embed()))).toThrowError(forbidden);
+    expect(() => authorise(anon, [todos, people()], embedding(embed()))).toThrowError(forbidden);
+    expect(authorise(ann, [todos, people()], embedding(embed()))).toEqual(embedding(embed()));
+  });
+
+  it('is narrowed to the rows that its grant shows, at any depth and beside its own filter', () => {
+    const grants = [todos, people('owner.eq.{sub}')];
+    const query = embedding(embed({ where: one, select: [embed()] }));
+    expect(authorise(ann, grants, query)).toEqual(
+      embedding(
+        embed({
+          where: { kind: 'and', terms: [one, owned('ann')], negated: false },
+          select: [embed({ where: owned('ann') })],
+        }),
+      ),
+    );
+  });
+
+  it('is narrowed in what a write gives back, too', () => {
+    const writes = [grant(['update', 'select', 'insert', 'delete'])];
+    const returning = [embed()];
+    for (const query of [insert, update, remove]) {
+      expect(() => authorise(ann, writes, { ...query, returning } as Query)).toThrowError(forbidden);
+      expect(
+        authorise(ann, [...writes, people('owner.eq.{sub}')], { ...query, returning } as Query),
+      ).toMatchObject({
+        returning: [embed({ where: owned('ann') })],
+      });
+    }
+  });
+
+  it('is not reached in another schema, nor before it is known which table it is', () => {
+    const every: readonly Grant[] = [{ role: 'authenticated', table: '*', actions: ['select'] }];
+    const elsewhere = embed({ join: { ...join, schema: 'secret' } });
+    const unknown = embed({ join: undefined });
+    expect(() => authorise(ann, every, embedding(elsewhere))).toThrowError(forbidden);
+    expect(() => authorise(ann, every, embedding(unknown))).toThrowError(forbidden);
+  });
+
+  it('is reached through a table in between only where that is seen whole', () => {
+    const via = { schema: 'public', table: 'members', from: ['a'], to: ['b'] };
+    const query = embedding(embed({ join: { ...join, via } }));
+    const members = (using?: string): Grant => ({ ...grant(['select'], using), table: 'members' });
+    expect(() => authorise(ann, [todos, people()], query)).toThrowError(forbidden);
+    expect(() => authorise(ann, [todos, people(), members('a.eq.1')], query)).toThrowError(forbidden);
+    expect(authorise(ann, [todos, people(), members()], query)).toEqual(query);
+  });
+});
+
+describe('a function', () => {
+  const call: CallQuery = {
+    kind: 'call',
+    schema: 'public',
+    function: 'f',
+    arguments: { kind: 'named', values: {} },
+    readOnly: true,
+    select: [{ kind: 'all' }],
+    order: [],
+  };
+
+  it('is for the service role alone: no grant says what it may touch', () => {
+    const every: readonly Grant[] = [{ role: 'anon', table: '*', actions: ['select', 'insert'] }];
+    expect(() => authorise(anon, every, call)).toThrowError(forbidden);
+    expect(authorise(service, [], call)).toBe(call);
+  });
+});
+
+describe('a rule that only an engine could decide', () => {
+  it.each([
+    'a.match.x',
+    'a.fts.x',
+    'a.eq(any).{1}',
+    'a.cs.{1}',
+    'data->>k.eq.1',
+    'not.or(a.eq.1,b.isdistinct.2)',
+  ])('%s is refused, and grants nothing', (using) => {
+    expect(() => parseRule(using)).toThrowError(
+      expect.objectContaining({ code: 'MAG_FILTER_INVALID', status: 400 }),
+    );
+    expect(() => authorise(ann, [grant(['select'], using)], select)).toThrowError(forbidden);
+  });
+
+  it('leaves the plain ones', () => {
+    expect(parseRule('and(a.like.x*,b.in.(1,2),not.or(c.is.null,d.lte.{sub}))')).toMatchObject({
+      kind: 'and',
+    });
   });
 });

@@ -65,6 +65,10 @@ export function replyWithError(
 function keepBodies(app: App): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  // Bytes are no text: the one reader of them, a function's argument, gets them in hex.
+  app.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (_request, body, done) =>
+    done(null, body.toString('hex')),
+  );
 }
 
 /** Routes outside REST read JSON bodies, so that Fastify can hold them against a schema. */

@@ -1,6 +1,6 @@
 import type { Principal } from '../../protocol/principal.ts';
 import type { ProjectHandle } from '../../protocol/project.ts';
-import type { Query } from '../../protocol/query.ts';
+import type { CallQuery, Query } from '../../protocol/query.ts';
 import type { QueryResult } from '../storage/engine.ts';
 
 /** A REST request as its stages see it. A hook may replace `query` (before execution) and `result` (after). */
@@ -8,7 +8,7 @@ export interface StagedRequest {
   readonly id: string;
   readonly project: ProjectHandle;
   readonly principal: Principal;
-  query: Query | null;
+  query: Query | CallQuery | null;
   result: QueryResult | null;
 }
 

@@ -9,7 +9,7 @@ import type { RestCall } from './rest-call.ts';
  */
 export async function returnKey(engine: Engine, call: RestCall): Promise<boolean> {
   const { query } = call;
-  if (query === null || query.kind !== 'insert' || query.rows.length !== 1) return false;
+  if (query?.kind !== 'insert' || query.rows.length !== 1) return false;
   const { tables } = await engine.schema(call);
   const table = tables.get(query.table) ?? tables.get(`${query.schema}.${query.table}`);
   const key = (table?.columns ?? []).filter((column) => column.primaryKey > 0);
@@ -21,7 +21,7 @@ export async function returnKey(engine: Engine, call: RestCall): Promise<boolean
 
 /** `/todos?id=eq.5`: where the row that was written is read; null where none was. */
 export function locationOf({ query, result }: RestCall): string | null {
-  if (query === null || result === null) return null;
+  if (query?.kind !== 'insert' || result === null) return null;
   // The engine's own output: an array of row objects.
   const [row] = parseExact(result.json) as readonly Row[];
   if (row === undefined) return null;

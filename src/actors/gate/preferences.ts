@@ -3,103 +3,105 @@ import { LIMITS } from '../../limits.ts';
 import type { CountKind } from '../../protocol/query.ts';
 import { BoundedCache } from './grammar/bounded-cache.ts';
 
+/** Which kind of request a preference is for. */
+export type PreferredFor = 'read' | 'insert' | 'update' | 'delete' | 'put' | 'call';
+
 /** The Prefer header, as PostgREST reads it. */
 export interface Preferences {
   readonly returns: 'minimal' | 'representation' | 'headers-only';
   readonly count: CountKind | null;
   readonly resolution: 'merge' | 'ignore' | null;
   readonly missing: 'null' | 'default';
+  /** `tx=rollback`: what is written is answered, and undone. */
+  readonly rollback: boolean;
+  /** Under handling=strict alone; rows that an update, a delete or a call may affect. */
+  readonly maxAffected: number | null;
   /** What to confirm in Preference-Applied, by kind of request; empty where nothing. */
-  readonly applied: { readonly read: string; readonly insert: string; readonly write: string };
+  readonly applied: Readonly<Record<PreferredFor, string>>;
 }
 
-interface Found {
-  returns: Preferences['returns'] | null;
-  count: CountKind | null;
-  resolution: Preferences['resolution'];
-  missing: Preferences['missing'] | null;
-  strict: boolean;
-  refused: string[];
-}
+type Family = 'return' | 'count' | 'resolution' | 'missing' | 'tx' | 'handling';
 
-/** Takes one preference; false where it is unknown or not offered yet. */
-function take(found: Found, preference: string): boolean {
-  switch (preference) {
-    case 'return=minimal':
-      found.returns = 'minimal';
-      return true;
-    case 'return=representation':
-      found.returns = 'representation';
-      return true;
-    case 'return=headers-only':
-      found.returns = 'headers-only';
-      return true;
-    case 'count=exact':
-      found.count = 'exact';
-      return true;
-    case 'count=planned':
-      found.count = 'planned';
-      return true;
-    case 'count=estimated':
-      found.count = 'estimated';
-      return true;
-    case 'resolution=merge-duplicates':
-      found.resolution = 'merge';
-      return true;
-    case 'resolution=ignore-duplicates':
-      found.resolution = 'ignore';
-      return true;
-    case 'missing=default':
-      found.missing = 'default';
-      return true;
-    case 'missing=null':
-      found.missing = 'null';
-      return true;
-    case 'handling=strict':
-      found.strict = true;
-      return true;
-    case 'handling=lenient':
-    case 'tx=commit':
-      return true;
-    default:
-      return preference === '';
+/** What each preference may say. Of several the first counts. */
+const VALUES: Readonly<Record<Family, readonly string[]>> = {
+  return: ['minimal', 'representation', 'headers-only'],
+  count: ['exact', 'planned', 'estimated'],
+  resolution: ['merge-duplicates', 'ignore-duplicates'],
+  missing: ['default', 'null'],
+  tx: ['commit', 'rollback'],
+  handling: ['strict', 'lenient'],
+};
+
+const isFamily = (name: string): name is Family => Object.hasOwn(VALUES, name);
+
+class Found {
+  readonly #values = new Map<Family | 'max-affected', string>();
+  readonly refused: string[] = [];
+
+  take(preference: string): void {
+    if (preference === '') return;
+    const equals = preference.indexOf('=');
+    const name = preference.slice(0, equals);
+    const value = preference.slice(equals + 1);
+    if (isFamily(name) && VALUES[name].includes(value)) this.#first(name, value);
+    // As PostgREST: one that is no number is not refused, and says nothing.
+    else if (name === 'max-affected') this.#first(name, /^\d{1,15}$/.test(value) ? value : '');
+    else this.refused.push(preference);
+  }
+
+  #first(name: Family | 'max-affected', value: string): void {
+    if (value !== '' && !this.#values.has(name)) this.#values.set(name, value);
+  }
+
+  of(name: Family): string | null {
+    return this.#values.get(name) ?? null;
+  }
+
+  get strict(): boolean {
+    return this.of('handling') === 'strict';
+  }
+
+  /** Lenient, it would be a wish that nobody keeps. */
+  get maxAffected(): number | null {
+    const text = this.strict ? this.#values.get('max-affected') : undefined;
+    return text === undefined ? null : Number(text);
+  }
+
+  confirm(families: readonly Family[], affected: boolean): string {
+    const said = families.flatMap((name) => (this.of(name) === null ? [] : [`${name}=${this.of(name)}`]));
+    if (affected && this.maxAffected !== null) said.push(`max-affected=${this.maxAffected}`);
+    return said.join(', ');
   }
 }
 
-function confirm(found: Found): Preferences['applied'] {
-  const returns = found.returns === null ? [] : [`return=${found.returns}`];
-  const count = found.count === null ? [] : [`count=${found.count}`];
-  const resolution = found.resolution === null ? [] : [`resolution=${found.resolution}-duplicates`];
-  const missing = found.missing === null ? [] : [`missing=${found.missing}`];
-  const strict = found.strict ? ['handling=strict'] : [];
-  return {
-    read: [...count, ...strict].join(', '),
-    insert: [...resolution, ...missing, ...returns, ...count, ...strict].join(', '),
-    write: [...returns, ...count, ...strict].join(', '),
-  };
+const confirm = (found: Found): Preferences['applied'] => ({
+  read: found.confirm(['count', 'tx', 'handling'], false),
+  insert: found.confirm(['resolution', 'missing', 'return', 'count', 'tx', 'handling'], false),
+  update: found.confirm(['missing', 'return', 'count', 'tx', 'handling'], true),
+  delete: found.confirm(['return', 'count', 'tx', 'handling'], true),
+  put: found.confirm(['return', 'count', 'tx', 'handling'], false),
+  call: found.confirm(['count', 'tx', 'handling'], true),
+});
+
+function resolutionOf(text: string | null): Preferences['resolution'] {
+  if (text === null) return null;
+  return text === 'merge-duplicates' ? 'merge' : 'ignore';
 }
 
 function parse(header: string): Preferences {
-  const found: Found = {
-    returns: null,
-    count: null,
-    resolution: null,
-    missing: null,
-    strict: false,
-    refused: [],
-  };
-  for (const part of header.split(',')) {
-    const preference = part.trim();
-    if (!take(found, preference)) found.refused.push(preference);
-  }
+  const found = new Found();
+  for (const part of header.split(',')) found.take(part.trim());
   if (found.strict && found.refused.length > 0) {
     throw new MagError('PGRST122', {}, { details: `Invalid preferences: ${found.refused.join(', ')}` });
   }
   return {
-    returns: found.returns ?? 'minimal',
-    count: found.count,
-    resolution: found.resolution,
-    missing: found.missing ?? 'null',
+    // The values above are the members of these types.
+    returns: (found.of('return') as Preferences['returns'] | null) ?? 'minimal',
+    count: found.of('count') as CountKind | null,
+    resolution: resolutionOf(found.of('resolution')),
+    missing: found.of('missing') === 'default' ? 'default' : 'null',
+    rollback: found.of('tx') === 'rollback',
+    maxAffected: found.maxAffected,
     applied: confirm(found),
   };
 }
@@ -107,7 +109,7 @@ function parse(header: string): Preferences {
 const cache = new BoundedCache<Preferences>(LIMITS.grammarCacheEntries);
 const NONE = parse('');
 
-/** Throws PGRST122 for an unknown preference, or one not offered yet, under handling=strict; else it is ignored. */
+/** Throws PGRST122 for an unknown preference, or one not offered, under handling=strict; else it is ignored. */
 export const preferencesOf = (header: string | string[] | undefined): Preferences => {
   if (header === undefined) return NONE;
   return cache.get(typeof header === 'string' ? header : header.join(','), parse);

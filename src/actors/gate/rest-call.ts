@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Principal } from '../../protocol/principal.ts';
 import type { ProjectHandle } from '../../protocol/project.ts';
-import type { Query } from '../../protocol/query.ts';
+import type { CallQuery, Query } from '../../protocol/query.ts';
 import type { ExecuteContext, HttpRequest, QueryResult } from '../storage/engine.ts';
 import type { StagedRequest } from './hooks.ts';
 
@@ -16,7 +16,8 @@ export class RestCall implements ExecuteContext, StagedRequest {
   readonly tenant: string;
   readonly deadline: number;
   readonly request: HttpRequest;
-  query: Query | null = null;
+  rollback = false;
+  query: Query | CallQuery | null = null;
   result: QueryResult | null = null;
   readonly #response: ServerResponse;
   #controller: AbortController | null = null;

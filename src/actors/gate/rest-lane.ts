@@ -33,7 +33,14 @@ export function readLane(rest: RestService, nextId: RequestIds): Lane {
     if (table === null) return false;
     const id = nextId(request.headers['x-request-id']);
     const search = mark === -1 ? '' : url.slice(mark + 1);
-    void rest.answer(request, response, { id, ref: url.slice(3, slash), table, search, body: '' });
+    void rest.answer(request, response, {
+      id,
+      ref: url.slice(3, slash),
+      table,
+      call: false,
+      search,
+      body: '',
+    });
     return true;
   };
 }

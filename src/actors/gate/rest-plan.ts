@@ -1,52 +1,84 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { MagError } from '../../errors.ts';
 import { notOneRow } from '../../protocol/one-row.ts';
-import type { Filter, InsertQuery, Query, SelectItem } from '../../protocol/query.ts';
-import { parseChanges, parseRows } from './body.ts';
+import type { CallQuery, Filter, InsertQuery, Query, SelectItem } from '../../protocol/query.ts';
+import { namedArguments, parseArguments, parseChanges, parseRows } from './body.ts';
 import { type Params, parseParams } from './grammar/params.ts';
-import { windowOf } from './grammar/range.ts';
-import { acceptedType, type MediaType, requireJson } from './media-type.ts';
-import { type Preferences, preferencesOf } from './preferences.ts';
+import { type Window, windowOf } from './grammar/range.ts';
+import { acceptedType, bodyType, type MediaType } from './media-type.ts';
+import { type Preferences, type PreferredFor, preferencesOf } from './preferences.ts';
+import { type Equality, keyOf } from './single-upsert.ts';
 
 /** A REST request, understood: what to run and how to answer. */
-export interface RestPlan {
-  readonly query: Query;
+export interface RestPlan<Of extends Query | CallQuery = Query | CallQuery> {
+  readonly kind: PreferredFor;
+  readonly query: Of;
   readonly prefer: Preferences;
   readonly media: MediaType;
   /** First row asked for, for Content-Range. */
   readonly offset: number;
   /** The write gives rows back to the client. */
   readonly returning: boolean;
+  /** What is read embeds other tables: how they hang together is the schema's to say. */
+  readonly embeds: boolean;
+  /** Of a PUT: which row it means. */
+  readonly key?: readonly Equality[];
 }
 
-const SCHEMA = 'public';
-
-function requirePublic(header: string | string[] | undefined): void {
-  if (header !== undefined && header !== SCHEMA) {
-    throw new MagError('PGRST106', { schema: String(header).slice(0, 100), schemas: SCHEMA });
-  }
+/** What a request is about: a table, or with `call` a function. */
+export interface RestSubject {
+  readonly table: string;
+  readonly call?: boolean;
 }
 
-const where = (params: Params): { readonly where?: Filter } =>
-  params.where === null ? {} : { where: params.where };
+/** The first is the one of a request that names none. */
+export const PUBLIC: readonly string[] = ['public'];
 
-function planRead(table: string, params: Params, headers: IncomingHttpHeaders): RestPlan {
-  requirePublic(headers['accept-profile']);
-  const prefer = preferencesOf(headers.prefer);
-  const media = acceptedType(headers.accept);
-  const { offset, limit } = windowOf(params.limit, params.offset, headers.range);
-  const query: Query = {
-    kind: 'select',
-    schema: SCHEMA,
-    table,
+function schemaOf(header: string | string[] | undefined, schemas: readonly string[]): string {
+  if (header === undefined) return schemas[0] ?? 'public';
+  const asked = String(header);
+  if (schemas.includes(asked)) return asked;
+  throw new MagError('PGRST106', { schema: asked.slice(0, 100), schemas: schemas.join(', ') });
+}
+
+/** What a table's and a function's rows are read by. */
+function reading(params: Params, prefer: Preferences, window: Window): Reading {
+  return {
     select: params.select,
-    ...where(params),
+    ...(params.where === null ? {} : { where: params.where }),
     order: params.order,
-    limit,
-    ...(offset === 0 ? {} : { offset }),
+    limit: window.limit,
+    ...(window.offset === 0 ? {} : { offset: window.offset }),
     ...(prefer.count === null ? {} : { count: prefer.count }),
   };
-  return { query, prefer, media, offset, returning: true };
+}
+
+type Reading = Pick<CallQuery, 'select' | 'where' | 'order' | 'limit' | 'offset' | 'count'>;
+
+/** The Range header is for GET alone, as RFC 9110 has it. */
+const rangeOf = (method: string, headers: IncomingHttpHeaders): string | undefined =>
+  method === 'GET' ? headers.range : undefined;
+
+function planRead(
+  method: string,
+  schema: string,
+  table: string,
+  params: Params,
+  headers: IncomingHttpHeaders,
+): RestPlan<Query> {
+  const prefer = preferencesOf(headers.prefer);
+  const media = acceptedType(headers.accept);
+  const window = windowOf(params.limit, params.offset, rangeOf(method, headers));
+  const query: Query = { kind: 'select', schema, table, ...reading(params, prefer, window) };
+  return {
+    kind: 'read',
+    query,
+    prefer,
+    media,
+    offset: window.offset,
+    returning: true,
+    embeds: params.embeds,
+  };
 }
 
 function onConflict(params: Params, prefer: Preferences): Pick<InsertQuery, 'onConflict'> {
@@ -57,90 +89,188 @@ function onConflict(params: Params, prefer: Preferences): Pick<InsertQuery, 'onC
   };
 }
 
-function returned(params: Params, prefer: Preferences): { readonly returning?: readonly SelectItem[] } {
-  return prefer.returns === 'representation' ? { returning: params.select } : {};
+/** Reads what a write says, whatever it does. */
+class Write {
+  readonly params: Params;
+  readonly prefer: Preferences;
+  readonly media: MediaType;
+  readonly #target: { readonly schema: string; readonly table: string };
+  readonly #headers: IncomingHttpHeaders;
+  readonly #body: string;
+
+  constructor(schema: string, table: string, params: Params, headers: IncomingHttpHeaders, body: string) {
+    this.params = params;
+    this.prefer = preferencesOf(headers.prefer);
+    this.media = acceptedType(headers.accept);
+    this.#target = { schema, table };
+    this.#headers = headers;
+    this.#body = body;
+  }
+
+  get returning(): boolean {
+    return this.prefer.returns === 'representation';
+  }
+
+  plan(kind: PreferredFor, query: Query): RestPlan<Query> {
+    const { prefer, media, returning } = this;
+    return { kind, query, prefer, media, offset: 0, returning, embeds: returning && this.params.embeds };
+  }
+
+  insert(): RestPlan<Query> {
+    const { params, prefer } = this;
+    const { columns } = params;
+    const rows = parseRows(this.#type(), this.#body, columns);
+    if (this.media.kind === 'object' && this.returning && rows.length !== 1) throw notOneRow(rows.length);
+    return this.plan('insert', {
+      kind: 'insert',
+      ...this.#target,
+      rows,
+      missing: prefer.missing,
+      ...(columns === null ? {} : { columns }),
+      ...onConflict(params, prefer),
+      ...this.#returned(),
+    });
+  }
+
+  /** PUT: the one row that the filters name, made or replaced. */
+  put(): RestPlan<Query> {
+    const { params } = this;
+    if (params.limit !== null || params.offset !== null) throw new MagError('PGRST114');
+    const key = keyOf(params.where);
+    const rows = parseRows(this.#type(), this.#body, null);
+    if (rows.length !== 1) throw new MagError('PGRST115');
+    const plan = this.plan('put', {
+      kind: 'insert',
+      ...this.#target,
+      rows,
+      missing: 'null',
+      onConflict: { resolution: 'merge', columns: key.map(({ column }) => column.name) },
+      ...this.#returned(),
+    });
+    return { ...plan, key };
+  }
+
+  update(): RestPlan<Query> {
+    this.#refuseLimit();
+    const { columns } = this.params;
+    if (columns !== null && this.prefer.missing === 'default') {
+      throw new MagError('PGRST102', {
+        problem: 'missing=default is not supported on an update with columns',
+      });
+    }
+    const set = parseChanges(this.#type(), this.#body, columns);
+    return this.plan('update', { kind: 'update', ...this.#target, set, ...this.#narrowed() });
+  }
+
+  delete(): RestPlan<Query> {
+    this.#refuseLimit();
+    return this.plan('delete', { kind: 'delete', ...this.#target, ...this.#narrowed() });
+  }
+
+  #type(): ReturnType<typeof bodyType> {
+    return bodyType(this.#headers['content-type'], ['json', 'csv', 'form']);
+  }
+
+  #returned(): { readonly returning?: readonly SelectItem[] } {
+    return this.returning ? { returning: this.params.select } : {};
+  }
+
+  #narrowed(): Narrowed {
+    const { where } = this.params;
+    const { maxAffected } = this.prefer;
+    return {
+      ...(where === null ? {} : { where }),
+      ...this.#returned(),
+      // A client that asks for a single object back must not change two rows to learn that there were two.
+      ...(this.media.kind === 'object' && this.returning ? { single: true } : {}),
+      ...(maxAffected === null ? {} : { maxAffected }),
+    };
+  }
+
+  /** A limited write would have to say which rows it means; until it can, it must not touch more than was asked for. */
+  #refuseLimit(): void {
+    if (this.params.limit === null && this.params.offset === null) return;
+    const details = 'limit and offset are not supported on updates and deletes';
+    throw new MagError('PGRST100', { what: 'limit', column: 1 }, { details });
+  }
 }
 
-/** A client that asks for a single object back must not change two rows to learn that there were two. */
-const single = (media: MediaType, prefer: Preferences): { readonly single?: true } =>
-  media === 'object' && prefer.returns === 'representation' ? { single: true } : {};
-
-function planInsert(table: string, params: Params, prefer: Preferences, body: string): InsertQuery {
-  const columns = params.columns === null || params.columns.length === 0 ? {} : { columns: params.columns };
-  return {
-    kind: 'insert',
-    schema: SCHEMA,
-    table,
-    rows: parseRows(body),
-    missing: prefer.missing,
-    ...columns,
-    ...onConflict(params, prefer),
-    ...returned(params, prefer),
-  };
+interface Narrowed {
+  readonly where?: Filter;
+  readonly returning?: readonly SelectItem[];
+  readonly single?: true;
+  readonly maxAffected?: number;
 }
 
-/** A limited write would have to say which rows it means; until it can, it must not touch more than was asked for. */
-function refuseLimit(params: Params): void {
-  if (params.limit === null && params.offset === null) return;
-  const problem = 'limit and offset are not supported on updates and deletes';
-  throw new MagError('PGRST100', { what: 'limit', column: 1 }, { details: problem });
-}
-
-function planWrite(
+function planCall(
   method: string,
-  table: string,
-  params: Params,
+  schema: string,
+  name: string,
+  search: string,
   headers: IncomingHttpHeaders,
   body: string,
 ): RestPlan {
-  requirePublic(headers['content-profile']);
+  const read = method !== 'POST';
+  const params = parseParams(search, read ? 'call' : 'read');
   const prefer = preferencesOf(headers.prefer);
-  const returning = prefer.returns === 'representation';
   const media = acceptedType(headers.accept);
-  if (method === 'DELETE') {
-    refuseLimit(params);
-    const query: Query = {
-      kind: 'delete',
-      schema: SCHEMA,
-      table,
-      ...where(params),
-      ...returned(params, prefer),
-      ...single(media, prefer),
-    };
-    return { query, prefer, media, offset: 0, returning };
-  }
-  requireJson(headers['content-type']);
-  if (method === 'POST') {
-    const query = planInsert(table, params, prefer, body);
-    if (media === 'object' && returning && query.rows.length !== 1) throw notOneRow(query.rows.length);
-    return { query, prefer, media, offset: 0, returning };
-  }
-  refuseLimit(params);
-  const set = parseChanges(body, params.columns);
-  const query: Query = {
-    kind: 'update',
-    schema: SCHEMA,
-    table,
-    set,
-    ...where(params),
-    ...returned(params, prefer),
-    ...single(media, prefer),
+  const window = windowOf(params.limit, params.offset, rangeOf(method, headers));
+  const type = read ? 'json' : bodyType(headers['content-type'], ['json', 'form', 'text', 'binary']);
+  const query: CallQuery = {
+    kind: 'call',
+    schema,
+    function: name,
+    arguments: read ? namedArguments(params.args) : parseArguments(type, body, params.columns),
+    readOnly: read,
+    ...reading(params, prefer, window),
+    ...(prefer.maxAffected === null ? {} : { maxAffected: prefer.maxAffected }),
   };
-  return { query, prefer, media, offset: 0, returning };
+  const { offset } = window;
+  return { kind: 'call', query, prefer, media, offset, returning: true, embeds: params.embeds };
 }
 
-/**
- * Reads one REST request. `search` is the query string without `?`, `body` the text of the body or empty.
- * Throws PGRST1xx, MAG_BAD_JSON, MAG_BAD_REQUEST or MAG_UNSUPPORTED_MEDIA_TYPE.
- */
-export function planRequest(
+const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD';
+
+function schemaFor(
+  method: string,
+  headers: IncomingHttpHeaders,
+  schemas: readonly string[] = PUBLIC,
+): string {
+  return schemaOf(headers[isRead(method) ? 'accept-profile' : 'content-profile'], schemas);
+}
+
+/** The same for a table alone. */
+export function planTable(
   method: string,
   table: string,
   search: string,
   headers: IncomingHttpHeaders,
   body: string,
+  schemas: readonly string[] = PUBLIC,
+): RestPlan<Query> {
+  const schema = schemaFor(method, headers, schemas);
+  const params = parseParams(search, isRead(method) ? 'read' : 'write');
+  if (isRead(method)) return planRead(method, schema, table, params, headers);
+  const write = new Write(schema, table, params, headers, body);
+  if (method === 'POST') return write.insert();
+  if (method === 'PUT') return write.put();
+  return method === 'DELETE' ? write.delete() : write.update();
+}
+
+/**
+ * Reads one REST request. `search` is the query string without `?`, `body` the text of the body or empty, `schemas`
+ * those that the project shows.
+ *
+ * Throws PGRST1xx, 42712, MAG_BAD_REQUEST or MAG_UNSUPPORTED_MEDIA_TYPE.
+ */
+export function planRequest(
+  method: string,
+  { table, call }: RestSubject,
+  search: string,
+  headers: IncomingHttpHeaders,
+  body: string,
+  schemas: readonly string[] = PUBLIC,
 ): RestPlan {
-  const params = parseParams(search);
-  if (method === 'GET' || method === 'HEAD') return planRead(table, params, headers);
-  return planWrite(method, table, params, headers, body);
+  if (call !== true) return planTable(method, table, search, headers, body, schemas);
+  return planCall(method, schemaFor(method, headers, schemas), table, search, headers, body);
 }

@@ -1,5 +1,7 @@
 import { MagError } from '../../errors.ts';
+import { parseExact, stringifyExact } from '../../protocol/exact-json.ts';
 import { notOneRow } from '../../protocol/one-row.ts';
+import type { JsonValue } from '../../protocol/query.ts';
 import type { QueryResult } from '../storage/engine.ts';
 import { toCsv } from './csv.ts';
 import type { MediaType } from './media-type.ts';
@@ -12,22 +14,40 @@ export interface RestReply {
   readonly body: string | null;
 }
 
-const TYPES: Readonly<Record<MediaType, string>> = {
+const TYPES: Readonly<Record<MediaType['kind'], string>> = {
   json: JSON_TYPE,
   object: 'application/vnd.pgrst.object+json; charset=utf-8',
   csv: 'text/csv; charset=utf-8',
 };
+const STRIPPED: typeof TYPES = {
+  ...TYPES,
+  json: 'application/vnd.pgrst.array+json;nulls=stripped; charset=utf-8',
+  object: 'application/vnd.pgrst.object+json;nulls=stripped; charset=utf-8',
+};
 
-/** Throws PGRST116 unless there is exactly one row. */
-function requireOne(rows: number): void {
-  if (rows !== 1) throw notOneRow(rows);
+const typeOf = (media: MediaType): string => (media.stripped ? STRIPPED : TYPES)[media.kind];
+
+/** As PostgreSQL's json_strip_nulls: members of objects at every depth, and no elements of arrays. */
+function withoutNulls(value: JsonValue): JsonValue {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  const members = Object.entries(value).filter(([, member]) => member !== null);
+  return Object.fromEntries(members.map(([name, member]) => [name, withoutNulls(member)]));
+}
+
+/** Throws PGRST116 where one object was asked for and there is another number of rows. */
+function jsonOf(media: MediaType, result: QueryResult): string {
+  if (media.kind !== 'object') return result.json;
+  if (result.rowCount !== 1) throw notOneRow(result.rowCount);
+  const rows = result.shape === undefined || result.shape === 'rows';
+  return rows ? result.json.trim().slice(1, -1) : result.json;
 }
 
 function bodyOf(media: MediaType, result: QueryResult): string {
-  if (media === 'json') return result.json;
-  if (media === 'csv') return toCsv(result.json);
-  requireOne(result.rowCount);
-  return result.json.trim().slice(1, -1);
+  if (media.kind === 'csv') return toCsv(result.json);
+  const json = jsonOf(media, result);
+  // The engine's own output.
+  return media.stripped ? stringifyExact(withoutNulls(parseExact(json) as JsonValue)) : json;
 }
 
 /** `0-9/42`; `*` for no rows, and for a total that was not asked for. */
@@ -46,28 +66,49 @@ function readStatus(offset: number, rows: number, total: number | null): number 
 }
 
 function replyToRead(plan: RestPlan, result: QueryResult): RestReply {
-  const { offset } = plan;
+  const { offset, media, kind } = plan;
   const { rowCount, total } = result;
   const status = readStatus(offset, rowCount, total);
-  const headers = ['content-type', TYPES[plan.media], 'content-range', contentRange(offset, rowCount, total)];
-  if (plan.prefer.applied.read !== '') headers.push('preference-applied', plan.prefer.applied.read);
-  return { status: plan.media === 'object' ? 200 : status, headers, body: bodyOf(plan.media, result) };
+  const headers = ['content-range', contentRange(offset, rowCount, total)];
+  const applied = plan.prefer.applied[kind];
+  if (applied !== '') headers.push('preference-applied', applied);
+  if (result.shape === 'void') return { status: 204, headers, body: null };
+  headers.push('content-type', typeOf(media));
+  return { status: media.kind === 'object' ? 200 : status, headers, body: bodyOf(media, result) };
+}
+
+/** Rows counted by a guess of the planner tell nothing of a write. */
+function countOf(plan: RestPlan, result: QueryResult): number | null {
+  const { count } = plan.prefer;
+  return count === null || count === 'planned' ? null : result.rowCount;
+}
+
+/** An upsert that made no row says so, as far as its engine tells; a PUT says so unless it made one. */
+function writeStatus({ kind, prefer, returning }: RestPlan, { inserted }: QueryResult): number {
+  if (kind === 'insert') return inserted === 0 && prefer.resolution === 'merge' ? 200 : 201;
+  if (!returning) return 204;
+  return kind === 'put' && inserted !== undefined && inserted > 0 ? 201 : 200;
 }
 
 function replyToWrite(plan: RestPlan, result: QueryResult, location: string | null): RestReply {
-  const { kind } = plan.query;
-  const total = plan.prefer.count === null ? null : result.rowCount;
-  const range = contentRange(0, kind === 'update' ? result.rowCount : 0, total);
-  const headers = ['content-range', range];
-  const applied = kind === 'insert' ? plan.prefer.applied.insert : plan.prefer.applied.write;
+  const { kind, returning } = plan;
+  const headers: FlatHeaders = [];
+  if (kind !== 'put') {
+    const shown = kind === 'update' ? result.rowCount : 0;
+    headers.push('content-range', contentRange(0, shown, countOf(plan, result)));
+  }
+  const applied = plan.prefer.applied[kind];
   if (applied !== '') headers.push('preference-applied', applied);
   if (location !== null) headers.push('location', location);
-  if (!plan.returning) return { status: kind === 'insert' ? 201 : 204, headers, body: null };
-  headers.push('content-type', TYPES[plan.media]);
-  return { status: kind === 'insert' ? 201 : 200, headers, body: bodyOf(plan.media, result) };
+  const status = writeStatus(plan, result);
+  if (!returning) return { status, headers, body: null };
+  headers.push('content-type', typeOf(plan.media));
+  return { status, headers, body: bodyOf(plan.media, result) };
 }
 
 /** The reply PostgREST would give. Throws PGRST116 (not one row) or PGRST103 (an offset beyond the rows). */
 export function replyTo(plan: RestPlan, result: QueryResult, location: string | null): RestReply {
-  return plan.query.kind === 'select' ? replyToRead(plan, result) : replyToWrite(plan, result, location);
+  return plan.kind === 'read' || plan.kind === 'call'
+    ? replyToRead(plan, result)
+    : replyToWrite(plan, result, location);
 }

@@ -2,11 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { ProjectHandle } from '../../protocol/project.ts';
-import type { Query } from '../../protocol/query.ts';
+import type { CallQuery, Query } from '../../protocol/query.ts';
 import type { EdgePorts } from '../edge/ports.ts';
 import { authoriseBy } from '../psu/access.ts';
 import { bearerOf, principalOf } from '../psu/project-key-check.ts';
-import { requireCapabilities } from '../storage/capabilities.ts';
+import { CAPABILITIES, requireCapabilities, requireCapability } from '../storage/capabilities.ts';
 import type { Engine, QueryResult } from '../storage/engine.ts';
 import { CORS } from './cors.ts';
 import { toPublic } from './faults.ts';
@@ -19,14 +19,17 @@ import { locationOf, returnKey } from './location.ts';
 import { send, sendError } from './reply.ts';
 import type { ReplyBudget } from './reply-budget.ts';
 import { RestCall } from './rest-call.ts';
-import { planRequest } from './rest-plan.ts';
+import { planRequest, type RestPlan } from './rest-plan.ts';
 import { replyTo } from './rest-reply.ts';
+import { holdKey } from './single-upsert.ts';
 
 /** A REST request as it leaves the router. */
 export interface RestTarget {
   readonly id: string;
   readonly ref: string;
+  /** A table's name, or with `call` a function's. */
   readonly table: string;
+  readonly call: boolean;
   /** Query string without its `?`. */
   readonly search: string;
   /** Text of the body, or empty. */
@@ -47,6 +50,30 @@ const NOTHING: QueryResult = { json: '[]', rowCount: 0, total: null, totalKind: 
 const isEmptyWrite = (query: Query): boolean =>
   (query.kind === 'insert' && query.rows.length === 0) ||
   (query.kind === 'update' && Object.keys(query.set).length === 0);
+
+const mayWrite = (query: Query | CallQuery): boolean =>
+  query.kind === 'call' ? !query.readOnly : query.kind !== 'select';
+
+function run(engine: Engine, query: Query | CallQuery, call: RestCall): QueryResult | Promise<QueryResult> {
+  if (query.kind !== 'call') return isEmptyWrite(query) ? NOTHING : engine.execute(query, call);
+  if (engine.call !== undefined) return engine.call(query, call);
+  return Promise.reject(
+    new MagError('MAG_ENGINE_UNSUPPORTED', { engine: engine.kind, what: CAPABILITIES.call }),
+  );
+}
+
+/** What could not be kept to is refused: a key that is not minded would be worse than none. */
+const unkeyed = (where: string): MagError =>
+  new MagError('MAG_BAD_REQUEST', { problem: `an Idempotency-Key is not supported ${where}` });
+
+/** Throws MAG_ENGINE_UNSUPPORTED where the project's engine cannot do what was asked for. */
+function requireAll(plan: RestPlan, call: RestCall): void {
+  const { engine } = call.project;
+  requireCapabilities(engine, plan.query);
+  if (!plan.prefer.rollback || !mayWrite(plan.query)) return;
+  requireCapability(engine, 'rollback');
+  call.rollback = true;
+}
 
 /** The `apikey` of a query string, for clients that cannot set headers. */
 export function queryKey(search: string): string | undefined {
@@ -108,31 +135,27 @@ export class RestService {
     const call = admit(project, request, response, target, time);
     if (hooks.authenticated.length > 0) await runHooks(hooks.authenticated, call);
 
-    const plan = planRequest(
-      request.method ?? 'GET',
-      target.table,
-      target.search,
-      request.headers,
-      target.body,
-    );
+    const plan = planRequest(request.method ?? 'GET', target, target.search, request.headers, target.body);
     call.query = plan.query;
-    requireCapabilities(call.project.engine, plan.query);
+    requireAll(plan, call);
     if (hooks.parsed.length > 0) await runHooks(hooks.parsed, call);
 
     const opened = this.#ports.sessions.open(call.project);
     const engine = opened instanceof Promise ? await opened : opened;
+    if (plan.key !== undefined) await holdKey(engine, call, plan.key);
     const locating = plan.prefer.returns === 'headers-only' && (await returnKey(engine, call));
     call.query = authoriseBy(call.project, call.principal, call.query);
     if (hooks.authorised.length > 0) await runHooks(hooks.authorised, call);
 
     const { query } = call;
-    const header = query.kind === 'select' ? undefined : keyHeader(request.headers);
+    const header = mayWrite(query) ? keyHeader(request.headers) : undefined;
     let outcome: Outcome<QueryResult> | null = null;
-    if (header !== undefined) {
+    if (header === undefined) call.result = await run(engine, query, call);
+    else {
       outcome = await this.#executeOnce(engine, call, query, header, request, target);
       call.result = outcome.result;
-    } else call.result = isEmptyWrite(query) ? NOTHING : await engine.execute(query, call);
-    if (query.kind !== 'select') this.#ports.feed.nudge(target.ref);
+    }
+    if (mayWrite(query)) this.#ports.feed.nudge(target.ref);
     if (hooks.executed.length > 0) await runHooks(hooks.executed, call);
 
     const { status, headers, body } = replyTo(plan, call.result, locating ? locationOf(call) : null);
@@ -150,12 +173,14 @@ export class RestService {
   #executeOnce(
     engine: Engine,
     call: RestCall,
-    query: Query,
+    query: Query | CallQuery,
     header: string | readonly string[],
     { method = '', headers }: IncomingMessage,
     { table, search, body }: RestTarget,
   ): Promise<Outcome<QueryResult>> {
     const { principal } = call;
+    if (query.kind === 'call') throw unkeyed('on a call of a function');
+    if (call.rollback) throw unkeyed('beside tx=rollback');
     const keyed = { principal, target: `${method} /rest/v1/${table}`, search, headers, body };
     return this.#once.run(engine, call, requestKey(header, keyed), {
       run: async (transaction) => (isEmptyWrite(query) ? NOTHING : transaction.execute(query)),
@@ -179,7 +204,7 @@ function admit(
   const { method = 'GET' } = request;
   return new RestCall(target.id, project, principal, time.deadline, response, {
     method,
-    path: `/${target.table}`,
+    path: target.call ? `/rpc/${target.table}` : `/${target.table}`,
     headers: request.headers,
   });
 }

@@ -3,7 +3,7 @@ import type { RowTypes } from '../../protocol/compare-value.ts';
 import { matches } from '../../protocol/filter-match.ts';
 import type { Grant, Principal, TableAction } from '../../protocol/principal.ts';
 import type { ProjectHandle } from '../../protocol/project.ts';
-import type { Filter, Query, Row } from '../../protocol/query.ts';
+import type { CallQuery, Embed, Filter, Query, Row, SelectItem, SelectQuery } from '../../protocol/query.ts';
 import { fillClaims, NOTHING } from './claims.ts';
 import { type Rule, rulesFor } from './grant-rules.ts';
 
@@ -45,41 +45,103 @@ function narrow(where: Filter | undefined, by: Reach): { readonly where?: Filter
 
 const checked = (by: Reach): { readonly check?: Filter } => (by === 'all' ? {} : { check: by });
 
+/** Rows of a table in the public schema that are read, whatever for. Grants know of no other schema. */
+function reading(principal: Principal, grants: readonly Grant[], schema: string, table: string): Reach {
+  if (schema === 'public') return reach(principal, grants, table, 'select');
+  throw new MagError('MAG_FORBIDDEN', { role: principal.role, action: 'select', table });
+}
+
 /**
- * The query as this principal may run it: narrowed to the rows that the project's grants show it, every row that
- * it writes checked against them. The service role's query comes back as it is.
+ * An embed narrowed to the rows of its own table that the principal may see. The table in between must be seen whole:
+ * its rows are not shown, yet which of them are there is.
+ */
+function authoriseEmbed(principal: Principal, grants: readonly Grant[], embed: Embed): Embed {
+  const { role } = principal;
+  const { join: tied } = embed;
+  if (tied === undefined)
+    throw new MagError('MAG_FORBIDDEN', { role, action: 'select', table: embed.relation });
+  if (tied.via !== undefined && reading(principal, grants, tied.via.schema, tied.via.table) !== 'all') {
+    throw new MagError(
+      'MAG_FORBIDDEN',
+      { role, action: 'embed through', table: tied.via.table },
+      { details: 'The select grant has a row filter.' },
+    );
+  }
+  const seen = reading(principal, grants, tied.schema, tied.table);
+  const select = authoriseItems(principal, grants, embed.select);
+  return { ...embed, select, ...narrow(embed.where, seen) };
+}
+
+/** The items themselves where they embed nothing: the usual request makes no copy. */
+function authoriseItems(
+  principal: Principal,
+  grants: readonly Grant[],
+  items: readonly SelectItem[],
+): readonly SelectItem[] {
+  for (const item of items) {
+    if (item.kind !== 'embed') continue;
+    return items.map((each) =>
+      each.kind === 'embed' ? { kind: 'embed', embed: authoriseEmbed(principal, grants, each.embed) } : each,
+    );
+  }
+  return items;
+}
+
+function authoriseSelect(
+  principal: Principal,
+  grants: readonly Grant[],
+  query: SelectQuery,
+  own: Reach,
+): Query {
+  const select = authoriseItems(principal, grants, query.select);
+  if (own === 'all') return select === query.select ? query : { ...query, select };
+  return { ...query, select, ...narrow(query.where, own) };
+}
+
+/**
+ * The query as this principal may run it: narrowed to the rows that the project's grants show it, each embedded table
+ * by its own, every row that it writes checked against them. The service role's query comes back as it is.
  *
  * A write that reads (a filter, or rows given back) needs `select` too and touches only rows that it shows;
- * otherwise a filter on a hidden column would tell what is in it by how many rows it changed.
+ * otherwise a filter on a hidden column would tell what is in it by how many rows it changed. A function may do
+ * anything, so no grant covers it.
  *
  * Throws MAG_FORBIDDEN where no grant covers the action.
  */
-export function authorise(principal: Principal, grants: readonly Grant[], query: Query): Query {
-  if (principal.role === 'service_role') return query;
+export function authorise<Of extends Query | CallQuery>(
+  principal: Principal,
+  grants: readonly Grant[],
+  query: Of,
+): Of | Query {
+  const { role } = principal;
+  if (role === 'service_role') return query;
+  if (query.kind === 'call')
+    throw new MagError('MAG_FORBIDDEN', { role, action: 'call', table: query.function });
   const { table } = query;
-  if (query.schema !== 'public') {
-    throw new MagError('MAG_FORBIDDEN', { role: principal.role, action: query.kind, table });
-  }
+  if (query.schema !== 'public') throw new MagError('MAG_FORBIDDEN', { role, action: query.kind, table });
   const own = reach(principal, grants, table, query.kind);
-  if (query.kind === 'select') {
-    return own === 'all' ? query : { ...query, ...narrow(query.where, own) };
-  }
-  const returns = query.returning !== undefined;
-  const reads = returns || (query.kind !== 'insert' && query.where !== undefined);
+  if (query.kind === 'select') return authoriseSelect(principal, grants, query, own);
+  const items = query.returning;
+  const reads = items !== undefined || (query.kind !== 'insert' && query.where !== undefined);
   const seen = reads ? reach(principal, grants, table, 'select') : 'all';
   const within = both(own, seen);
-  if (query.kind === 'delete') return { ...query, ...narrow(query.where, within) };
-  const check = checked(returns ? within : own);
-  if (query.kind === 'update') return { ...query, ...narrow(query.where, within), ...check };
+  const returning = items === undefined ? {} : { returning: authoriseItems(principal, grants, items) };
+  if (query.kind === 'delete') return { ...query, ...returning, ...narrow(query.where, within) };
+  const check = checked(items === undefined ? own : within);
+  if (query.kind === 'update') return { ...query, ...returning, ...narrow(query.where, within), ...check };
   if (query.onConflict?.resolution === 'merge') requireWholeTable(principal, grants, table);
-  return { ...query, ...check };
+  return { ...query, ...returning, ...check };
 }
 
 /**
  * The same by a project's settings: where it leaves access to the database's own policies, the query stays as it is.
  * Throws MAG_ENGINE_UNAVAILABLE where the request could not run under a role that these policies are for.
  */
-export function authoriseBy(project: ProjectHandle, principal: Principal, query: Query): Query {
+export function authoriseBy<Of extends Query | CallQuery>(
+  project: ProjectHandle,
+  principal: Principal,
+  query: Of,
+): Of | Query {
   const { settings, connection } = project;
   if (settings.access !== 'policies' || principal.role === 'service_role')
     return authorise(principal, settings.grants, query);

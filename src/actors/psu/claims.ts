@@ -57,6 +57,22 @@ function fillList(values: readonly string[], claims: Claims): string[] | typeof 
 /** Comparisons that are decided alike by every engine and by filter-match.ts. */
 const DECIDED: ReadonlySet<string> = new Set(['eq', 'neq', 'gt', 'gte', 'lt', 'lte', 'like', 'ilike']);
 
+/** Whether filter-match.ts decides it as every engine does. */
+export function isDecided(filter: Filter): boolean {
+  switch (filter.kind) {
+    case 'and':
+    case 'or':
+      return filter.terms.every(isDecided);
+    case 'compare':
+      return filter.column.path === undefined && DECIDED.has(filter.op);
+    case 'in':
+    case 'is':
+      return filter.column.path === undefined;
+    default:
+      return false;
+  }
+}
+
 /** Selects nothing. */
 export const NOTHING: Filter = { kind: 'or', terms: [], negated: false };
 const EVERYTHING: Filter = { kind: 'and', terms: [], negated: false };

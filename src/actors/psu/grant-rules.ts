@@ -1,6 +1,8 @@
+import { MagError } from '../../errors.ts';
 import type { Grant, Principal, TableAction } from '../../protocol/principal.ts';
 import type { Filter } from '../../protocol/query.ts';
 import { parseFilter } from '../gate/grammar/filter.ts';
+import { isDecided } from './claims.ts';
 
 /** A grant as the access check reads it. */
 export interface Rule {
@@ -38,9 +40,20 @@ function compile(grants: readonly Grant[]): readonly Compiled[] {
   return made;
 }
 
+/**
+ * A grant's row filter. Throws PGRST100, or MAG_FILTER_INVALID for what only the engine could decide: the same rule
+ * says which changes a socket sees, without asking it.
+ */
+export function parseRule(text: string): Filter {
+  const filter = parseFilter(text);
+  if (isDecided(filter)) return filter;
+  const problem = 'a grant compares columns by eq, neq, gt, gte, lt, lte, like, ilike, in and is alone';
+  throw new MagError('MAG_FILTER_INVALID', { filter: text.slice(0, 200), problem }, { details: problem });
+}
+
 function tryParse(text: string): Filter | null {
   try {
-    return parseFilter(text);
+    return parseRule(text);
   } catch {
     return null;
   }

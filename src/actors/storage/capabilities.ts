@@ -18,6 +18,7 @@ export const CAPABILITIES = {
   range: 'compare ranges',
   text_search: 'search full text',
   max_affected: 'limit how many rows a write affects',
+  rollback: 'undo a write after answering it',
   transaction: 'run several operations in one transaction',
   idempotency: 'remember idempotency keys',
 } as const;

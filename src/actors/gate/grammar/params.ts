@@ -73,6 +73,9 @@ function wordLength(text: string, start: number): number {
   return at - start;
 }
 
+/** A write's own filters know nothing of what it gives back; a function called by GET has arguments beside them. */
+type Mode = 'read' | 'write' | 'call';
+
 /** Gathers the pairs of one query string. Of what can be said only once, the first counts, as with PostgREST. */
 class Reader {
   #select: Selection | null = null;
@@ -85,10 +88,10 @@ class Reader {
   #addressed: Addressed[] | null = null;
   #args: [string, string][] | null = null;
   #terms = 0;
-  readonly #call: boolean;
+  readonly #mode: Mode;
 
-  constructor(call: boolean) {
-    this.#call = call;
+  constructor(mode: Mode) {
+    this.#mode = mode;
   }
 
   pair(key: string, value: string): void {
@@ -116,7 +119,7 @@ class Reader {
 
   #condition(key: string, value: string): void {
     const { path, column } = parseColumnKey(key);
-    if (this.#call && path.length === 0 && !isCondition(value)) {
+    if (this.#mode === 'call' && path.length === 0 && !isCondition(value)) {
       this.#args ??= [];
       this.#args.push([column.name, value]);
       return;
@@ -166,7 +169,8 @@ class Reader {
     // Without an embed there is nothing to tie, but an order by one would be.
     const tied = embeds || order.length > 0 ? tie(addressed, where, order) : { select: addressed, where };
     return {
-      ...tied,
+      select: tied.select,
+      where: this.#mode === 'write' ? where : tied.where,
       embeds,
       order,
       limit: this.#limit,
@@ -186,18 +190,17 @@ function combine(filters: Filter[] | null): Filter | null {
   return filters.length === 1 ? first : { kind: 'and', terms: filters, negated: false };
 }
 
-const NONE: Params = new Reader(false).read();
+const NONE: Params = new Reader('read').read();
 
 /**
  * A REST query string, without its `?`. Filters are conjoined; of a repeated `select`, `order`, `columns` or
- * `on_conflict` the first counts, of `limit` and `offset` the last; a key without `=` says nothing. `call`: of a
- * function called by GET, whose arguments stand beside its filters.
+ * `on_conflict` the first counts, of `limit` and `offset` the last; a key without `=` says nothing.
  *
  * Throws PGRST100 (with the column), PGRST103, PGRST108, 42712 or MAG_BAD_REQUEST, nothing else.
  */
-export function parseParams(raw: string, call = false): Params {
+export function parseParams(raw: string, mode: Mode = 'read'): Params {
   if (raw === '') return NONE;
-  const reader = new Reader(call);
+  const reader = new Reader(mode);
   const end = raw.length;
   for (let start = 0; start < end; ) {
     let stop = raw.indexOf('&', start);

@@ -33,10 +33,15 @@ export function windowOf(limit: number | null, offset: number | null, header: st
     const upper = open ? Number.POSITIVE_INFINITY : digits(header, dash + 1, header.length);
     if (lower >= 0 && upper >= 0) {
       if (upper < lower) {
-        throw new MagError('PGRST103', {}, { details: 'The lower boundary is above the upper one.' });
+        const details =
+          'The lower boundary must be lower than or equal to the upper boundary in the Range header.';
+        throw new MagError('PGRST103', {}, { details });
       }
       first = Math.max(first, lower);
       last = Math.min(last, upper);
+      if (last < first && limit !== 0) {
+        throw new MagError('PGRST103', {}, { details: 'Limit should be greater than or equal to zero.' });
+      }
     }
   }
   return { offset: first, limit: Math.max(0, Math.min(LIMITS.maxRows, last - first + 1)) };

@@ -2,7 +2,7 @@ import { isPublicError, locatedError, MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import { stringifyExact } from '../../../protocol/exact-json.ts';
 import type { Filter, JsonValue, Query } from '../../../protocol/query.ts';
-import { planRequest } from '../rest-plan.ts';
+import { planTable } from '../rest-plan.ts';
 import type { OperationBody } from './body.ts';
 import { readConditions } from './conditions.ts';
 import { isMembers, References } from './references.ts';
@@ -141,7 +141,7 @@ export function planOperations(bodies: readonly OperationBody[], secret: Uint8Ar
       const returning = asksForRows(body.query) || references.operations.has(at);
       const headers = { ...schema, prefer: preferences(body, returning) };
       const text = values === undefined ? '' : stringifyExact(values);
-      const { query } = planRequest(WRITES[body.method], body.table, searchOf(body), headers, text);
+      const { query } = planTable(WRITES[body.method], body.table, searchOf(body), headers, text);
       budget.take(query);
       const expected = body.expect?.rows ?? null;
       return { name: body.name ?? null, label, query: narrowed(query, terms), expected };

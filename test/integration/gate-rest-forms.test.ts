@@ -1,0 +1,198 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { REF, SERVICE, startGate, type TestGate } from '../support/gate.ts';
+
+let board: TestGate;
+const base = `/p/${REF}/rest/v1`;
+const key = { apikey: SERVICE };
+const full = { ...key, prefer: 'return=representation' };
+
+beforeAll(async () => {
+  board = await startGate();
+});
+afterAll(() => board.gate.close());
+beforeEach(() => {
+  board.engine.create('todos', ['id', 'title', 'rank']);
+  const table = board.engine.tables.get('todos');
+  if (table !== undefined) table.rows = [{ id: 1, title: 'one', rank: null }];
+});
+
+const KEYS = "Filters must include all and only primary key columns with 'eq' operators";
+const VALUES = 'Payload values do not match URL in primary key column(s)';
+
+/** Search, body, and what it is refused with. */
+const REFUSED: readonly (readonly [string, unknown, number, string, string])[] = [
+  [
+    'limit=1&id=eq.1',
+    { id: 1 },
+    400,
+    'PGRST114',
+    'limit/offset querystring parameters are not allowed for PUT',
+  ],
+  [
+    'id=eq.1&offset=1',
+    { id: 1 },
+    400,
+    'PGRST114',
+    'limit/offset querystring parameters are not allowed for PUT',
+  ],
+  ...[
+    '',
+    'title=eq.x',
+    'id=not.eq.1',
+    'id=in.(1)',
+    'and=(id.eq.1)',
+    'id=eq.1&title=eq.x',
+    'id=eq.1&id=eq.1',
+  ].map((search) => [search, { id: 1 }, 405, 'PGRST105', KEYS] as const),
+  ['id=eq.1', { id: 2 }, 400, 'PGRST115', VALUES],
+  ['id=eq.1', { title: 'x' }, 400, 'PGRST115', VALUES],
+  ['id=eq.1', [{ id: 1 }, { id: 1 }], 400, 'PGRST115', VALUES],
+  ['id=eq.1', [], 400, 'PGRST115', VALUES],
+];
+
+const rows = (): unknown => board.engine.tables.get('todos')?.rows;
+const errorOf = async (reply: Response): Promise<unknown> => ({
+  status: reply.status,
+  ...Object(await reply.json()),
+});
+const send = (method: string, path: string, body: string, type: string): Promise<Response> =>
+  board.call(method, `${base}/${path}`, body, { ...full, 'content-type': type });
+
+describe('bodies', () => {
+  it('CSV, with quotes, line ends of both kinds and NULL', async () => {
+    const reply = await send('POST', 'todos', 'id,title\r\n2,"a ""b"", c\nd"\n3,NULL\n', 'text/csv');
+    expect(reply.status).toBe(201);
+    expect(await reply.json()).toEqual([
+      { id: '2', title: 'a "b", c\nd', rank: null },
+      { id: '3', title: null, rank: null },
+    ]);
+  });
+
+  it.each([
+    ['', 'The CSV has no header line'],
+    ['a,a\n1,2', 'The CSV names a column twice'],
+    ['id,title\n1', 'All lines must have same number of fields'],
+    ['id,title\n1,"x', 'The CSV cannot be read: a quote is not closed'],
+    ['id,title\n1,"x"y', 'The CSV cannot be read: a quoted field is followed by text, at character 15'],
+  ])('CSV that cannot be: %j', async (body, message) => {
+    const error = await errorOf(await send('POST', 'todos', body, 'text/csv'));
+    expect(error).toEqual({ status: 400, code: 'PGRST102', message, details: null, hint: null });
+  });
+
+  it('a form, as one row of texts', async () => {
+    const reply = await send('POST', 'todos', 'id=2&title=a+b%21', 'application/x-www-form-urlencoded');
+    expect(await reply.json()).toEqual([{ id: '2', title: 'a b!', rank: null }]);
+  });
+
+  it('rows whose keys differ are refused, unless columns says which count', async () => {
+    const differ = '[{"id":2,"title":"x"},{"id":3}]';
+    expect(await errorOf(await send('POST', 'todos', differ, 'application/json'))).toEqual({
+      status: 400,
+      code: 'PGRST102',
+      message: 'All object keys must match',
+      details: null,
+      hint: null,
+    });
+    expect((await send('POST', 'todos?columns=id,title', differ, 'application/json')).status).toBe(201);
+  });
+
+  it('JSON that is none, in the words that clients know', async () => {
+    expect(await errorOf(await send('POST', 'todos', '', 'application/json'))).toMatchObject({
+      code: 'PGRST102',
+      message: 'Empty or invalid json',
+    });
+  });
+
+  it('an update by an array takes its first object, by an empty one changes nothing', async () => {
+    const changed = await send('PATCH', 'todos?id=eq.1', '[{"title":"new"}]', 'application/json');
+    expect(await changed.json()).toEqual([{ id: 1, title: 'new', rank: null }]);
+    const same = await send('PATCH', 'todos?id=eq.1', '[]', 'application/json');
+    expect([same.status, await same.json()]).toEqual([200, []]);
+  });
+
+  it('columns that an update names and its body lacks become NULL', async () => {
+    const reply = await send('PATCH', 'todos?columns=title', '{"rank":3}', 'application/json');
+    expect(await reply.json()).toEqual([{ id: 1, title: null, rank: null }]);
+  });
+});
+
+describe('PUT', () => {
+  const put = (search: string, body: unknown, headers: Record<string, string> = key): Promise<Response> =>
+    board.call('PUT', `${base}/todos?${search}`, body, headers);
+
+  it('makes or replaces the row that its filters name', async () => {
+    const made = await put('id=eq.2', { id: 2, title: 'two' });
+    expect([made.status, made.headers.get('content-range'), await made.text()]).toEqual([204, null, '']);
+    const changed = await put('id=eq.1', [{ id: 1, title: 'uno' }], full);
+    expect([changed.status, await changed.json()]).toEqual([200, [{ id: 1, title: 'uno', rank: null }]]);
+    expect(rows()).toMatchObject([{ title: 'uno' }, { title: 'two' }]);
+  });
+
+  it.each(REFUSED)('%s with %j: %i %s', async (search, body, status, code, message) => {
+    expect(await errorOf(await put(search, body))).toEqual({
+      status,
+      code,
+      message,
+      details: null,
+      hint: null,
+    });
+    expect(rows()).toHaveLength(1);
+  });
+});
+
+describe('replies', () => {
+  it('without nulls, of rows and of one', async () => {
+    const accept = (kind: string): Record<string, string> => ({
+      ...key,
+      accept: `application/vnd.pgrst.${kind}+json;nulls=stripped`,
+    });
+    const list = await board.get(`${base}/todos`, accept('array'));
+    expect(list.headers.get('content-type')).toBe(
+      'application/vnd.pgrst.array+json;nulls=stripped; charset=utf-8',
+    );
+    expect(await list.json()).toEqual([{ id: 1, title: 'one' }]);
+    const one = await board.get(`${base}/todos`, accept('object'));
+    expect(await one.json()).toEqual({ id: 1, title: 'one' });
+  });
+
+  it('of a HEAD do not mind a Range header', async () => {
+    const reply = await board.call('HEAD', `${base}/todos`, undefined, { ...key, range: '5-9' });
+    expect([reply.status, reply.headers.get('content-range')]).toEqual([200, '0-0/*']);
+  });
+
+  it.each([
+    ['9-2', '', 'The lower boundary must be lower than or equal to the upper boundary in the Range header.'],
+    ['5-9', '?limit=2', 'Limit should be greater than or equal to zero.'],
+  ])('Range %s with %s is a 416', async (range, search, details) => {
+    const reply = await board.get(`${base}/todos${search}`, { ...key, range });
+    expect(await errorOf(reply)).toEqual({
+      status: 416,
+      code: 'PGRST103',
+      message: 'Requested range not satisfiable',
+      details,
+      hint: null,
+    });
+  });
+
+  it('to a schema that is not shown say which are', async () => {
+    expect(await errorOf(await board.get(`${base}/todos`, { ...key, 'accept-profile': 'x' }))).toEqual({
+      status: 406,
+      code: 'PGRST106',
+      message: 'Invalid schema: x',
+      details: null,
+      hint: 'Only the following schemas are exposed: public',
+    });
+  });
+
+  it('to another method than GET, HEAD or POST on a function', async () => {
+    for (const method of ['PUT', 'PATCH', 'DELETE']) {
+      const reply = await board.call(method, `${base}/rpc/f`, undefined, key);
+      expect(reply.headers.get('allow')).toBe('OPTIONS, GET, HEAD, POST');
+      expect(await errorOf(reply)).toMatchObject({
+        status: 405,
+        code: 'PGRST101',
+        message: `Cannot use the ${method} method on RPC`,
+      });
+    }
+  });
+});
