@@ -81,14 +81,16 @@ function guarded(engine: Engine, breaker: Breaker): Engine {
   const call = engine.call?.bind(engine);
   const native = engine.native?.bind(engine);
   const transaction = engine.transaction?.bind(engine);
-  return {
+  const all = {
     kind: engine.kind,
     execute: (query, context) => breaker.run(() => engine.execute(query, context)),
     sql: (statement, params, context) => breaker.run(() => engine.sql(statement, params, context)),
+    call: call && ((query, context) => breaker.run(() => call(query, context))),
+    native: native && ((command, context) => breaker.run(() => native(command, context))),
+    transaction: transaction && ((work, context) => breaker.run(() => transaction(work, context))),
     schema: (context) => breaker.run(() => engine.schema(context)),
     close: () => engine.close(),
-    ...(call && { call: (query, context) => breaker.run(() => call(query, context)) }),
-    ...(native && { native: (command, context) => breaker.run(() => native(command, context)) }),
-    ...(transaction && { transaction: (work, context) => breaker.run(() => transaction(work, context)) }),
-  };
+  } satisfies { [Method in keyof Required<Engine>]: Engine[Method] | undefined };
+  const able = Object.entries(all).filter(([, method]) => method !== undefined);
+  return Object.fromEntries(able) as unknown as Engine; // All of its methods, without what it cannot do.
 }

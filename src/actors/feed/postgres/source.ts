@@ -17,6 +17,7 @@ const TABLES_WITHOUT_OLD_ROWS = `
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND c.relreplident <> 'f'
     AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_toast%'
+    AND n.nspname NOT LIKE '\\_mag%'
   ORDER BY c.oid`;
 
 /**

@@ -95,7 +95,8 @@ FROM pg_catalog.pg_namespace n WHERE n.nspowner = ${owner} AND n.nspname !~ '^pg
 /** Whether a project's database is as this version makes it. */
 export async function isLaidOut(connection: PgConnection): Promise<boolean> {
   const rows = await connection.rows(
-    `SELECT pg_catalog.obj_description(pg_catalog.to_regnamespace('_mag')::oid, 'pg_namespace') = '${LAYOUT}'`,
+    `SELECT pg_catalog.obj_description(pg_catalog.to_regnamespace('_mag')::oid, 'pg_namespace') = '${LAYOUT}'
+       AND pg_catalog.to_regclass('_mag_idempotency.records') IS NOT NULL`,
   );
   return rows[0]?.[0] === 't';
 }
