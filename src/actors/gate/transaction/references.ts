@@ -57,7 +57,8 @@ export class References {
   read(value: JsonValue, at: number): JsonValue {
     const reference = only(value, '$ref');
     if (reference !== undefined) return this.#add(reference, at);
-    return only(value, '$value') ?? value;
+    const literal = only(value, '$value');
+    return literal === undefined ? value : literal;
   }
 
   #add(text: JsonValue, at: number): string {
