@@ -15,6 +15,7 @@ const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   fanout: () => import('./suites/fanout.ts'),
   board: () => import('./suites/board.ts'),
   runtime: () => import('./suites/runtime.ts'),
+  tenants: () => import('./suites/tenants.ts'),
 };
 
 const { values, positionals } = parseArgs({

@@ -1,0 +1,212 @@
+/**
+ * Many projects on one board, over every engine that is there: what one costs to make and to keep, what a Zipf load over
+ * all of them gets done beside the same load on one, and what a quiet project notices of a noisy one.
+ */
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { type NewProject, startTestBoard, type TestBoard } from '../../test/support/board.ts';
+import type { TenantsLoad, TenantsResult, TenantTarget } from '../load/tenants-load.ts';
+import { median, paired, type Result, round, type SuiteReport } from '../report.ts';
+
+const PROJECTS = 200;
+const CONNECTIONS = 32;
+const SECONDS = 4;
+const ROWS = 500;
+/** What a project may take to be made, milliseconds, p50. */
+const CREATE_MS: Readonly<Record<string, number>> = {
+  sqlite: 30,
+  postgres: 120,
+  mysql: 120,
+  redis: 30,
+  mongodb: 60,
+};
+/** How much slower a quiet project may be beside a noisy one, p99. */
+const FAIRNESS = 4;
+const NOISE_CONNECTIONS = 64;
+const QUIET_CONNECTIONS = 2;
+
+const execute = promisify(execFile);
+
+interface Tenant {
+  readonly project: NewProject;
+  readonly engine: string;
+}
+
+async function drive(load: TenantsLoad): Promise<TenantsResult> {
+  const file = join(import.meta.dirname, '../load/tenants-load.ts');
+  const run = execute(process.execPath, [file, JSON.stringify(load)], { maxBuffer: 2 ** 24 });
+  const { stdout } = await run.catch((error: { readonly stderr?: string }) => {
+    // Its own message repeats the whole command line, keys and all.
+    throw new Error(`the load failed: ${error.stderr ?? ''}`);
+  });
+  return JSON.parse(stdout) as TenantsResult; // printed by the load process
+}
+
+/** Rows in a table or collection `items`, by REST where the engine makes it with the first insert. */
+async function fill(board: TestBoard, { project, engine }: Tenant): Promise<void> {
+  if (engine !== 'mongodb' && engine !== 'redis') {
+    const made = await board.sql(
+      project,
+      'create table items (id integer primary key, name varchar(100), value integer)',
+    );
+    if (made.status !== 200) throw new Error(JSON.stringify(made.body));
+  }
+  const rows = Array.from({ length: ROWS }, (_, at) => ({
+    id: at + 1,
+    name: `item ${at + 1}`,
+    value: at % 50,
+  }));
+  const reply = await fetch(`${project.url}/rest/v1/items`, {
+    method: 'POST',
+    headers: { apikey: project.keys.service, 'content-type': 'application/json' },
+    body: JSON.stringify(rows),
+  });
+  if (reply.status !== 201) throw new Error(`${engine}: ${await reply.text()}`);
+}
+
+const reading = ({ project }: Tenant, name: string, weight: number): TenantTarget => ({
+  name,
+  weight,
+  path: `/p/${project.ref}/rest/v1/items?id=eq.7`,
+  headers: { apikey: project.keys.service },
+});
+
+/** Everything of the board and its child processes that is its own, bytes. */
+function memory(pid: number): number {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    .trim()
+    .split(' ')
+    .filter(Boolean);
+  const own = /^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? '0';
+  return Number(own) * 1_024 + children.reduce((sum, child) => sum + memory(Number(child)), 0);
+}
+
+async function makeAll(board: TestBoard, engines: readonly string[], say: (line: string) => void) {
+  const tenants: Tenant[] = [];
+  const times = new Map<string, number[]>(engines.map((engine) => [engine, []]));
+  for (let at = 0; at < PROJECTS; at += 1) {
+    const engine = engines[at % engines.length] as string; // within the list
+    const began = performance.now();
+    const project = await board.createProject(`tenant-${at}`, engine);
+    // The first one starts the engine's server.
+    if (at >= engines.length) times.get(engine)?.push(performance.now() - began);
+    tenants.push({ project, engine });
+  }
+  const results: Record<string, Result> = {};
+  for (const [engine, taken] of times) {
+    const p50 = median(taken);
+    const asked = CREATE_MS[engine] ?? 0;
+    say(`create.${engine}: ${p50.toFixed(1)} ms, ${asked} asked for`);
+    results[`create.${engine}.figure`] = {
+      value: round(p50),
+      unit: 'ms p50',
+      baseline: { name: 'figure', value: asked },
+      ratio: round(asked / p50),
+    };
+  }
+  return { tenants, results };
+}
+
+/** The k-th project is asked for 1/k as often as the first. */
+async function zipf(
+  board: TestBoard,
+  tenants: readonly Tenant[],
+  rounds: number,
+  say: (line: string) => void,
+): Promise<Result> {
+  const all = tenants.map((tenant, at) => reading(tenant, tenant.project.ref, 1 / (at + 1)));
+  const [first] = all;
+  if (first === undefined) throw new Error('there is no project');
+  const common = { url: board.url, connections: CONNECTIONS };
+  await drive({ ...common, targets: all, seconds: 2 });
+  const pairs: [number, number][] = [];
+  for (let at = 0; at < rounds; at += 1) {
+    const one = await drive({ ...common, targets: [first], seconds: SECONDS });
+    const many = await drive({ ...common, targets: all, seconds: SECONDS });
+    pairs.push([many.perSecond, one.perSecond]);
+    say(
+      `zipf round ${at + 1}: ${Math.round(many.perSecond)} over ${all.length} against ${Math.round(one.perSecond)} on one`,
+    );
+  }
+  return paired('req/s', 'the same load on one project', pairs);
+}
+
+/** p99 of a quiet project's reads while another one of its engine is read as fast as it goes, over the p99 alone. */
+async function fairness(board: TestBoard, quiet: Tenant, noisy: Tenant, rounds: number): Promise<Result> {
+  const target = reading(quiet, 'quiet', 1);
+  const noise = {
+    ...reading(noisy, 'noisy', 1),
+    path: `/p/${noisy.project.ref}/rest/v1/items?order=id&limit=100`,
+  };
+  const calm = { url: board.url, targets: [target], connections: QUIET_CONNECTIONS, seconds: SECONDS };
+  const ratios: number[] = [];
+  for (let at = 0; at < rounds; at += 1) {
+    const alone = await drive(calm);
+    const loud = drive({
+      url: board.url,
+      targets: [noise],
+      connections: NOISE_CONNECTIONS,
+      seconds: SECONDS + 1,
+    });
+    const beside = await drive(calm);
+    await loud;
+    ratios.push((beside.targets.quiet?.p99 ?? 0) / (alone.targets.quiet?.p99 ?? 1));
+  }
+  const value = round(median(ratios));
+  return {
+    value,
+    unit: 'times',
+    baseline: { name: 'figure', value: FAIRNESS },
+    ratio: round(FAIRNESS / value),
+  };
+}
+
+export async function run({
+  rounds,
+  only,
+  progress,
+}: {
+  readonly rounds: number;
+  readonly only: string;
+  readonly progress: (line: string) => void;
+}): Promise<SuiteReport> {
+  const board = await startTestBoard({ env: { MAG_EDGE_WORKERS: '2' } });
+  try {
+    const listed = await board.admin<readonly { engine: string; available: boolean; why: string | null }[]>(
+      'GET',
+      '/admin/v1/engines',
+    );
+    const engines = listed.body.filter(({ available }) => available).map(({ engine }) => engine);
+    const skipped = Object.fromEntries(
+      listed.body.filter(({ available }) => !available).map(({ engine, why }) => [engine, why ?? '']),
+    );
+    const empty = memory(board.pid);
+    const { tenants, results } = await makeAll(board, engines, progress);
+    for (const tenant of tenants) await fill(board, tenant);
+    if ('zipf.projects.one'.startsWith(only)) {
+      results['zipf.projects.one'] = await zipf(board, tenants, rounds, progress);
+      const each = (memory(board.pid) - empty) / tenants.length / 2 ** 20;
+      progress(`memory: ${each.toFixed(2)} MiB for each of ${tenants.length} projects in use`);
+      const asked = 8;
+      const baseline = { name: 'figure', value: asked };
+      results['memory.project.figure'] = {
+        value: round(each),
+        unit: 'MiB',
+        baseline,
+        ratio: round(asked / each),
+      };
+    }
+    for (const engine of engines) {
+      const name = `fairness.${engine}.figure`;
+      const [quiet, noisy] = tenants.filter((tenant) => tenant.engine === engine);
+      if (!name.startsWith(only) || quiet === undefined || noisy === undefined) continue;
+      results[name] = await fairness(board, quiet, noisy, rounds);
+      progress(`${name}: ${results[name]?.value} times, ${FAIRNESS} asked for`);
+    }
+    return { results, skipped };
+  } finally {
+    await board.stop();
+  }
+}
