@@ -306,6 +306,36 @@ describe('a project that an older version made', () => {
 });
 
 describe('the roles that all projects of a server share', () => {
+  it('are not taken for granted where a stranger made them: requests run as the project’s own role', async () => {
+    const { options: _, ...target } = await pg.provider.adminConnection('roles');
+    const admin = await PgConnection.open({ ...target, database: 'postgres' });
+    const [[mark]] = (await admin.rows(
+      `SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = 'service_role'`,
+    )) as [[string]];
+    await admin.rows('COMMENT ON ROLE service_role IS NULL');
+    const theirs = await connectionOf('theirs');
+    await admin.rows(`COMMENT ON ROLE service_role IS '${mark}'`);
+    await admin.end();
+    expect(theirs.requestRoles).toEqual([]);
+    const own = await PgConnection.open(theirs);
+    await expect(own.rows('SET ROLE service_role')).rejects.toMatchObject({ code: '42501' });
+    await own.end();
+    const permits = localPermits({ perKey: 1, total: 1, waiters: 100, host: pg.host });
+    const there = openPostgresEngine({
+      connection: theirs,
+      ref: 'theirs',
+      host: pg.host,
+      log: silentLog,
+      permits,
+    });
+    await sql(`CREATE VIEW whoami AS SELECT ${WHO}`, there);
+    expect(await rows(select('whoami'), as(user(ALICE)), there)).toMatchObject([
+      { user: theirs.user, uid: ALICE, role: 'authenticated' },
+    ]);
+    await there.close();
+    expect((await connectionOf('theirs')).requestRoles).toEqual(['anon', 'authenticated', 'service_role']);
+  });
+
   it('cannot be turned against the neighbours by a tenant that becomes them', async () => {
     const neighbour = await pg.engine('neighbour');
     await sql('CREATE TABLE t (a int)', neighbour);

@@ -99,7 +99,10 @@ export class PostgresProvider implements EngineProvider {
         return requestRolesOf(connection, name);
       });
       if (roles.length === 0)
-        this.#options.log.warn({ ref }, 'the server’s administrator may not grant the roles of requests');
+        this.#options.log.warn(
+          { ref },
+          'requests run as the project’s own role: the roles anon, authenticated and service_role are not the board’s to grant',
+        );
       this.#laidOut.set(ref, Promise.resolve(roles));
       return this.#connection(ref, roles);
     });

@@ -10,28 +10,38 @@ export const REQUEST_ROLES = ['anon', 'authenticated', 'service_role'] as const;
 type RequestRole = (typeof REQUEST_ROLES)[number];
 
 const EVERYONE = REQUEST_ROLES.join(', ');
+const NAMES = `('${REQUEST_ROLES.join("', '")}')`;
+
+/** Tells the roles that a board made from a stranger's of the same names. */
+const MARK = 'MagMoBo: requests run as this role';
 
 /** Makes those that are missing; another board on the same server may be doing the same. */
 export async function ensureRequestRoles(connection: PgConnection, mayBypass: boolean): Promise<void> {
   const known = await connection.rows(
-    `SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname IN ('${REQUEST_ROLES.join("', '")}')`,
+    `SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname IN ${NAMES}`,
   );
   const names = new Set(known.map(([name]) => name));
   for (const role of REQUEST_ROLES) {
     if (names.has(role)) continue;
     const bypass = role === 'service_role' && mayBypass ? ' BYPASSRLS' : '';
     await connection.rows(
-      `DO $$ BEGIN CREATE ROLE ${role} NOLOGIN NOINHERIT${bypass};
+      `DO $$ BEGIN CREATE ROLE ${role} NOLOGIN NOINHERIT${bypass}; COMMENT ON ROLE ${role} IS '${MARK}';
        EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`,
     );
   }
 }
 
 /**
- * A project's role may become them, and inherits nothing of theirs by itself. Where they are another administrator's,
- * ours may not be allowed to grant them: then it becomes none of them, as `requestRolesOf` says.
+ * A project's role may become them, and inherits nothing of theirs by itself. A stranger's roles are never granted: they
+ * may have rights in databases of the stranger's. Those of another administrator ours may not be allowed to grant. The
+ * project's role becomes none of them then, as `requestRolesOf` says.
  */
 export async function grantRequestRoles(connection: PgConnection, plainName: string): Promise<void> {
+  const ours = await connection.rows(
+    `SELECT FROM pg_catalog.pg_roles WHERE rolname IN ${NAMES}
+     AND pg_catalog.shobj_description(oid, 'pg_authid') = '${MARK}'`,
+  );
+  if (ours.length < REQUEST_ROLES.length) return;
   try {
     await connection.rows(`GRANT ${EVERYONE} TO ${identifier(plainName)}`);
   } catch (error) {
