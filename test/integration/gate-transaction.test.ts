@@ -113,6 +113,19 @@ describe('several operations in one transaction', () => {
     expect([stolen.status, stolen.body.code]).toEqual([403, 'MAG_FORBIDDEN']);
   });
 
+  it('are answered and undone where tx=rollback is preferred', async () => {
+    const operations = [{ method: 'insert', table: 'orders', values: { id: 1 }, query: 'select=id' }];
+    const headers = { apikey: SERVICE, prefer: 'tx=rollback' };
+    const tried = await board.call('POST', `/p/${REF}/tx/v1`, { operations }, headers);
+    expect([tried.status, tried.headers.get('preference-applied')]).toEqual([200, 'tx=rollback']);
+    expect(await tried.json()).toEqual({ results: [{ rows: [{ id: 1 }], count: 1 }] });
+    expect(rowsOf('orders')).toEqual([]);
+    const keyed = await board.call(
+      ...(['POST', `/p/${REF}/tx/v1`, { operations }, { ...headers, 'idempotency-key': 'a' }] as const),
+    );
+    expect([keyed.status, await keyed.json()]).toMatchObject([400, { code: 'MAG_IDEMPOTENCY_KEY_INVALID' }]);
+  });
+
   it('pass the hooks of each stage one by one', async () => {
     const seen: unknown[] = [];
     authorisedHooks.push(

@@ -65,18 +65,25 @@ export class MemoryEngine implements Engine {
   }
 
   /** One at a time, as on SQLite; what is not done when `work` rejects was never there. */
-  transaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
+  transaction<Result>(
+    work: (transaction: Transaction) => Promise<Result>,
+    { rollback }: ExecuteContext,
+  ): Promise<Result> {
     const result = this.#turn.then(async () => {
       const before = [...this.tables].map(([name, table]) => [name, { ...table }] as const);
       const remembered = [...this.records];
+      let keep = false;
       try {
-        return await work({ execute: async (query) => this.#run(query), idempotency: this.#records() });
-      } catch (error) {
-        this.records.clear();
-        for (const [key, record] of remembered) this.records.set(key, record);
-        this.tables.clear();
-        for (const [name, table] of before) this.tables.set(name, table);
-        throw error;
+        const done = await work({ execute: async (query) => this.#run(query), idempotency: this.#records() });
+        keep = rollback !== true;
+        return done;
+      } finally {
+        if (!keep) {
+          this.records.clear();
+          for (const [key, record] of remembered) this.records.set(key, record);
+          this.tables.clear();
+          for (const [name, table] of before) this.tables.set(name, table);
+        }
       }
     });
     this.#turn = result.catch(() => {});

@@ -8,6 +8,7 @@ import { type NativeBody, nativeBody, type SqlBody, sqlBody } from './admin-sche
 import { preflight } from './cors.ts';
 import type { App } from './fastify-app.ts';
 import { keyHeader } from './idempotency/replay.ts';
+import { unkeyed } from './idempotency/request-key.ts';
 import { projectDocument } from './project-document.ts';
 import { JSON_TYPE } from './reply.ts';
 import type { ReplyBudget } from './reply-budget.ts';
@@ -85,8 +86,7 @@ export function projectRoutes(app: App, ports: EdgePorts, budget: ReplyBudget): 
     async (request, reply) => {
       const call = await admit(ports, request, reply);
       // A script decides by itself what it commits: no record could be of one mind with it.
-      if (keyHeader(request.headers) !== undefined)
-        throw new MagError('MAG_IDEMPOTENCY_KEY_INVALID', { problem: 'native SQL takes none' });
+      if (keyHeader(request.headers) !== undefined) throw unkeyed('on native SQL');
       const engine = await ports.sessions.open(call.project);
       const result = await engine.sql(request.body.query, request.body.params ?? [], call);
       ports.feed.nudge(call.project.ref);

@@ -7,14 +7,14 @@ import type { EdgePorts } from '../edge/ports.ts';
 import { authoriseBy } from '../psu/access.ts';
 import { bearerOf, principalOf } from '../psu/project-key-check.ts';
 import { CAPABILITIES, requireCapabilities, requireCapability } from '../storage/capabilities.ts';
-import type { Engine, QueryResult } from '../storage/engine.ts';
+import type { Engine, QueryResult, Transaction } from '../storage/engine.ts';
 import { CORS } from './cors.ts';
 import { toPublic } from './faults.ts';
 import type { GateMetrics } from './gate-metrics.ts';
 import { runHooks, type StageHooks } from './hooks.ts';
 import type { Once, Outcome } from './idempotency/once.ts';
 import { keyHeader, replayHeaders, withoutRows } from './idempotency/replay.ts';
-import { requestKey } from './idempotency/request-key.ts';
+import { requestKey, unkeyed } from './idempotency/request-key.ts';
 import { locationOf, returnKey } from './location.ts';
 import { send, sendError } from './reply.ts';
 import type { ReplyBudget } from './reply-budget.ts';
@@ -62,9 +62,11 @@ function run(engine: Engine, query: Query | CallQuery, call: RestCall): QueryRes
   );
 }
 
-/** What could not be kept to is refused: a key that is not minded would be worse than none. */
-const unkeyed = (where: string): MagError =>
-  new MagError('MAG_BAD_REQUEST', { problem: `an Idempotency-Key is not supported ${where}` });
+function runIn(transaction: Transaction, query: Query | CallQuery): QueryResult | Promise<QueryResult> {
+  if (query.kind !== 'call') return isEmptyWrite(query) ? NOTHING : transaction.execute(query);
+  if (transaction.call !== undefined) return transaction.call(query);
+  throw unkeyed('on a call of a function');
+}
 
 /** Throws MAG_ENGINE_UNSUPPORTED where the project's engine cannot do what was asked for. */
 function requireAll(plan: RestPlan, call: RestCall): void {
@@ -179,11 +181,11 @@ export class RestService {
     { table, search, body }: RestTarget,
   ): Promise<Outcome<QueryResult>> {
     const { principal } = call;
-    if (query.kind === 'call') throw unkeyed('on a call of a function');
     if (call.rollback) throw unkeyed('beside tx=rollback');
-    const keyed = { principal, target: `${method} /rest/v1/${table}`, search, headers, body };
+    const path = query.kind === 'call' ? `rpc/${table}` : table;
+    const keyed = { principal, target: `${method} /rest/v1/${path}`, search, headers, body };
     return this.#once.run(engine, call, requestKey(header, keyed), {
-      run: async (transaction) => (isEmptyWrite(query) ? NOTHING : transaction.execute(query)),
+      run: async (transaction) => runIn(transaction, query),
       withoutRows,
     });
   }

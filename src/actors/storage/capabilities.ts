@@ -27,8 +27,8 @@ export type Capability = keyof typeof CAPABILITIES;
 
 /** What each engine can do. The rest is refused by name, never approximated; docs/capabilities.md is made from it. */
 export const ENGINE_CAPABILITIES: Readonly<Record<EngineKind, ReadonlySet<Capability>>> = {
-  sqlite: new Set<Capability>(['sql', 'transaction', 'idempotency']),
-  postgres: new Set<Capability>(['sql', 'transaction', 'idempotency']),
+  sqlite: new Set<Capability>(['sql', 'rollback', 'transaction', 'idempotency']),
+  postgres: new Set<Capability>(['sql', 'rollback', 'transaction', 'idempotency']),
   mysql: new Set<Capability>(['sql']),
   mongodb: new Set<Capability>([
     ...(['native', 'json_path', 'regex', 'quantifier', 'distinct', 'contain'] as const),

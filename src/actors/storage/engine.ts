@@ -123,6 +123,8 @@ export interface SchemaSnapshot {
 /** What runs inside one transaction: each sees what those before it wrote. */
 export interface Transaction {
   execute(query: Query): Promise<QueryResult>;
+  /** Where the engine has the capability `call`. */
+  call?(query: CallQuery): Promise<QueryResult>;
   /** Where the engine has the capability `idempotency`. */
   readonly idempotency?: IdempotencyRecords;
 }
@@ -174,8 +176,9 @@ export interface Engine {
   /** Runs one command of the engine's own protocol, off an allow-list, as the project's own user: JSON text. */
   native?(command: JsonValue, context: ExecuteContext): Promise<string>;
   /**
-   * All or nothing: what `work` did is committed when it resolves, and undone when it rejects, its error being the
-   * caller's. Where the engine has the capability `transaction`.
+   * All or nothing: what `work` did is committed when it resolves (under `context.rollback` undone), and undone when it
+   * rejects, its error being the caller's. Where the engine can mend what it met (a schema that had changed, a deadlock),
+   * `work` runs again. Where the engine has the capability `transaction`.
    */
   transaction?<Result>(
     work: (transaction: Transaction) => Promise<Result>,

@@ -6,7 +6,7 @@ import type {
 } from '../../../src/actors/storage/engine.ts';
 import { isPublicError, MagError } from '../../../src/errors.ts';
 import { LIMITS } from '../../../src/limits.ts';
-import { all, compare, insert, type Subject, select } from './subject.ts';
+import { all, column, compare, insert, type Subject, select } from './subject.ts';
 
 const failed = (error: unknown): string => (isPublicError(error) ? error.code : String(error));
 
@@ -90,6 +90,44 @@ export function transactions(subject: () => Subject): void {
       );
       expect(await late?.catch(failed)).toBe('57014');
       expect(await names()).toEqual([]);
+    });
+
+    it('is undone at its end where it is to be rolled back, and so is a query alone', async () => {
+      const { engine, context } = subject().under;
+      const dry = { ...context(), rollback: true };
+      const one = await engine.execute(insert([{ id: 1, name: 'a' }], { returning: [column('name')] }), dry);
+      const several = await engine.transaction?.(async (transaction) => {
+        await transaction.execute(insert([{ id: 2, name: 'b' }]));
+        return transaction.execute(select());
+      }, dry);
+      expect([one.json, several?.rowCount, await names()]).toEqual(['[{"name":"a"}]', 1, []]);
+    });
+
+    it('runs again where it and another one wait for each other', async () => {
+      await subject().execute(
+        insert([
+          { id: 1, name: 'a', qty: 0 },
+          { id: 2, name: 'b', qty: 0 },
+        ]),
+      );
+      const both = (first: string, second: string): Promise<unknown> =>
+        transact(async (transaction) => {
+          for (const id of [first, second]) {
+            const where = compare('id', 'eq', id);
+            await transaction.execute({
+              kind: 'update',
+              schema: 'public',
+              table: 'items',
+              set: { note: first },
+              where,
+            });
+            // Long enough for the other one to take its first row.
+            await new Promise((resolve) => setTimeout(resolve, 20));
+          }
+        });
+      await Promise.all([both('1', '2'), both('2', '1')]);
+      const notes = await subject().pluck('note', {});
+      expect(new Set(notes).size).toBe(1);
     });
 
     it('waits for another one that writes the same row, and sees what that left', async () => {

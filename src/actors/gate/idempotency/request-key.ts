@@ -23,6 +23,9 @@ export interface KeyedRequest {
 
 const invalid = (problem: string): MagError => new MagError('MAG_IDEMPOTENCY_KEY_INVALID', { problem });
 
+/** What could not be kept to is refused: a key that is not minded would be worse than none. */
+export const unkeyed = (where: string): MagError => invalid(`it is not supported ${where}`);
+
 const VISIBLE = /^[\x20-\x7e]+$/;
 
 /** The key as the header has it, bare or in the quotes of a structured field. Throws MAG_IDEMPOTENCY_KEY_INVALID. */

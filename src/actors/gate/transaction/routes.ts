@@ -2,13 +2,14 @@ import type { FastifyRequest } from 'fastify';
 import { MagError } from '../../../errors.ts';
 import { stringifyExact } from '../../../protocol/exact-json.ts';
 import type { EdgePorts } from '../../edge/ports.ts';
-import { CAPABILITIES } from '../../storage/capabilities.ts';
+import { CAPABILITIES, requireCapability } from '../../storage/capabilities.ts';
 import type { QueryResult } from '../../storage/engine.ts';
 import type { App } from '../fastify-app.ts';
 import type { StageHooks } from '../hooks.ts';
 import type { Once, Outcome } from '../idempotency/once.ts';
 import { keyHeader, replayHeaders, withoutRows } from '../idempotency/replay.ts';
-import { requestKey } from '../idempotency/request-key.ts';
+import { requestKey, unkeyed } from '../idempotency/request-key.ts';
+import { preferencesOf } from '../preferences.ts';
 import { admit, type RefParams, searchOf } from '../project-routes.ts';
 import { JSON_TYPE } from '../reply.ts';
 import type { ReplyBudget } from '../reply-budget.ts';
@@ -39,6 +40,7 @@ async function execute(
       throw new MagError('MAG_ENGINE_UNSUPPORTED', { engine: engine.kind, what: CAPABILITIES.transaction });
     return { result: await engine.transaction(run, call), replayed: false, omitted: false };
   }
+  if (call.rollback) throw unkeyed('beside tx=rollback');
   const { principal } = call;
   const keyed = {
     ...{ principal, headers, target: 'POST /tx/v1', search: searchOf(url) },
@@ -61,6 +63,11 @@ export function transactionRoutes(app: App, { ports, hooks, budget, once }: Tran
     },
     async (request, reply) => {
       const call = await admit(ports, request, reply);
+      if (preferencesOf(request.headers.prefer).rollback) {
+        requireCapability(call.project.engine, 'rollback');
+        call.rollback = true;
+        reply.header('preference-applied', 'tx=rollback');
+      }
       const prepared = await prepareTransaction(ports, hooks, call, request.body);
       const outcome = await execute(prepared, call, request, once);
       if (prepared.writes) ports.feed.nudge(call.project.ref);

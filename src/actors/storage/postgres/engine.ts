@@ -1,4 +1,4 @@
-import { DatabaseError, MagError } from '../../../errors.ts';
+import { DatabaseError, isPublicError, MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import { notOneRow } from '../../../protocol/one-row.ts';
 import type { Connection } from '../../../protocol/project.ts';
@@ -104,6 +104,8 @@ class Session implements PostgresEngine {
   }
 
   async execute(query: Query, context: ExecuteContext): Promise<QueryResult> {
+    if (context.rollback === true && query.kind !== 'select')
+      return this.transaction((transaction) => transaction.execute(query), context);
     const shape = queryShape(query);
     try {
       return await this.#attempt(query, shape, context);
@@ -111,8 +113,7 @@ class Session implements PostgresEngine {
       if (!isSchemaStale(error)) throw this.#failure(error, query, context);
     }
     // The failed statement did nothing, so it may run again under what the schema is now.
-    await this.#schema.look();
-    this.#plans.clear();
+    await this.#lookAnew();
     try {
       return await this.#attempt(query, shape, context);
     } catch (error) {
@@ -124,26 +125,34 @@ class Session implements PostgresEngine {
     work: (transaction: Transaction) => Promise<Result>,
     context: ExecuteContext,
   ): Promise<Result> {
-    const first = await this.#transact(work, context);
-    if ('result' in first) return first.result;
-    if (!first.stale) throw first.error;
-    // Nothing of it is there, so it may run again under what the schema is now.
+    for (let attempt = 1; ; attempt += 1) {
+      const { result, error, stale } = await this.#transact(work, context);
+      if (result !== undefined) return result.value;
+      const again = stale ? attempt === 1 : isConflict(error) && attempt < CONFLICT_TRIES;
+      if (!again) throw error;
+      // Nothing of it is there, so it may run again, under what the schema is now.
+      if (stale) await this.#lookAnew();
+    }
+  }
+
+  async #lookAnew(): Promise<void> {
     await this.#schema.look();
     this.#plans.clear();
-    const second = await this.#transact(work, context);
-    if ('result' in second) return second.result;
-    throw second.error;
   }
 
   async #transact<Result>(
     work: (transaction: Transaction) => Promise<Result>,
     context: ExecuteContext,
-  ): Promise<{ readonly result: Result } | { readonly error: unknown; readonly stale: boolean }> {
+  ): Promise<{
+    readonly result?: { readonly value: Result };
+    readonly error?: unknown;
+    readonly stale?: boolean;
+  }> {
     let stale = false;
     try {
       // Before a connection is taken: to look needs another one, and all may be held by those who wait for one.
       const snapshot = await this.schema(context);
-      const result = await this.#session.transaction(context, (run) => {
+      const value = await this.#session.transaction(context, (run) => {
         const text: RunText = async (sql, values) => {
           const statement = new TextStatement(sql, values);
           await run(statement);
@@ -164,7 +173,7 @@ class Session implements PostgresEngine {
           idempotency: new PostgresIdempotency(text, this.#claims),
         });
       });
-      return { result };
+      return { result: { value } };
     } catch (error) {
       return { error: isServerError(error) ? publicError(error) : error, stale };
     }
@@ -290,6 +299,13 @@ class Session implements PostgresEngine {
 
 const compile = (query: Query, snapshot: SchemaSnapshot): CompiledStatement =>
   compileQuery(query, findTable(snapshot, query.schema, query.table), postgresDialect);
+
+/** Another transaction stood in the way (a deadlock, a serialization failure): the server ended this one. */
+const isConflict = (error: unknown): boolean =>
+  isPublicError(error) && (error.code === '40P01' || error.code === '40001');
+
+/** How often a transaction that met others is run, in all. */
+const CONFLICT_TRIES = 5;
 
 /** A table or column that is not in the schema as we know it. */
 const isUnknownName = (error: unknown): boolean =>

@@ -104,10 +104,13 @@ export class PostgresSession {
   }
 
   /**
-   * Runs `work` in a transaction on a connection of its own, committed when it resolves and rolled back when it
-   * rejects. Rejects with what it rejects with, or as `run` does.
+   * Runs `work` in a transaction on a connection of its own, committed when it resolves (unless it is to be rolled
+   * back) and rolled back when it rejects. Rejects with what it rejects with, or as `run` does.
    */
-  async transaction<Result>(budget: Budget, work: (run: RunStatement) => Promise<Result>): Promise<Result> {
+  async transaction<Result>(
+    budget: Budget & Pick<ExecuteContext, 'rollback'>,
+    work: (run: RunStatement) => Promise<Result>,
+  ): Promise<Result> {
     const connection = await this.#take(false, budget);
     connection.native = false;
     const run: RunStatement = (statement, began) => this.#watched(connection, statement, budget, began);
@@ -115,6 +118,7 @@ export class PostgresSession {
       if (connection.prepared > LIMITS.planCacheEntries) await deallocate(connection);
       await run(new TextStatement('BEGIN'));
       const result = await work(run);
+      if (budget.rollback === true) return result;
       const commit = new TextStatement('COMMIT');
       await run(commit);
       // The server answers so where an operation failed and its failure was not passed on.

@@ -95,6 +95,8 @@ class SqliteEngine implements Engine {
     try {
       const refused = this.#refusal(context);
       if (refused !== null) return Promise.reject(refused);
+      if (context.rollback === true && query.kind !== 'select')
+        return this.transaction((transaction) => transaction.execute(query), context);
       const shape = queryShape(query);
       const result = this.#inline(query, shape, context);
       return result === null ? this.#inProcess(query, context) : Promise.resolve(result);
@@ -125,7 +127,16 @@ class SqliteEngine implements Engine {
     const { file, storage } = this.#options;
     try {
       return await storage.hold(this.#runOptions('write', context), (run) =>
-        runTransaction({ file, role: context.principal.role, busyMs: this.#busyMs(context) }, run, work),
+        runTransaction(
+          {
+            file,
+            role: context.principal.role,
+            busyMs: this.#busyMs(context),
+            keep: context.rollback !== true,
+          },
+          run,
+          work,
+        ),
       );
     } finally {
       this.#schemaIsFresh = false;

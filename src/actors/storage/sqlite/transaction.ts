@@ -7,6 +7,8 @@ interface TransactionOptions {
   readonly role: string;
   /** How long it may wait for the write lock. */
   readonly busyMs: number;
+  /** Whether what the work did stays. */
+  readonly keep: boolean;
 }
 
 function transactionOn({ file, role }: TransactionOptions, run: RunStorage): Transaction {
@@ -34,11 +36,11 @@ export async function runTransaction<Result>(
   run: RunStorage,
   work: (transaction: Transaction) => Promise<Result>,
 ): Promise<Result> {
-  const { file, busyMs } = options;
+  const { file, busyMs, keep } = options;
   await run({ op: 'begin', file, busyMs });
   try {
     const result = await work(transactionOn(options, run));
-    await run({ op: 'end', file, commit: true });
+    await run({ op: 'end', file, commit: keep });
     return result;
   } catch (error) {
     await run({ op: 'end', file, commit: false }).catch(() => {}); // gone with its process, then
