@@ -133,6 +133,36 @@ describe('a replaced child', () => {
     expect(sup.which()).toEqual(['before running', 'counter running', 'after running']);
   });
 
+  it('tells so where another replacement comes right behind the restart of its group', async () => {
+    let pace = 0;
+    const slow = (id: string): ChildSpec =>
+      component(id, async ({ host }) => {
+        await sleep(host, pace);
+        return { stop: () => sleep(host, pace) };
+      });
+    const { bench } = await Sup.start();
+    const { host, system } = bench;
+    const children = ['before', 'replaced', 'after'].map(slow);
+    const started = system.start(supervisor('all', { strategy: 'one_for_all', children }));
+    await host.advance(1);
+    await started;
+    pace = 50;
+    void system.command('all/before', 'crash', 'on purpose');
+    const api = system.supervisor('all');
+    const outcomes: string[] = [];
+    const replace = (when: string): void => {
+      const told = (outcome: string) => () => void outcomes.push(`${when} ${outcome}`);
+      api.replaceChild(slow('replaced')).then(told('done'), told('refused'));
+    };
+    while (api.child('replaced').status !== 'restarting') await host.advance(10);
+    replace('during');
+    while (api.child('after').status !== 'restarting' || api.child('replaced').status !== 'running')
+      await host.advance(10);
+    replace('behind');
+    await host.advance(1_000);
+    expect(outcomes).toEqual(['during refused', 'behind done']);
+  });
+
   it('may be a supervisor, whose children are those of its new specification', async () => {
     const sup = await Sup.start({ children: [supervisor('inner', { children: [child('a')] })] });
     await replace(sup, supervisor('inner', { intensity: { max: 9, within: 9 }, children: [child('b')] }));

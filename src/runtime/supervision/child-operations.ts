@@ -165,7 +165,9 @@ export class ChildOperations {
     child.spec = spec;
     // Where the restart fails, the next one has it already: that is waited for if it comes at once.
     for (let current: Repair | null = repair; current !== null; current = child.repair) {
-      const { failed } = current;
+      const { failed, planned } = current;
+      // Another operation has it already, whose end nobody is told.
+      if (planned) throw this.#unavailable(child);
       if (current !== repair && failed.spec.backoff !== undefined) throw this.#unavailable(child);
       await this.#over(current, current === repair);
     }
