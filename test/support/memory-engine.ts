@@ -21,11 +21,14 @@ interface Table {
   rows: Row[];
 }
 
+const unsupported = (what: string): MagError =>
+  new MagError('MAG_ENGINE_UNSUPPORTED', { engine: 'memory', what });
+
 function project(row: Row, items: readonly SelectItem[]): Row {
   const picked: [string, JsonValue][] = [];
   for (const item of items) {
     if (item.kind === 'all') picked.push(...Object.entries(row));
-    else if (item.kind !== 'column') throw new Error(`no ${item.kind} here`);
+    else if (item.kind !== 'column') throw unsupported(item.kind);
     else picked.push([item.alias ?? item.column.name, row[item.column.name] ?? null]);
   }
   return Object.fromEntries(picked);

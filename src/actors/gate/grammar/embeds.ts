@@ -83,6 +83,11 @@ function namesOf(items: readonly SelectItem[]): ReadonlySet<string> {
   return names;
 }
 
+/** Where nothing is embedded, nothing can be ordered by it. Throws PGRST108. */
+export function requireNoRelation(order: readonly OrderTerm[]): void {
+  for (const { relation } of order) if (relation !== undefined) throw notEmbedded(relation);
+}
+
 interface Tied {
   readonly select: readonly SelectItem[];
   readonly where: Filter | null;

@@ -1,12 +1,12 @@
 import { LIMITS } from '../../../limits.ts';
 import type { ColumnRef } from '../../../protocol/query.ts';
 import { Cursor } from './cursor.ts';
-import { readColumn, readName } from './words.ts';
+import { isNameCharacter, readColumn, readName } from './words.ts';
 
 /** Names in front of a key's last one: the embedded tables that lead to what it means. */
 export type EmbedPath = readonly string[];
 
-const ROOT: EmbedPath = [];
+export const ROOT: EmbedPath = [];
 
 function readPath(cursor: Cursor): { readonly path: EmbedPath; readonly column: ColumnRef } {
   let column = readColumn(cursor);
@@ -20,8 +20,18 @@ function readPath(cursor: Cursor): { readonly path: EmbedPath; readonly column: 
   return { path, column };
 }
 
+/** Most keys are a plain name, and say so at one look. */
+function isPlainName(key: string): boolean {
+  for (let at = 0; at < key.length; at += 1) {
+    const code = key.charCodeAt(at);
+    if (code === 32 || !isNameCharacter(code)) return false;
+  }
+  return key !== '';
+}
+
 /** `column`, `data->>key`, `actors.roles.name`. Throws PGRST100. */
 export function parseColumnKey(key: string): { readonly path: EmbedPath; readonly column: ColumnRef } {
+  if (isPlainName(key)) return { path: ROOT, column: { name: key } };
   const cursor = new Cursor(key, 'tree path');
   const read = readPath(cursor);
   cursor.expectEnd('letter, digit, "-", "->>", "->", delimiter (.) or end of input');

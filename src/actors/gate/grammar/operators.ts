@@ -72,6 +72,10 @@ function readIdentifierOf(cursor: Cursor): string {
 export function readOperator(cursor: Cursor, negated: boolean): Operator {
   const word = wordAt(cursor);
   const known = OPERATORS.get(word);
+  if (known !== undefined && cursor.text.charCodeAt(cursor.at + word.length) === 46) {
+    cursor.at += word.length + 1;
+    return known;
+  }
   if (known === undefined) {
     if (negated) cursor.unexpected(EXPECTED);
     cursor.unexpectedWord('not', `"not" or ${EXPECTED}`);

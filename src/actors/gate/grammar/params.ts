@@ -3,9 +3,9 @@ import { LIMITS } from '../../../limits.ts';
 import type { Embed, Filter, OrderTerm, SelectItem } from '../../../protocol/query.ts';
 import { BoundedCache } from './bounded-cache.ts';
 import { Cursor } from './cursor.ts';
-import { type Addressed, applyAddressed, conjoin, tie } from './embeds.ts';
+import { type Addressed, applyAddressed, conjoin, requireNoRelation, tie } from './embeds.ts';
 import { countTerms, parseHorizontal, parseLogic } from './filter.ts';
-import { type EmbedPath, parseColumnKey, parseLogicKey, parseWordKey, reservedWord } from './keys.ts';
+import { type EmbedPath, parseColumnKey, parseLogicKey, parseWordKey, ROOT, reservedWord } from './keys.ts';
 import { operatorAt } from './operators.ts';
 import { parseOrder, UNORDERED } from './order.ts';
 import { ALL, parseSelect, type Selection } from './select.ts';
@@ -107,14 +107,32 @@ class Reader {
         return;
       case 'apikey':
         return;
-      default: {
-        const word = reservedWord(key);
-        if (word === null) this.#condition(key, value);
-        else if (word === 'and' || word === 'or') this.#logic(word, key, value);
-        else if (word === 'order') this.#ordering(parseWordKey(key), value);
-        else this.#window(word, parseWordKey(key), value);
-      }
+      case 'order':
+        this.#order ??= orders.get(value, parseOrder);
+        return;
+      case 'limit':
+        this.#limit = readCount(key, value);
+        return;
+      case 'offset':
+        this.#offset = readCount(key, value);
+        return;
+      case 'and':
+      case 'or':
+        this.#filter(ROOT, parseLogic(key, false, value));
+        return;
+      default:
+        // Without a dot it is neither addressed nor a negated group.
+        if (key.includes('.')) this.#dotted(key, value);
+        else this.#condition(key, value);
     }
+  }
+
+  #dotted(key: string, value: string): void {
+    const word = reservedWord(key);
+    if (word === null) this.#condition(key, value);
+    else if (word === 'and' || word === 'or') this.#logic(word, key, value);
+    else if (word === 'order') this.#ordering(parseWordKey(key), value);
+    else this.#window(word, parseWordKey(key), value);
   }
 
   #condition(key: string, value: string): void {
@@ -142,15 +160,12 @@ class Reader {
 
   #ordering(path: EmbedPath, value: string): void {
     const order = orders.get(value, parseOrder);
-    if (path.length === 0) this.#order ??= order;
-    else this.#address(path, (embed) => (embed.order.length === 0 ? { ...embed, order } : embed));
+    this.#address(path, (embed) => (embed.order.length === 0 ? { ...embed, order } : embed));
   }
 
   #window(word: 'limit' | 'offset', path: EmbedPath, value: string): void {
     const count = readCount(word, value);
-    if (path.length > 0) this.#address(path, (embed) => ({ ...embed, [word]: count }));
-    else if (word === 'limit') this.#limit = count;
-    else this.#offset = count;
+    this.#address(path, (embed) => ({ ...embed, [word]: count }));
   }
 
   #address(path: EmbedPath, apply: (embed: Embed) => Embed): void {
@@ -166,11 +181,11 @@ class Reader {
     const addressed = this.#addressed === null ? items : applyAddressed(items, this.#addressed);
     const order = this.#order ?? UNORDERED;
     const where = combine(this.#where);
-    // Without an embed there is nothing to tie, but an order by one would be.
-    const tied = embeds || order.length > 0 ? tie(addressed, where, order) : { select: addressed, where };
+    const tied = embeds ? tie(addressed, where, order) : null;
+    if (tied === null) requireNoRelation(order);
     return {
-      select: tied.select,
-      where: this.#mode === 'write' ? where : tied.where,
+      select: tied === null ? addressed : tied.select,
+      where: tied === null || this.#mode === 'write' ? where : tied.where,
       embeds,
       order,
       limit: this.#limit,
