@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { REF, SERVICE, startGate, type TestGate } from '../support/gate.ts';
+import { ANON, REF, SERVICE, startGate, type TestGate } from '../support/gate.ts';
 
 let board: TestGate;
 const base = `/p/${REF}/rest/v1`;
@@ -194,5 +194,31 @@ describe('replies', () => {
         message: `Cannot use the ${method} method on RPC`,
       });
     }
+  });
+});
+
+describe('OPTIONS', () => {
+  const options = (path: string, headers: Record<string, string> = key): Promise<Response> =>
+    board.call('OPTIONS', `${base}/${path}`, undefined, headers);
+
+  it('says what a table and a function take, to whoever may do anything there', async () => {
+    const table = await options('todos');
+    expect([table.status, table.headers.get('allow'), await table.text()]).toEqual([
+      200,
+      'OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE',
+      '',
+    ]);
+    expect((await options('rpc/f')).headers.get('allow')).toBe('OPTIONS,GET,HEAD,POST');
+    expect(await errorOf(await options('none'))).toMatchObject({ status: 404, code: 'PGRST205' });
+    expect(await errorOf(await options('todos', {}))).toMatchObject({ status: 401 });
+    expect(await errorOf(await options('todos', { apikey: ANON }))).toMatchObject({ status: 403 });
+  });
+
+  it('is a preflight where a browser asks, which has no key', async () => {
+    const reply = await options('todos', { origin: 'https://a.b', 'access-control-request-method': 'PUT' });
+    expect([reply.status, reply.headers.get('access-control-allow-methods')]).toEqual([
+      204,
+      'GET, HEAD, POST, PATCH, PUT, DELETE, OPTIONS',
+    ]);
   });
 });

@@ -12,6 +12,7 @@ import { GateMetrics, type GateStats } from './gate-metrics.ts';
 import { NO_HOOKS, type StageHooks } from './hooks.ts';
 import { createHttpServer } from './http-server.ts';
 import { Once } from './idempotency/once.ts';
+import { optionsRoutes } from './options-routes.ts';
 import { projectRoutes } from './project-routes.ts';
 import { ReplyBudget } from './reply-budget.ts';
 import { requestIds } from './request-id.ts';
@@ -109,6 +110,7 @@ async function build(ports: EdgePorts, options: GateOptions): Promise<Doors> {
     parseJsonBodies(scope);
     boardRoutes(scope, ports, files);
     projectRoutes(scope, ports, budget);
+    optionsRoutes(scope, ports);
     authRoutes(scope, ports);
     transactionRoutes(scope, { ports, hooks, budget, once });
     broadcastRoutes(scope, ports, () => doors.broadcast);

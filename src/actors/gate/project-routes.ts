@@ -5,7 +5,6 @@ import type { EdgePorts } from '../edge/ports.ts';
 import { bearerOf, principalOf } from '../psu/project-key-check.ts';
 import { requireCapability } from '../storage/capabilities.ts';
 import { type NativeBody, nativeBody, type SqlBody, sqlBody } from './admin-schemas.ts';
-import { preflight } from './cors.ts';
 import type { App } from './fastify-app.ts';
 import { keyHeader } from './idempotency/replay.ts';
 import { unkeyed } from './idempotency/request-key.ts';
@@ -68,14 +67,8 @@ function nativeRoute(app: App, ports: EdgePorts, budget: ReplyBudget): void {
   );
 }
 
-/** Native SQL, native commands and the description of a project, all for the service key; and every browser's preflight. */
+/** Native SQL, native commands and the description of a project, all for the service key. */
 export function projectRoutes(app: App, ports: EdgePorts, budget: ReplyBudget): void {
-  app.options('/p/:ref/*', (request, reply) => {
-    const asked = request.headers['access-control-request-headers'];
-    const headers = preflight(typeof asked === 'string' ? asked : undefined);
-    for (let at = 0; at < headers.length; at += 2) reply.header(headers[at] ?? '', headers[at + 1]);
-    return reply.status(204).send();
-  });
   app.post<{ Params: RefParams; Body: SqlBody }>(
     '/p/:ref/sql/v1',
     {

@@ -1,7 +1,7 @@
 import { MagError } from '../../errors.ts';
 import type { RowTypes } from '../../protocol/compare-value.ts';
 import { matches } from '../../protocol/filter-match.ts';
-import type { Grant, Principal, TableAction } from '../../protocol/principal.ts';
+import { type Grant, type Principal, TABLE_ACTIONS, type TableAction } from '../../protocol/principal.ts';
 import type { ProjectHandle } from '../../protocol/project.ts';
 import type { CallQuery, Embed, Filter, Query, Row, SelectItem, SelectQuery } from '../../protocol/query.ts';
 import { fillClaims, NOTHING } from './claims.ts';
@@ -149,6 +149,13 @@ export function authoriseBy<Of extends Query | CallQuery>(
   if (roles.includes(principal.role)) return query;
   const why = `its administrator may not grant the role ${principal.role}, under which policies are asked`;
   throw new MagError('MAG_ENGINE_UNAVAILABLE', { engine: project.engine, why });
+}
+
+/** Throws MAG_FORBIDDEN where no grant lets the principal do anything with the table; policies decide in their time. */
+export function requireAnyGrant({ settings }: ProjectHandle, { role }: Principal, table: string): void {
+  if (role === 'service_role' || settings.access === 'policies') return;
+  if (TABLE_ACTIONS.some((action) => rulesFor(settings.grants, role, table, action).length > 0)) return;
+  throw new MagError('MAG_FORBIDDEN', { role, action: 'select', table });
 }
 
 /**
