@@ -19,8 +19,8 @@ describe.skipIf(!service('redis').available)('documents in Redis', () => {
   });
   afterAll(() => redis.stop());
   beforeEach(async () => {
-    const { result } = await native('EXISTS', '$ids:items');
-    if (result === 1) await native('MAG.COLLECTION', 'DROP', table);
+    const { tables } = await engine.schema(redis.context(REF));
+    if (tables.has(table)) await native('MAG.COLLECTION', 'DROP', table);
   });
 
   const execute = (query: Query) => engine.execute(query, redis.context(REF));
@@ -30,7 +30,7 @@ describe.skipIf(!service('redis').available)('documents in Redis', () => {
     JSON.parse((await engine.native?.(command, redis.context(REF))) ?? '');
 
   it('makes a collection with its first document, and gives an id to one that has none', async () => {
-    await expect(execute(select())).rejects.toMatchObject({ code: 'PGRST205', status: 404 });
+    expect(await ids({})).toEqual([]);
     const [made] = await rows(insert([{ name: 'a', n: 1.5, big: 12345678901234567890n }]));
     expect(made).toMatchObject({ id: expect.stringMatching(/^[0-9a-f-]{36}$/), name: 'a', n: 1.5 });
     const { json } = await execute(select());

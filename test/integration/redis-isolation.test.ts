@@ -142,17 +142,9 @@ describe.skipIf(!service('redis').available)('a project on Redis', () => {
     [
       'writes through the engine',
       (theirs, mine) => [
-        ...[
-          'FCALL',
-          FUNCTIONS.write,
-          2,
-          `${mine}$collections`,
-          `${mine}$ids:items`,
-          `${theirs}c:items:`,
-          'items',
-          '[]',
-        ],
-        ...['', '0', 10, 1, 'put', 'x', 'tx', '', '{}', 0],
+        ...['FCALL', FUNCTIONS.write, 3, `${mine}$collections`, `${mine}$records`, `${mine}$ids:items`],
+        ...['0', 10, 1, 0, 0, 0, 0],
+        ...[3, 0, `${theirs}c:items:`, 'items', '[]', '', 1, 'put', 'x', 'tx', '', '{}', 0],
       ],
     ],
   ];
@@ -205,10 +197,11 @@ describe.skipIf(!service('redis').available)('a project on Redis', () => {
       '\0',
       'ü:',
     ]) {
-      await engine.execute(insert([{ id: SECRET, [table]: 1 }], { table }), redis.context('own'));
-      await engine.native?.(['MAG.INDEX', 'CREATE', table, table], redis.context('own'));
+      const field = table.replaceAll(/[.$\0]/g, '_');
+      await engine.execute(insert([{ id: SECRET, [field]: 1 }], { table }), redis.context('own'));
+      await engine.native?.(['MAG.INDEX', 'CREATE', table, field], redis.context('own'));
       const { json } = await engine.execute(select({ table }), redis.context('own'));
-      expect(JSON.parse(json)).toEqual([{ id: SECRET, [table]: 1 }]);
+      expect(JSON.parse(json)).toEqual([{ id: SECRET, [field]: 1 }]);
       await engine.native?.(['MAG.COLLECTION', 'DROP', table], redis.context('own'));
     }
     const admin = await redis.admin();

@@ -34,7 +34,7 @@ export const ENGINE_CAPABILITIES: Readonly<Record<EngineKind, ReadonlySet<Capabi
     ...(['native', 'json_path', 'regex', 'quantifier', 'distinct', 'contain'] as const),
     ...(['max_affected', 'transaction'] as const),
   ]),
-  redis: new Set<Capability>(['native', 'max_affected']),
+  redis: new Set<Capability>(['native', 'max_affected', 'rollback', 'transaction', 'idempotency']),
 };
 
 /** Throws MAG_ENGINE_UNSUPPORTED where the engine cannot do it. */

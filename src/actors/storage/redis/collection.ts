@@ -1,9 +1,11 @@
-import { MagError } from '../../../errors.ts';
+import { unavailable } from './failures.ts';
 
 /** One declared index; while it is built, writes keep it and reads do not use it. */
 export interface DeclaredIndex {
   readonly field: string;
   readonly state: 'building' | 'ready';
+  /** No two documents have the same value of it; those that have none do not count. */
+  readonly unique: boolean;
 }
 
 /** What the registry holds of a collection: its indexes. */
@@ -19,19 +21,20 @@ export function readFacts(text: string): CollectionFacts {
   try {
     const parsed: unknown = JSON.parse(text);
     if (!Array.isArray(parsed)) throw new Error('no list');
-    const indexes = parsed.map((entry: unknown): DeclaredIndex => {
-      if (!Array.isArray(entry) || typeof entry[0] !== 'string') throw new Error('no index');
-      return { field: entry[0], state: entry[1] === 'ready' ? 'ready' : 'building' };
-    });
-    return { text, indexes };
+    return { text, indexes: parsed.map(readIndex) };
   } catch (cause) {
-    throw new MagError(
-      'MAG_ENGINE_UNAVAILABLE',
-      { engine: 'redis', why: 'what it holds of the collection’s indexes cannot be read' },
-      { cause },
-    );
+    throw unavailable('what it holds of the collection’s indexes cannot be read', cause);
   }
 }
 
+function readIndex(entry: unknown): DeclaredIndex {
+  if (!Array.isArray(entry) || typeof entry[0] !== 'string') throw new Error('no index');
+  return {
+    field: entry[0],
+    state: entry[1] === 'ready' ? 'ready' : 'building',
+    unique: entry[2] === 'unique',
+  };
+}
+
 export const writeFacts = (indexes: readonly DeclaredIndex[]): string =>
-  JSON.stringify(indexes.map(({ field, state }) => [field, state]));
+  JSON.stringify(indexes.map(({ field, state, unique }) => [field, state, ...(unique ? ['unique'] : [])]));

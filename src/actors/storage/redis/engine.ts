@@ -4,15 +4,23 @@ import type { Connection } from '../../../protocol/project.ts';
 import type { JsonValue, Query } from '../../../protocol/query.ts';
 import type { Host } from '../../../runtime/host.ts';
 import type { Log } from '../../../runtime/log.ts';
-import type { Engine, ExecuteContext, QueryResult, SchemaSnapshot, SqlResult } from '../engine.ts';
+import type {
+  Engine,
+  ExecuteContext,
+  QueryResult,
+  SchemaSnapshot,
+  SqlResult,
+  Transaction,
+} from '../engine.ts';
 import type { Permits } from '../permits.ts';
+import { requireFields } from './fields.ts';
 import { ProjectKeys } from './keys.ts';
 import { NativeCommands } from './native.ts';
 import { select } from './reader.ts';
+import { WriteRunner } from './runner.ts';
 import { readSchema } from './schema.ts';
 import { RedisSession, type SessionStats } from './session.ts';
 import { DocumentStore } from './store.ts';
-import { DocumentWriter } from './writer.ts';
 
 export type RedisProjectConnection = Extract<Connection, { engine: 'redis' }>;
 
@@ -40,16 +48,17 @@ class DocumentEngine implements RedisEngine {
   readonly #host: Host;
   readonly #session: RedisSession;
   readonly #store: DocumentStore;
-  readonly #writer: DocumentWriter;
+  readonly #runner: WriteRunner;
   readonly #native: NativeCommands;
-  #schema: { readonly at: number; readonly snapshot: SchemaSnapshot } | null = null;
+  #schema: { readonly at: number; readonly generation: number; readonly snapshot: SchemaSnapshot } | null =
+    null;
 
   constructor({ connection, ref, ...rest }: RedisEngineOptions) {
     const { host, port, tls, user, password, prefix, scanner } = connection;
     this.#host = rest.host;
     this.#session = new RedisSession({ ...rest, target: { host, port, tls, user, password }, key: ref });
     this.#store = new DocumentStore(this.#session, new ProjectKeys(prefix));
-    this.#writer = new DocumentWriter(this.#store, rest.host);
+    this.#runner = new WriteRunner(this.#store, rest.host);
     this.#native = new NativeCommands(this.#store, { host, port, tls, ...scanner });
   }
 
@@ -57,10 +66,16 @@ class DocumentEngine implements RedisEngine {
     return this.#session.stats();
   }
 
-  execute(query: Query, context: ExecuteContext): Promise<QueryResult> {
-    if (query.schema !== 'public')
-      return Promise.reject(new MagError('PGRST205', { table: `${query.schema}.${query.table}` }));
-    return query.kind === 'select' ? select(this.#store, query, context) : this.#writer.run(query, context);
+  async execute(query: Query, context: ExecuteContext): Promise<QueryResult> {
+    requireFields(query);
+    return query.kind === 'select' ? select(this.#store, query, context) : this.#runner.write(query, context);
+  }
+
+  transaction<Result>(
+    work: (transaction: Transaction) => Promise<Result>,
+    context: ExecuteContext,
+  ): Promise<Result> {
+    return this.#runner.transaction(work, context);
   }
 
   sql(_statement: string, _params: readonly unknown[], _context: ExecuteContext): Promise<SqlResult> {
@@ -74,10 +89,12 @@ class DocumentEngine implements RedisEngine {
   }
 
   async schema(context: ExecuteContext): Promise<SchemaSnapshot> {
-    const now = this.#host.now();
-    if (this.#schema !== null && now - this.#schema.at < LIMITS.schemaCheckMs) return this.#schema.snapshot;
+    const at = this.#host.now();
+    const known = this.#schema;
+    if (known?.generation === this.#store.generation && at - known.at < LIMITS.schemaCheckMs)
+      return known.snapshot;
     const snapshot = await readSchema(this.#store, context);
-    this.#schema = { at: now, snapshot };
+    this.#schema = { at, generation: this.#store.generation, snapshot };
     return snapshot;
   }
 

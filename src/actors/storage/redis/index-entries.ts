@@ -13,7 +13,7 @@ const textEntry = (text: string): string =>
 const numberEntry = (value: number | bigint): string => `n${value === 0 ? 0 : value}`;
 
 /** What an index holds for a value; null for one that equals no text: null itself, lists, objects. */
-function entryOf(value: JsonValue | undefined): string | null {
+export function entryOf(value: JsonValue | undefined): string | null {
   switch (typeof value) {
     case 'string':
       return textEntry(value);

@@ -2,9 +2,10 @@ import { DatabaseError, MagError } from '../../../errors.ts';
 import { REDIS_LIMITS } from '../../../limits-redis.ts';
 import type { ExecuteContext } from '../engine.ts';
 import { type CollectionFacts, type DeclaredIndex, writeFacts } from './collection.ts';
-import { type Change, type CommitOptions, commit, idOf } from './commit.ts';
+import { type Change, commit, idOf } from './commit.ts';
 import type { StoredDocument } from './documents.ts';
 import { type DocumentStore, StaleFacts } from './store.ts';
+import { duplicate } from './writer.ts';
 
 /**
  * Declares, builds and drops the indexes of a project. What is interrupted half-way leaves an index that is kept and
@@ -18,25 +19,34 @@ export class CollectionIndexes {
   }
 
   /** The collection is made where it is not there yet. */
-  async create(collection: string, field: string, context: ExecuteContext): Promise<void> {
+  async create(collection: string, field: string, unique: boolean, context: ExecuteContext): Promise<void> {
     if (field === 'id') throw new MagError('MAG_BAD_REQUEST', { problem: 'the id needs no index' });
     // From here on every write keeps it; then what was there before is added; then reads use it.
     await this.#redeclare(collection, context, (indexes) => {
-      if (indexes.some((index) => index.field === field)) return indexes;
+      const known = indexes.find((index) => index.field === field);
+      if (known !== undefined && known.unique !== unique)
+        throw new DatabaseError('42P07', `${collection} has another index on ${field}`, {
+          hint: 'Drop it first.',
+        });
+      if (known !== undefined) return indexes;
       if (indexes.length >= REDIS_LIMITS.collectionIndexes)
         throw new DatabaseError(
           '54000',
           `A collection has at most ${REDIS_LIMITS.collectionIndexes} indexes`,
         );
-      return [...indexes, { field, state: 'building' }];
+      return [...indexes, { field, state: 'building', unique }];
     });
-    await this.#everyDocument(collection, context, (before) => ({
-      id: idOf(before.document),
-      before,
-      after: before,
-    }));
+    try {
+      const keep = (before: StoredDocument): Change => ({ id: idOf(before.document), before, after: before });
+      await this.#everyDocument(collection, context, keep);
+    } catch (error) {
+      // Two documents have the same value: it cannot be built, and would refuse writes for ever.
+      if (error instanceof DatabaseError && error.code === '23505')
+        await this.drop(collection, field, context);
+      throw error;
+    }
     await this.#redeclare(collection, context, (indexes) =>
-      indexes.map((index) => (index.field === field ? { field, state: 'ready' } : index)),
+      indexes.map((index) => (index.field === field ? { ...index, state: 'ready' } : index)),
     );
   }
 
@@ -62,7 +72,7 @@ export class CollectionIndexes {
         before,
         after: null,
       }));
-      if (await this.#change(collection, [], context, { becomes: '-' })) return;
+      if (await this.#change(collection, [], context, '-')) return;
     }
     throw busy();
   }
@@ -82,7 +92,7 @@ export class CollectionIndexes {
       const facts = await this.#store.facts(collection, context);
       const becomes = writeFacts(change(facts.indexes));
       if (becomes === facts.text) return;
-      if (await this.#change(collection, [], context, { becomes })) return;
+      if (await this.#change(collection, [], context, becomes)) return;
     }
     throw busy();
   }
@@ -116,10 +126,11 @@ export class CollectionIndexes {
     collection: string,
     changes: readonly Change[],
     context: ExecuteContext,
-    options: CommitOptions = {},
+    becomes = '',
   ): Promise<boolean> {
     const facts = await this.#store.facts(collection, context);
-    const outcome = await commit(this.#store, collection, facts, changes, context, options);
+    const outcome = await commit(this.#store, [{ collection, facts, changes, becomes }], context);
+    if (outcome.kind === 'taken') throw duplicate(collection, outcome.field);
     return outcome.kind === 'done';
   }
 }

@@ -3,15 +3,27 @@ import { NUMERIC, readBoolean } from '../../../protocol/compare-scalars.ts';
 /**
  * Keys of a project, below its prefix `mag_TAG_REF:`. A document is `c:COLLECTION:ID`; what starts with `$` is the
  * engine's own: `$collections` (a hash: collection → its indexes), `$ids:COLLECTION` (a sorted set of members, all of
- * score 0, so that it is in the order of the ids), `$index:COLLECTION:FIELD` (the same of values with members).
+ * score 0, so that it is in the order of the ids), `$index:COLLECTION:FIELD` (the same of values with members), `$record:KEY` and `$records`, of idempotency keys.
  */
 export class ProjectKeys {
   readonly prefix: string;
   readonly collections: string;
+  readonly records: string;
 
   constructor(prefix: string) {
     this.prefix = prefix;
     this.collections = `${prefix}$collections`;
+    this.records = `${prefix}$records`;
+  }
+
+  /** While a transaction that claimed the idempotency key is under way. */
+  claim(key: string): string {
+    return `${this.prefix}$claim:${key}`;
+  }
+
+  /** Of an idempotency key. */
+  record(key: string): string {
+    return `${this.prefix}$record:${key}`;
   }
 
   /** What a document's key begins with; its id is the rest. */
@@ -28,8 +40,11 @@ export class ProjectKeys {
   }
 }
 
-/** Whether a tenant's own command must not write there: the engine keeps documents and indexes in step. */
-export const isEnginesOwn = (key: string): boolean => key.startsWith('c:') || key.startsWith('$');
+/** A document's key: a tenant's own command may read it, and not write, since indexes are kept in step. */
+export const isDocument = (key: string): boolean => key.startsWith('c:');
+
+/** What a tenant's own command neither reads nor writes. */
+export const isEnginesOwn = (key: string): boolean => key.startsWith('$');
 
 /** A name between colons. */
 const part = (name: string): string => name.replaceAll('%', '%25').replaceAll(':', '%3A');

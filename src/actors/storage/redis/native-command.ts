@@ -1,6 +1,6 @@
 import { MagError } from '../../../errors.ts';
 import { REDIS_LIMITS } from '../../../limits-redis.ts';
-import { isEnginesOwn } from './keys.ts';
+import { isDocument, isEnginesOwn } from './keys.ts';
 import { type KeyPlace, NATIVE_COMMANDS } from './native-commands.ts';
 
 /** A command as it goes to the server: every key and channel below the project's prefix. */
@@ -72,7 +72,7 @@ export function prepare(words: readonly string[], prefix: string): PreparedComma
   for (const place of keyPlaces(command.keys, args)) {
     const key = args[place];
     if (key === undefined) throw refuse(`${name.toUpperCase()} needs a key`);
-    if (command.writes && isEnginesOwn(key)) throw ownKey(key);
+    if (isEnginesOwn(key) || (command.writes && isDocument(key))) throw ownKey(key);
     out[place] = prefix + key;
   }
   return { name, args: out };

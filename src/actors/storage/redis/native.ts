@@ -4,11 +4,14 @@ import { stringifyExact } from '../../../protocol/exact-json.ts';
 import type { JsonValue } from '../../../protocol/query.ts';
 import type { ExecuteContext } from '../engine.ts';
 import type { RedisTarget } from './connection.ts';
+import { requireField } from './fields.ts';
 import { CollectionIndexes } from './indexes.ts';
 import { prepare, prepareScan, wordsOf } from './native-command.ts';
 import { type DocumentStore, tooLarge } from './store.ts';
 
 const usage = (problem: string): MagError => new MagError('MAG_BAD_REQUEST', { problem });
+
+const INDEX_USAGE = 'MAG.INDEX CREATE collection field [UNIQUE], DROP collection field, or LIST collection';
 
 /** Commands of a project's service key: Redis's own on its keys, and the engine's on its collections. */
 export class NativeCommands {
@@ -42,18 +45,20 @@ export class NativeCommands {
   }
 
   async #index(
-    [verb = '', collection = '', field = '']: readonly string[],
+    [verb = '', collection = '', field = '', unique = '']: readonly string[],
     context: ExecuteContext,
   ): Promise<unknown> {
-    if (collection === '') throw usage('MAG.INDEX CREATE|DROP|LIST collection [field]');
+    if (collection === '') throw usage(INDEX_USAGE);
     if (verb.toUpperCase() === 'LIST') {
       const indexes = await this.#indexes.list(collection, context);
-      return indexes.map((index) => [index.field, index.state]);
+      return indexes.map((index) => [index.field, index.state, ...(index.unique ? ['unique'] : [])]);
     }
-    if (field === '') throw usage('MAG.INDEX CREATE|DROP collection field');
-    if (verb.toUpperCase() === 'CREATE') await this.#indexes.create(collection, field, context);
+    if (field === '' || !['', 'UNIQUE'].includes(unique.toUpperCase())) throw usage(INDEX_USAGE);
+    requireField(field);
+    if (verb.toUpperCase() === 'CREATE')
+      await this.#indexes.create(collection, field, unique !== '', context);
     else if (verb.toUpperCase() === 'DROP') await this.#indexes.drop(collection, field, context);
-    else throw usage('MAG.INDEX CREATE|DROP|LIST collection [field]');
+    else throw usage(INDEX_USAGE);
     return 'OK';
   }
 

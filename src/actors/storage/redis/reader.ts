@@ -7,7 +7,7 @@ import type { ExecuteContext, QueryResult } from '../engine.ts';
 import type { CollectionFacts } from './collection.ts';
 import { comparator, projection, type StoredDocument } from './documents.ts';
 import { findSource, type Source } from './read-plan.ts';
-import { type DocumentStore, StaleFacts, tooLarge } from './store.ts';
+import { type DocumentSource, StaleFacts, tooLarge } from './store.ts';
 
 /** How often a read begins anew because indexes changed under it. */
 const TRIES = 5;
@@ -16,13 +16,12 @@ const PAGE = 1_000;
 
 /** Runs the selects of the grammar. */
 export async function select(
-  store: DocumentStore,
+  store: DocumentSource,
   query: SelectQuery,
   context: ExecuteContext,
 ): Promise<QueryResult> {
   for (let attempt = 1; ; attempt += 1) {
     const facts = await store.facts(query.table, context);
-    if (facts.text === '') throw new MagError('PGRST205', { table: query.table });
     try {
       return await read(store, query, facts, context);
     } catch (error) {
@@ -44,7 +43,7 @@ const comesInOrder = (source: Source): boolean =>
   source.kind === 'all' || (source.kind === 'index' && source.entries.length === 1);
 
 async function read(
-  store: DocumentStore,
+  store: DocumentSource,
   query: SelectQuery,
   facts: CollectionFacts,
   context: ExecuteContext,
@@ -54,11 +53,12 @@ async function read(
   const offset = query.offset ?? 0;
   const limit = Math.min(query.limit ?? LIMITS.maxRows, LIMITS.maxRows);
   const reverse = direction === 'desc';
-  if (query.where === undefined && direction !== null && limit <= PAGE) {
+  const ordered = store.ordered(query.table);
+  if (ordered && query.where === undefined && direction !== null && limit <= PAGE) {
     const { documents, total } = await store.page(query.table, { offset, limit, reverse }, context);
     return resultOf(query, documents, total);
   }
-  const sorts = query.order.length > 0 && !(direction !== null && comesInOrder(source));
+  const sorts = !ordered || (query.order.length > 0 && !(direction !== null && comesInOrder(source)));
   const rows = sorts
     ? new SortedRows(offset, limit, comparator(query.order))
     : new RowsInTurn(offset, limit, query.count !== undefined);

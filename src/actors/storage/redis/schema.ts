@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { REDIS_LIMITS } from '../../../limits-redis.ts';
 import type { JsonValue } from '../../../protocol/query.ts';
 import type { ColumnInfo, ExecuteContext, SchemaSnapshot, TableInfo } from '../engine.ts';
+import { readFacts } from './collection.ts';
 import type { StoredDocument } from './documents.ts';
 import type { DocumentStore } from './store.ts';
 
@@ -55,8 +56,11 @@ export function columnsOf(documents: readonly StoredDocument[]): readonly Column
 
 /** Collections, with fields inferred from the newest documents of each; of the first so many collections. */
 export async function readSchema(store: DocumentStore, context: ExecuteContext): Promise<SchemaSnapshot> {
-  const reply = await store.session.run(context, 'HKEYS', store.keys.collections);
-  const names = (reply as readonly string[]).toSorted(); // HKEYS's reply
+  const reply = await store.session.run(context, 'HGETALL', store.keys.collections);
+  const pairs = reply as readonly string[]; // HGETALL's reply: names and values in turn
+  const registry = new Map<string, string>();
+  for (let at = 0; at < pairs.length; at += 2) registry.set(pairs[at] ?? '', pairs[at + 1] ?? '');
+  const names = [...registry.keys()].toSorted();
   const sampled = names.slice(0, REDIS_LIMITS.sampledCollections);
   const pages = await Promise.all(
     sampled.map((name) =>
@@ -68,7 +72,11 @@ export async function readSchema(store: DocumentStore, context: ExecuteContext):
   const tables = new Map<string, TableInfo>();
   names.forEach((name, at) => {
     const columns = columnsOf(pages[at]?.documents ?? []);
-    tables.set(name, { schema: 'public', name, kind: 'table', columns, unique: [['id']] });
+    const { indexes } = readFacts(registry.get(name) ?? '');
+    const unique = indexes
+      .filter((index) => index.unique && index.state === 'ready')
+      .map(({ field }) => [field]);
+    tables.set(name, { schema: 'public', name, kind: 'table', columns, unique: [['id'], ...unique] });
   });
   const version = createHash('sha256')
     .update(JSON.stringify([...tables.values()]))

@@ -42,16 +42,47 @@ interface PageCall {
   readonly bytes: number;
 }
 
+/** Where documents are read from: what is stored, or that with the writes of a transaction over it. */
+export interface DocumentSource {
+  facts(collection: string, budget: Budget): Promise<CollectionFacts>;
+  page(collection: string, window: Window, budget: Budget): Promise<Page>;
+  batches(
+    collection: string,
+    source: Source,
+    facts: CollectionFacts,
+    reverse: boolean,
+    budget: Budget,
+  ): AsyncGenerator<readonly StoredDocument[]>;
+  /** Whether `page` may be asked, and batches come in order. */
+  ordered(collection: string): boolean;
+  /** An insert looks whether its ids are taken before it is written. */
+  readonly looksFirst: boolean;
+}
+
+/** Places in the order of ids. */
+export interface Window {
+  readonly offset: number;
+  readonly limit: number;
+  readonly reverse: boolean;
+}
+
 /** Reads a project's documents, a bounded batch at a time. */
-export class DocumentStore {
+export class DocumentStore implements DocumentSource {
   readonly keys: ProjectKeys;
   readonly session: RedisSession;
+  readonly looksFirst = false;
+  /** Grows when it learns of a collection, or of other indexes. */
+  generation = 0;
   /** Collections that are known to exist. */
   readonly #facts = new Map<string, CollectionFacts>();
 
   constructor(session: RedisSession, keys: ProjectKeys) {
     this.session = session;
     this.keys = keys;
+  }
+
+  ordered(): boolean {
+    return true;
   }
 
   /** What is known of the collection, which may be out of date; `text` is empty where it does not exist. */
@@ -63,7 +94,10 @@ export class DocumentStore {
   }
 
   learn(collection: string, text: string): CollectionFacts {
+    const known = this.#facts.get(collection);
+    if (known?.text === text) return known;
     const facts = readFacts(text);
+    this.generation += 1;
     if (text === '') this.#facts.delete(collection);
     else {
       if (this.#facts.size >= LIMITS.schemaTables) this.#facts.clear();
@@ -73,11 +107,7 @@ export class DocumentStore {
   }
 
   /** Documents by place in the order of ids, with the size of the collection, in one step. */
-  async page(
-    collection: string,
-    window: { readonly offset: number; readonly limit: number; readonly reverse: boolean },
-    budget: Budget,
-  ): Promise<Page> {
+  async page(collection: string, window: Window, budget: Budget): Promise<Page> {
     const { offset, limit, reverse } = window;
     const set = this.keys.ids(collection);
     // ZRANGE takes the last place, so that no document cannot be asked for; the place before the first gives none.
@@ -96,7 +126,7 @@ export class DocumentStore {
 
   /**
    * Every document of a source, a batch at a time; `all`, and a single value of an index, in the order of ids. A
-   * document that is written meanwhile may be seen before or after it. Throws StaleFacts, PGRST205.
+   * document that is written meanwhile may be seen before or after it. Throws StaleFacts.
    */
   async *batches(
     collection: string,
@@ -176,7 +206,8 @@ export class DocumentStore {
       ...string[],
     ];
     this.learn(collection, text);
-    if (state === 'unknown') throw new MagError('PGRST205', { table: collection });
+    // The first insert makes a collection; until then it is an empty one.
+    if (state === 'unknown') return { texts: [], total: 0, next: '' };
     if (state === 'stale') throw new StaleFacts();
     return { texts, total, next };
   }

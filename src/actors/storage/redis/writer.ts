@@ -8,185 +8,158 @@ import type { DeleteQuery, Filter, InsertQuery, Query, Row, UpdateQuery } from '
 import type { Host } from '../../../runtime/host.ts';
 import type { ExecuteContext, QueryResult } from '../engine.ts';
 import type { CollectionFacts } from './collection.ts';
-import { type Change, commit, idOf, type Outcome, tooMany } from './commit.ts';
+import { type Change, idOf, tooMany } from './commit.ts';
+import { targetOf } from './conflict-target.ts';
 import { projection, StoredDocument } from './documents.ts';
 import { documentId } from './ids.ts';
 import { idText } from './keys.ts';
 import { findSource } from './read-plan.ts';
 import { shown } from './reader.ts';
-import { clientGone } from './session.ts';
-import { type DocumentStore, StaleFacts, tooLarge } from './store.ts';
+import { type DocumentSource, tooLarge } from './store.ts';
 
-type WriteQuery = Exclude<Query, { kind: 'select' }>;
+export type WriteQuery = Exclude<Query, { kind: 'select' }>;
 
 /** What a write will do, and what it gives back. */
-interface Draft {
+export interface Draft {
+  readonly changes: readonly Change[];
+  readonly result: QueryResult;
+}
+
+interface Decided {
   readonly changes: readonly Change[];
   readonly shown: readonly StoredDocument[];
   readonly inserted?: number;
 }
 
-/** Runs the writes of the grammar: read, decide, and write on condition that nothing changed in between. */
-export class DocumentWriter {
-  readonly #store: DocumentStore;
-  readonly #host: Host;
-  /** Per collection the end of the writes that met another one: they take turns, instead of meeting again. */
-  readonly #turns = new Map<string, Promise<unknown>>();
-
-  constructor(store: DocumentStore, host: Host) {
-    this.#store = store;
-    this.#host = host;
+/**
+ * Decides what a write does, from what the source says: nothing is written here. Throws StaleFacts where the indexes
+ * are others by now, and what the write is refused with.
+ */
+export async function draftWrite(
+  source: DocumentSource,
+  query: WriteQuery,
+  facts: CollectionFacts,
+  context: ExecuteContext,
+  host: Host,
+): Promise<Draft> {
+  const decided = await decide(source, query, facts, context, host);
+  const { changes, inserted } = decided;
+  const json = query.returning === undefined ? '[]' : shown(decided.shown, projection(query.returning));
+  if (query.maxAffected !== undefined && changes.length > query.maxAffected) {
+    throw new MagError('PGRST124', {}, { details: `The query affects ${changes.length} rows` });
   }
+  if (query.kind !== 'insert' && query.single === true && changes.length > 1) throw notOneRow(changes.length);
+  const result = { json, rowCount: decided.shown.length, total: null, totalKind: null };
+  return { changes, result: inserted === undefined ? result : { ...result, inserted } };
+}
 
-  async run(query: WriteQuery, context: ExecuteContext): Promise<QueryResult> {
-    if (context.signal?.aborted === true) throw clientGone();
-    const first = await this.#attempt(query, context);
-    return first ?? this.#inTurn(query.table, () => this.#insist(query, context));
+function decide(
+  source: DocumentSource,
+  query: WriteQuery,
+  facts: CollectionFacts,
+  context: ExecuteContext,
+  host: Host,
+): Promise<Decided> {
+  if (query.kind === 'insert') return insert(source, query, facts, context, host);
+  return query.kind === 'update'
+    ? update(source, query, facts, context)
+    : remove(source, query, facts, context);
+}
+
+async function insert(
+  source: DocumentSource,
+  query: InsertQuery,
+  facts: CollectionFacts,
+  context: ExecuteContext,
+  host: Host,
+): Promise<Decided> {
+  const { onConflict, table } = query;
+  const target = targetOf(onConflict?.columns, facts);
+  const given = query.rows.map((row) => withId(only(row, query.columns), host));
+  // Where a conflict is an error it shows when it is written; a transaction is written later, and looks now.
+  const looks = onConflict !== undefined || source.looksFirst;
+  const there = looks
+    ? await target.held(source, table, given, facts, context)
+    : new Map<string, StoredDocument>();
+  const written = new Map<
+    string,
+    { readonly before: StoredDocument | null; readonly after: StoredDocument }
+  >();
+  let inserted = 0;
+  for (const row of given) {
+    const name = target.keyOf(row.document) ?? `id ${idText(row.id)}`;
+    const before = there.get(name) ?? null;
+    const now = written.get(name)?.after ?? before;
+    if (now !== null) {
+      if (onConflict === undefined) throw duplicate(table, 'id', idText(row.id));
+      if (onConflict.resolution === 'ignore') continue;
+    } else inserted += 1;
+    const document = now === null ? row.document : merged(now.document, row.document, row.generated);
+    requireCheck(query.check, document, query, context);
+    written.set(name, { before, after: stored(document) });
   }
+  const changes = [...written.values()].map((change) => ({ id: idOf(change.after.document), ...change }));
+  return { changes, shown: documentsOf(changes), ...(onConflict === undefined ? {} : { inserted }) };
+}
 
-  async #insist(query: WriteQuery, context: ExecuteContext): Promise<QueryResult> {
-    for (let attempt = 0; attempt < REDIS_LIMITS.writeTries; attempt += 1) {
-      const result = await this.#attempt(query, context);
-      if (result !== null) return result;
+/** What is there with the row over it; its id stays. Throws where the row says another one. */
+function merged(there: Row, row: Row, generated: boolean): Row {
+  const id = idOf(there);
+  if (!generated && idText(idOf(row)) !== idText(id)) throw fixedId();
+  return { ...there, ...row, id };
+}
+
+async function update(
+  source: DocumentSource,
+  query: UpdateQuery,
+  facts: CollectionFacts,
+  context: ExecuteContext,
+): Promise<Decided> {
+  const changes: Change[] = [];
+  const wanted = query.set.id;
+  for (const before of await matching(source, query, facts, context)) {
+    const id = idOf(before.document);
+    if (wanted !== undefined && (wanted === null || String(wanted) !== idText(id))) throw fixedId();
+    const document = { ...before.document, ...query.set, id };
+    requireCheck(query.check, document, query, context);
+    const after = stored(document);
+    changes.push({ id, before, after: after.text === before.text ? before : after });
+  }
+  return { changes, shown: documentsOf(changes) };
+}
+
+async function remove(
+  source: DocumentSource,
+  query: DeleteQuery,
+  facts: CollectionFacts,
+  context: ExecuteContext,
+): Promise<Decided> {
+  const found = await matching(source, query, facts, context);
+  return {
+    changes: found.map((before) => ({ id: idOf(before.document), before, after: null })),
+    shown: found,
+  };
+}
+
+/** All documents of an update or a deletion, in the order of ids, and bounded: they change in one step. */
+async function matching(
+  store: DocumentSource,
+  { table, where }: UpdateQuery | DeleteQuery,
+  facts: CollectionFacts,
+  context: ExecuteContext,
+): Promise<readonly StoredDocument[]> {
+  const found: StoredDocument[] = [];
+  let bytes = 0;
+  for await (const batch of store.batches(table, findSource(where, facts), facts, false, context)) {
+    for (const each of batch) {
+      if (where !== undefined && !matches(where, each.document)) continue;
+      bytes += each.text.length;
+      if (found.length >= REDIS_LIMITS.writtenDocuments) throw tooMany();
+      if (bytes > LIMITS.resultBytes) throw tooLarge();
+      found.push(each);
     }
-    throw new MagError('MAG_OVERLOADED', { what: 'the documents are being changed by many at once' });
   }
-
-  /** Null where somebody else wrote in between: then it did nothing. */
-  async #attempt(query: WriteQuery, context: ExecuteContext): Promise<QueryResult | null> {
-    const facts = await this.#store.facts(query.table, context);
-    let draft: Draft;
-    try {
-      draft = await this.#draft(query, facts, context);
-    } catch (error) {
-      if (error instanceof StaleFacts) return null;
-      throw error;
-    }
-    const { changes } = draft;
-    const returned = query.returning === undefined ? '[]' : shown(draft.shown, projection(query.returning));
-    if (query.maxAffected !== undefined && changes.length > query.maxAffected)
-      throw tooManyAffected(changes.length);
-    if (query.kind !== 'insert' && query.single === true && changes.length > 1)
-      throw notOneRow(changes.length);
-    const dry = context.rollback === true;
-    if (changes.length > 0) {
-      const outcome = await commit(this.#store, query.table, facts, changes, context, { dry });
-      if (outcome.kind !== 'done') return this.#again(outcome, query);
-    }
-    return {
-      ...{ json: returned, rowCount: draft.shown.length, total: null, totalKind: null },
-      ...(draft.inserted === undefined ? {} : { inserted: draft.inserted }),
-    };
-  }
-
-  #again(outcome: Outcome, query: WriteQuery): null {
-    if (outcome.kind === 'exists' && query.kind === 'insert' && query.onConflict === undefined) {
-      throw duplicate(query.table, outcome.id);
-    }
-    return null;
-  }
-
-  #draft(query: WriteQuery, facts: CollectionFacts, context: ExecuteContext): Promise<Draft> {
-    if (query.kind === 'insert') return this.#insert(query, context);
-    if (facts.text === '') throw new MagError('PGRST205', { table: query.table });
-    return query.kind === 'update'
-      ? this.#update(query, facts, context)
-      : this.#delete(query, facts, context);
-  }
-
-  async #insert(query: InsertQuery, context: ExecuteContext): Promise<Draft> {
-    const { onConflict } = query;
-    const target = onConflict?.columns ?? [];
-    if (target.length > 0 && (target.length > 1 || target[0] !== 'id')) throw noSuchKey();
-    const given = query.rows.map((row) => withId(only(row, query.columns), this.#host));
-    const there = onConflict === undefined ? new Map() : await this.#held(query.table, given, context);
-    const written = new Map<string, Change>();
-    let inserted = 0;
-    for (const { id, row } of given) {
-      const name = idText(id);
-      const before = there.get(name) ?? null;
-      const now = written.get(name)?.after ?? before;
-      if (now !== null) {
-        if (onConflict === undefined) throw duplicate(query.table, name);
-        if (onConflict.resolution === 'ignore') continue;
-      } else inserted += 1;
-      const document: Row = now === null ? row : { ...now.document, ...row, id: idOf(now.document) };
-      requireCheck(query.check, document, query, context);
-      written.set(name, { id: idOf(document), before, after: stored(document) });
-    }
-    const changes = [...written.values()];
-    return { changes, shown: documentsOf(changes), ...(onConflict === undefined ? {} : { inserted }) };
-  }
-
-  /** Which of the ids are taken, and by what. */
-  async #held(
-    collection: string,
-    given: readonly { readonly id: string | number }[],
-    context: ExecuteContext,
-  ): Promise<ReadonlyMap<string, StoredDocument>> {
-    const ids = given.map(({ id }) => idText(id));
-    const found = new Map<string, StoredDocument>();
-    const facts = { text: '', indexes: [] };
-    for await (const batch of this.#store.batches(collection, { kind: 'ids', ids }, facts, false, context)) {
-      for (const each of batch) found.set(idText(idOf(each.document)), each);
-    }
-    return found;
-  }
-
-  async #update(query: UpdateQuery, facts: CollectionFacts, context: ExecuteContext): Promise<Draft> {
-    const changes: Change[] = [];
-    for (const before of await this.#matching(query, facts, context)) {
-      const id = idOf(before.document);
-      const document = { ...before.document, ...query.set, id };
-      const wanted = query.set.id;
-      if (wanted !== undefined && wanted !== null && String(wanted) !== idText(id)) throw fixedId();
-      if (wanted === null) throw fixedId();
-      requireCheck(query.check, document, query, context);
-      const after = stored(document);
-      changes.push({ id, before, after: after.text === before.text ? before : after });
-    }
-    return { changes, shown: documentsOf(changes) };
-  }
-
-  async #delete(query: DeleteQuery, facts: CollectionFacts, context: ExecuteContext): Promise<Draft> {
-    const found = await this.#matching(query, facts, context);
-    return {
-      changes: found.map((before) => ({ id: idOf(before.document), before, after: null })),
-      shown: found,
-    };
-  }
-
-  /** All documents of an update or a deletion, bounded: they change in one step. */
-  async #matching(
-    { table, where }: UpdateQuery | DeleteQuery,
-    facts: CollectionFacts,
-    context: ExecuteContext,
-  ): Promise<readonly StoredDocument[]> {
-    const found: StoredDocument[] = [];
-    let bytes = 0;
-    const source = findSource(where, facts);
-    for await (const batch of this.#store.batches(table, source, facts, false, context)) {
-      for (const each of batch) {
-        if (where !== undefined && !matches(where, each.document)) continue;
-        bytes += each.text.length;
-        if (found.length >= REDIS_LIMITS.writtenDocuments) throw tooMany();
-        if (bytes > LIMITS.resultBytes) throw tooLarge();
-        found.push(each);
-      }
-    }
-    return found;
-  }
-
-  #inTurn<Result>(collection: string, work: () => Promise<Result>): Promise<Result> {
-    const before = this.#turns.get(collection) ?? Promise.resolve();
-    const mine = before.catch(() => {}).then(work);
-    this.#turns.set(collection, mine);
-    const done = (): void => {
-      if (this.#turns.get(collection) === mine) this.#turns.delete(collection);
-    };
-    mine.then(done, done);
-    return mine;
-  }
+  return found;
 }
 
 const stored = (document: Row): StoredDocument => new StoredDocument(stringifyExact(document));
@@ -200,10 +173,17 @@ const only = (row: Row, columns: readonly string[] | undefined): Row =>
     ? row
     : Object.fromEntries(Object.entries(row).filter(([name]) => columns.includes(name)));
 
-function withId(row: Row, host: Host): { readonly id: string | number; readonly row: Row } {
-  const id = documentId(row.id, host);
-  const { id: _given, ...rest } = row;
-  return { id, row: { id, ...rest } };
+interface GivenRow {
+  readonly id: string | number;
+  readonly document: Row;
+  /** The row came without an id. */
+  readonly generated: boolean;
+}
+
+function withId(row: Row, host: Host): GivenRow {
+  const { id: given, ...rest } = row;
+  const id = documentId(given, host);
+  return { id, document: { id, ...rest }, generated: given === undefined || given === null };
 }
 
 function requireCheck(
@@ -216,16 +196,14 @@ function requireCheck(
   throw new MagError('MAG_FORBIDDEN', { role: principal.role, action: query.kind, table: query.table });
 }
 
-const duplicate = (collection: string, id: string): DatabaseError =>
-  new DatabaseError('23505', `duplicate key value violates unique constraint "${collection}_pkey"`, {
-    details: `Key (id)=(${id.slice(0, 200)}) already exists.`,
+/** What PostgreSQL says of it. */
+export function duplicate(collection: string, field: string, value?: string): DatabaseError {
+  const constraint = field === 'id' ? `${collection}_pkey` : `${collection}_${field}_key`;
+  const shownValue = value === undefined ? '' : `=(${value.slice(0, 200)})`;
+  return new DatabaseError('23505', `duplicate key value violates unique constraint "${constraint}"`, {
+    details: `Key (${field})${shownValue} already exists.`,
   });
-
-const noSuchKey = (): DatabaseError =>
-  new DatabaseError('42P10', 'The one unique field of a collection is its id');
+}
 
 const fixedId = (): MagError =>
   new MagError('MAG_ENGINE_UNSUPPORTED', { engine: 'redis', what: 'change the id of a document' });
-
-const tooManyAffected = (rows: number): MagError =>
-  new MagError('PGRST124', {}, { details: `The query affects ${rows} rows` });
