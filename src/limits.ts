@@ -139,6 +139,8 @@ export const LIMITS = {
   engineCircuitProbes: 5,
   /** Server addresses whose circuits are kept; a managed server that restarts may come up at another one. */
   engineCircuits: 64,
+  /** Statements kept prepared per MySQL connection; a server has room for 16,382 over all of them. */
+  mysqlPreparedStatements: 128,
   /** Sorts and hashes of one PostgreSQL session that spill; without it one statement fills the disk. */
   tempFileBytes: 1024 * 1024 * 1024,
   /** Least time between two looks for DDL that others did; without it each request would pay for one. */

@@ -1,14 +1,16 @@
 import type { DocumentServerAddress } from '../actors/storage/documents/server-process.ts';
 import type { EngineProvider } from '../actors/storage/engine.ts';
+import type { MysqlAddress } from '../actors/storage/mysql/server.ts';
 import type { AdminConnection, PostgresProvider } from '../actors/storage/postgres/provider.ts';
 import type { ServerAddress } from '../actors/storage/postgres/server.ts';
 import type { RedisTarget } from '../actors/storage/redis/connection.ts';
 import { SqliteProvider } from '../actors/storage/sqlite/sqlite-provider.ts';
-import type { EngineKind } from '../protocol/project.ts';
+import { ENGINE_KINDS, type EngineKind } from '../protocol/project.ts';
 import type { ChildSpec, ComponentService } from '../runtime/spec.ts';
 import { component, supervisor } from '../runtime/specs.ts';
 import type { ActorSystem } from '../runtime/system.ts';
 import { documentServer } from './document-server.ts';
+import { mysqlServer } from './mysql-server.ts';
 import { postgresServer } from './postgres-server.ts';
 import { redisServer } from './redis-server.ts';
 import { BACKOFF, BRANCH_INTENSITY } from './restarts.ts';
@@ -32,12 +34,7 @@ function lateProvider(system: ActorSystem, kind: EngineKind, inUse: InUse): Engi
 }
 
 export const providers = (system: ActorSystem, inUse: InUse): ReadonlyMap<EngineKind, EngineProvider> =>
-  new Map(
-    (['sqlite', 'postgres', 'mongodb', 'redis'] as const).map((kind) => [
-      kind,
-      lateProvider(system, kind, inUse),
-    ]),
-  );
+  new Map(ENGINE_KINDS.map((kind) => [kind, lateProvider(system, kind, inUse)]));
 
 /** How the feed worker reaches a project's PostgreSQL database as its administrator. */
 export const postgresAdmin = (system: ActorSystem, ref: string): Promise<AdminConnection> =>
@@ -77,6 +74,20 @@ async function startMongodb(shelf: Shelf): Promise<ComponentService> {
   return { api: provider, stop: () => provider.stop() };
 }
 
+async function startMysql(shelf: Shelf): Promise<ComponentService> {
+  const { MysqlProvider } = await import('../actors/storage/mysql/provider.ts');
+  const url = shelf.config.mysqlUrl;
+  const source =
+    url === null
+      ? {
+          kind: 'managed' as const,
+          address: async () => shelf.system.service<ServerApi<MysqlAddress>>('mysql-server').address(),
+        }
+      : { kind: 'external' as const, url };
+  const provider = new MysqlProvider({ source, masterKey: shelf.take('masterKey') });
+  return { api: provider, stop: () => provider.stop() };
+}
+
 async function startRedis(shelf: Shelf): Promise<ComponentService> {
   const { RedisProvider } = await import('../actors/storage/redis/provider.ts');
   const url = shelf.config.redisUrl;
@@ -102,6 +113,8 @@ export function engines(shelf: Shelf): ChildSpec {
       component('postgres', () => startPostgres(shelf), { backoff: BACKOFF }),
       ...(shelf.config.mongodbUrl === null ? [documentServer(shelf)] : []),
       component('mongodb', () => startMongodb(shelf), { backoff: BACKOFF }),
+      ...(shelf.config.mysqlUrl === null ? [mysqlServer(shelf)] : []),
+      component('mysql', () => startMysql(shelf), { backoff: BACKOFF }),
       ...(shelf.config.redisUrl === null ? [redisServer(shelf)] : []),
       component('redis', () => startRedis(shelf), { backoff: BACKOFF }),
     ],

@@ -95,7 +95,7 @@ function readClaim(text: string): [string, unknown] {
 }
 
 export const command: Command = {
-  help: `mag project create NAME [--engine sqlite|postgres] | ls | rm REF | keys REF [--rotate] | token REF
+  help: `mag project create NAME [--engine sqlite|postgres|mysql] | ls | rm REF | keys REF [--rotate] | token REF
 
   create NAME      makes a project with a database of its own, and shows its keys
       --engine E   the engine it runs on; default sqlite

@@ -20,6 +20,14 @@ export interface ProjectSettings {
 export type Connection =
   | { readonly engine: 'sqlite'; readonly file: string }
   | {
+      readonly engine: 'mysql';
+      readonly host: string;
+      readonly port: number;
+      readonly database: string;
+      readonly user: string;
+      readonly password: string;
+    }
+  | {
       readonly engine: 'postgres';
       readonly host: string;
       readonly port: number;

@@ -85,6 +85,10 @@ export function startStorageSessions(context: ComponentContext, input: EdgeInput
       const { openMongodbEngine } = await import('../storage/mongodb/engine.ts');
       return circuits.guard(openMongodbEngine({ connection, ref, host, log, permits, onLost }), connection);
     }
+    if (connection.engine === 'mysql') {
+      const { openMysqlEngine } = await import('../storage/mysql/engine.ts');
+      return circuits.guard(openMysqlEngine({ connection, ref, host, log, permits, onLost }), connection);
+    }
     if (connection.engine === 'redis') {
       const { openRedisEngine } = await import('../storage/redis/engine.ts');
       return circuits.guard(openRedisEngine({ connection, ref, host, log, permits, onLost }), connection);

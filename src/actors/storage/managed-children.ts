@@ -58,7 +58,7 @@ export class ManagedChildren {
         survivors.push(child);
         log.warn({ ...child }, `a ${child.kind} process outlived its board; it is stopped`);
         // What it was making is made again from the start: there is nothing to shut down cleanly.
-        await stopProcess(child.pid, host, child.kind === 'initdb' ? BY_FORCE : IN_TURN);
+        await stopProcess(child.pid, host, child.kind === 'initdb' ? BY_FORCE : SIGNALS[child.kind]);
       }
       if (child.dataDir !== null) await freeDataDir(child.dataDir, host, log);
       this.forget(child.pid);
@@ -119,6 +119,10 @@ const QUIT_MS = 2_000;
 const KILL_MS = 5_000;
 const BY_FORCE: readonly (readonly [NodeJS.Signals, number])[] = [['SIGKILL', KILL_MS]];
 const IN_TURN: typeof BY_FORCE = [['SIGINT', 5_000], ['SIGQUIT', QUIT_MS], ...BY_FORCE];
+/** MariaDB does not listen to SIGINT. */
+const SIGNALS: Readonly<Record<string, typeof BY_FORCE>> = {
+  mysql: [['SIGTERM', 5_000], ...BY_FORCE],
+};
 const POLL_MS = 10;
 
 /** Ends a process that is not our child. Throws where even SIGKILL does not help. */

@@ -20,6 +20,8 @@ export interface EngineUnderTest {
     readonly json: string;
     /** Column type of bytes. */
     readonly bytes: string;
+    /** Column type of a text of a megabyte, where `text` is none. */
+    readonly longText?: string;
     /** Placeholder number n (from 1) of native SQL. */
     readonly placeholder: (n: number) => string;
     /** A statement that runs far longer than any test waits. */

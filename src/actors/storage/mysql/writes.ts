@@ -1,0 +1,331 @@
+import { DatabaseError, MagError } from '../../../errors.ts';
+import { LIMITS } from '../../../limits.ts';
+import { parseExact } from '../../../protocol/exact-json.ts';
+import { notOneRow } from '../../../protocol/one-row.ts';
+import type {
+  DeleteQuery,
+  Filter,
+  InsertQuery,
+  JsonValue,
+  Query,
+  Row,
+  UpdateQuery,
+} from '../../../protocol/query.ts';
+import type { ExecuteContext, QueryResult } from '../engine.ts';
+import { insertColumns, isSingle } from '../sql/query-shape.ts';
+import { isDuplicate } from './failures.ts';
+import { JsonRows } from './json-rows.ts';
+import { type Plans, tableOf } from './plans.ts';
+import type { MysqlSchema, MysqlTable } from './schema.ts';
+import { type MysqlSession, resultLimit, type Work } from './session.ts';
+
+type WriteQuery = Exclude<Query, { kind: 'select' }>;
+
+/** What a write gave back, and how many rows it touched. */
+interface Written {
+  readonly rows: JsonRows;
+  count: number;
+  inserted?: number;
+}
+
+export interface WriteOptions {
+  readonly session: MysqlSession;
+  readonly plans: Plans;
+  readonly schema: MysqlSchema;
+  readonly context: ExecuteContext;
+}
+
+/** Rows of one insert statement at most, and placeholders: the protocol counts them in 16 bits. */
+const MOST_ROWS = 512;
+const MOST_PLACEHOLDERS = 65_535;
+/** Rows that one statement finds again by their keys. */
+const KEYS_AT_ONCE = 512;
+const COMPOSITE_KEYS_AT_ONCE = 32;
+
+/**
+ * Writes of the grammar. Where one statement says it all, it runs alone; else several run in one transaction: MySQL has no
+ * UPDATE … RETURNING, its upsert acts on any unique key, and a check is looked at after the fact.
+ */
+export class Write {
+  readonly #query: WriteQuery;
+  readonly #options: WriteOptions;
+  readonly #table: MysqlTable;
+
+  constructor(query: WriteQuery, options: WriteOptions) {
+    this.#query = query;
+    this.#options = options;
+    this.#table = tableOf(options.schema, query);
+  }
+
+  async run(): Promise<QueryResult> {
+    const { session, context } = this.#options;
+    const query = this.#query;
+    const work = (held: Work): Promise<Written> => this.#write(held);
+    const written = this.#isOneStatement()
+      ? await session.work(context, work)
+      : await session.transaction(context, work, () => context.rollback === true);
+    const { rows, count, inserted } = written;
+    return {
+      json: query.returning === undefined ? '[]' : rows.json,
+      rowCount: query.returning === undefined ? count : rows.rowCount,
+      ...{ total: null, totalKind: null },
+      ...(inserted === undefined ? {} : { inserted }),
+    };
+  }
+
+  #isOneStatement(): boolean {
+    const query = this.#query;
+    if (this.#options.context.rollback === true || query.maxAffected !== undefined || isSingle(query))
+      return false;
+    if ('check' in query && query.check !== undefined) return false;
+    if (query.kind === 'delete') return true;
+    if (query.kind === 'update') return query.returning === undefined;
+    return this.#batches(query).length <= 1 && (query.onConflict === undefined || this.#upsertsAlone(query));
+  }
+
+  async #write(work: Work): Promise<Written> {
+    const query = this.#query;
+    const written: Written = { rows: new JsonRows(work.tooLarge), count: 0 };
+    if (query.kind === 'insert') await this.#insert(query, work, written);
+    else if (query.kind === 'delete') await this.#run(query, work, written);
+    else await this.#update(query, work, written);
+    if (written.rows.overflow) throw new MagError('MAG_RESULT_TOO_LARGE', { limit: resultLimit });
+    if (written.rows.broken) throw this.#forbidden();
+    const count = query.returning === undefined ? written.count : written.rows.rowCount;
+    if (isSingle(query) && count > 1) throw notOneRow(count);
+    return written;
+  }
+
+  /** Runs one statement, and counts the rows it touched. */
+  async #run(query: Query, work: Work, written: Written, rows = 1): Promise<number> {
+    const { plans, schema } = this.#options;
+    const before = written.rows.rowCount;
+    const header = await work.run(plans.bind(query, schema, rows), written.rows);
+    const count = header?.affectedRows ?? written.rows.rowCount - before;
+    written.count += count;
+    return count;
+  }
+
+  #forbidden(): MagError {
+    const { role } = this.#options.context.principal;
+    return new MagError('MAG_FORBIDDEN', { role, action: this.#query.kind, table: this.#query.table });
+  }
+
+  // ── inserts
+
+  async #insert(query: InsertQuery, work: Work, written: Written): Promise<void> {
+    const { onConflict, ...plain } = query;
+    const target = this.#target(query);
+    if (onConflict === undefined || target.length === 0) {
+      for (const batch of this.#batches(plain)) await this.#run(batch, work, written, batch.rows.length);
+      return;
+    }
+    if (this.#upsertsAlone(query)) {
+      for (const batch of this.#batches(query)) {
+        const before = written.count;
+        await this.#run(batch, work, written, batch.rows.length);
+        written.count = before + batch.rows.length; // The server counts a row that it merged twice.
+      }
+      return;
+    }
+    written.inserted = 0;
+    for (const batch of this.#batches(plain, 1))
+      await this.#upsert(batch, onConflict.resolution, target, work, written);
+  }
+
+  /** Whether the server's own upsert does what is asked: no other unique key could be taken for the target. */
+  #upsertsAlone(query: InsertQuery): boolean {
+    const { uniqueIndexes } = this.#table;
+    if (this.#target(query).length === 0) return true;
+    return query.onConflict?.resolution === 'merge' && uniqueIndexes === 1 && insertColumns(query).length > 0;
+  }
+
+  /** The columns that decide which row is meant. Throws 42P10 where no unique key is over them. */
+  #target({ onConflict }: InsertQuery): readonly string[] {
+    if (onConflict === undefined) return [];
+    const { columns, name, unique } = this.#table;
+    const wanted = onConflict.columns;
+    if (wanted === undefined) return primaryKey(this.#table);
+    for (const column of wanted)
+      if (!columns.some((known) => known.name === column))
+        throw new MagError('PGRST204', { column, table: name });
+    const backed = unique.some(
+      (key) => key.length === wanted.length && key.every((each) => wanted.includes(each)),
+    );
+    if (backed) return wanted;
+    throw new DatabaseError(
+      '42P10',
+      'there is no unique or exclusion constraint matching the ON CONFLICT specification',
+    );
+  }
+
+  /** One row: written, or merged into, or left to the one that has its target's values. */
+  async #upsert(
+    row: InsertQuery,
+    resolution: 'merge' | 'ignore',
+    target: readonly string[],
+    work: Work,
+    written: Written,
+  ): Promise<void> {
+    try {
+      await this.#run(row, work, written);
+      written.inserted = (written.inserted ?? 0) + 1;
+      return;
+    } catch (error) {
+      const [values] = row.rows;
+      const where = values === undefined || !isDuplicate(error) ? null : equals(target, values);
+      if (where === null || !(await this.#merge(row, resolution, where, work, written))) throw error;
+    }
+  }
+
+  /** False where no row has the target's values: it was another key that refused the row. */
+  async #merge(
+    row: InsertQuery,
+    resolution: 'merge' | 'ignore',
+    where: Filter,
+    work: Work,
+    written: Written,
+  ): Promise<boolean> {
+    const { schema, table, returning, check } = row;
+    const found = { rows: new JsonRows(work.tooLarge), count: 0 };
+    const base = { schema, table, where } as const;
+    if (resolution === 'ignore') {
+      await this.#run({ kind: 'select', select: [], order: [], ...base }, work, found);
+      return found.rows.rowCount > 0;
+    }
+    const set = Object.fromEntries(insertColumns(row).map((name) => [name, row.rows[0]?.[name] ?? null]));
+    if ((await this.#run({ kind: 'update', set, ...base }, work, found)) === 0) return false;
+    written.count += 1;
+    if (returning === undefined && check === undefined) return true;
+    const held: Filter = check === undefined ? where : { kind: 'and', terms: [where, check], negated: false };
+    const before = written.rows.rowCount;
+    await this.#run({ ...base, kind: 'select', select: returning ?? [], order: [], where: held }, work, {
+      ...written,
+      count: 0,
+    });
+    if (written.rows.rowCount === before) throw this.#forbidden();
+    return true;
+  }
+
+  /**
+   * The rows in statements of few shapes: of powers of two rows each. A row that lacks a column whose default it is to
+   * get is written without naming the column.
+   */
+  #batches(query: InsertQuery, most = MOST_ROWS): readonly InsertQuery[] {
+    const names = insertColumns(query);
+    const columnsOf = (row: Row): readonly string[] =>
+      query.missing === 'null' ? names : names.filter((name) => Object.hasOwn(row, name));
+    const limit = Math.min(most, Math.floor(MOST_PLACEHOLDERS / Math.max(1, names.length)));
+    const batches: InsertQuery[] = [];
+    for (let at = 0; at < query.rows.length; ) {
+      const columns = columnsOf(query.rows[at] ?? {});
+      const key = columns.join('\0');
+      let end = at + 1;
+      while (end < query.rows.length && columnsOf(query.rows[end] ?? {}).join('\0') === key) end += 1;
+      while (at < end) {
+        const size = Math.min(2 ** Math.floor(Math.log2(end - at)), 2 ** Math.floor(Math.log2(limit)));
+        batches.push({ ...query, rows: query.rows.slice(at, at + size), columns });
+        at += size;
+      }
+    }
+    return batches;
+  }
+
+  // ── updates
+
+  async #update(query: UpdateQuery, work: Work, written: Written): Promise<void> {
+    const { returning, check, where, schema, table } = query;
+    if (returning === undefined && check === undefined) {
+      await this.#run(query, work, written);
+      return;
+    }
+    const primary = primaryKey(this.#table);
+    if (primary.length === 0)
+      throw new MagError('MAG_ENGINE_UNSUPPORTED', {
+        engine: 'mysql',
+        what: 'give back, or check, rows that it updates in a table without a primary key',
+      });
+    const keys = await this.#lockedKeys(
+      { kind: 'delete', schema, table, ...(where && { where }) },
+      primary,
+      work,
+    );
+    if (isSingle(query) && keys.length > 1) throw notOneRow(keys.length);
+    for (const some of chunks(keys, primary.length === 1 ? KEYS_AT_ONCE : COMPOSITE_KEYS_AT_ONCE)) {
+      const { returning: _, check: __, ...bare } = query;
+      await this.#run({ ...bare, where: keyFilter(primary, some) }, work, written);
+      const moved = some.map((key) => ({ ...key, ...pick(query.set, primary) }));
+      const found = keyFilter(primary, moved);
+      const held: Filter =
+        check === undefined ? found : { kind: 'and', terms: [found, check], negated: false };
+      const before = written.rows.rowCount;
+      const back = {
+        kind: 'select',
+        schema,
+        table,
+        select: returning ?? [],
+        order: [],
+        where: held,
+      } as const;
+      await this.#run(back, work, { ...written, count: 0 });
+      if (check !== undefined && written.rows.rowCount - before < some.length) throw this.#forbidden();
+    }
+  }
+
+  /** Keys of the rows that match, which nobody else can change from now on. */
+  async #lockedKeys(query: DeleteQuery, primary: readonly string[], work: Work): Promise<readonly Row[]> {
+    const { plans, schema } = this.#options;
+    const select = primary.map((name) => ({ kind: 'column', column: { name } }) as const);
+    const { where, ...target } = query;
+    const keys = { ...target, kind: 'select', select, order: [], ...(where && { where }) } as const;
+    const bound = plans.bind(keys, schema);
+    const rows = new JsonRows(work.tooLarge);
+    await work.run({ ...bound, sql: `${bound.sql} FOR UPDATE` }, rows);
+    if (rows.overflow) throw new MagError('MAG_RESULT_TOO_LARGE', { limit: `${LIMITS.maxRows} rows` });
+    return parseExact(rows.json) as unknown as readonly Row[]; // Made by the statement: objects of the key's columns.
+  }
+}
+
+const primaryKey = (table: MysqlTable): readonly string[] =>
+  table.columns
+    .filter((column) => column.primaryKey > 0)
+    .sort((a, b) => a.primaryKey - b.primaryKey)
+    .map((column) => column.name);
+
+const pick = (row: Row, names: readonly string[]): Row =>
+  Object.fromEntries(
+    names.filter((name) => Object.hasOwn(row, name)).map((name) => [name, row[name] ?? null]),
+  );
+
+const textOf = (value: JsonValue | undefined): string => String(value ?? '');
+
+const equal = (name: string, value: JsonValue | undefined): Filter => ({
+  ...{ kind: 'compare', column: { name }, op: 'eq', value: textOf(value), negated: false },
+});
+
+/** Rows with these values; null where one is NULL, which equals nothing. */
+function equals(names: readonly string[], row: Row): Filter | null {
+  if (names.some((name) => (row[name] ?? null) === null)) return null;
+  return { kind: 'and', terms: names.map((name) => equal(name, row[name])), negated: false };
+}
+
+function keyFilter(primary: readonly string[], keys: readonly Row[]): Filter {
+  const [only] = primary;
+  if (primary.length === 1 && only !== undefined)
+    return {
+      kind: 'in',
+      column: { name: only },
+      values: keys.map((key) => textOf(key[only])),
+      negated: false,
+    };
+  const terms = keys.map(
+    (key): Filter => ({ kind: 'and', terms: primary.map((name) => equal(name, key[name])), negated: false }),
+  );
+  return { kind: 'or', terms, negated: false };
+}
+
+function chunks<Item>(items: readonly Item[], size: number): readonly (readonly Item[])[] {
+  const result: (readonly Item[])[] = [];
+  for (let at = 0; at < items.length; at += size) result.push(items.slice(at, at + size));
+  return result;
+}
