@@ -8,6 +8,8 @@ import type {
   Transaction,
 } from '../engine.ts';
 import { unsupported } from './fields.ts';
+import { MongodbIdempotency, prepareRecords } from './idempotency.ts';
+import { requireCollection } from './names.ts';
 import { runNative } from './native.ts';
 import { runSelect } from './reading.ts';
 import { isUniqueTarget, SchemaSample } from './schema.ts';
@@ -24,6 +26,9 @@ class MongodbEngine implements Engine {
   readonly kind = 'mongodb';
   readonly #session: MongodbSession;
   readonly #schema: SchemaSample;
+  /** Idempotency keys claimed in this session, and whether their collection has its index. */
+  readonly #claims = { count: 0 };
+  #prepared: Promise<unknown> | null = null;
 
   constructor(options: MongodbEngineOptions) {
     this.#session = new MongodbSession(options);
@@ -31,6 +36,7 @@ class MongodbEngine implements Engine {
   }
 
   async execute(query: Query, context: ExecuteContext): Promise<QueryResult> {
+    requireCollection(query.table);
     if (query.kind === 'select')
       return this.#session.withCommands(context, (commands) => runSelect(query, commands));
     if (context.rollback !== true) {
@@ -44,15 +50,18 @@ class MongodbEngine implements Engine {
     );
   }
 
-  transaction<Result>(
+  async transaction<Result>(
     work: (transaction: Transaction) => Promise<Result>,
     context: ExecuteContext,
   ): Promise<Result> {
+    await this.#prepare(context);
     // What the caller does in between may not be done twice: it is told of a conflict instead.
     const options = { repeatable: false, undo: context.rollback === true };
     return this.#session.withTransaction(context, options, (commands) =>
       work({
+        idempotency: new MongodbIdempotency(commands, this.#claims),
         execute: async (query) => {
+          requireCollection(query.table);
           if (query.kind === 'select') return runSelect(query, commands);
           const isUnique = await this.#uniqueness(query, context);
           return this.#write(query, { commands, role: context.principal.role, isUnique });
@@ -95,6 +104,17 @@ class MongodbEngine implements Engine {
     }
     if (!isSimple(query)) return null;
     return this.#session.withCommands(context, (commands) => runSimple(query, commands));
+  }
+
+  /** A transaction may not make the index that idempotency keys want. A failure is the next one's to mend. */
+  async #prepare(context: ExecuteContext): Promise<void> {
+    this.#prepared ??= this.#session.withCommands(context, prepareRecords);
+    try {
+      await this.#prepared;
+    } catch (error) {
+      this.#prepared = null;
+      throw error;
+    }
   }
 
   /** Whether an upsert's target is unique. Asked outside of its transaction: one may not look at indexes. */

@@ -3,6 +3,7 @@ import { MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import type { JsonValue } from '../../../protocol/query.ts';
 import { isPlainDocument, tagOf } from '../documents/bson-value.ts';
+import { isReserved } from './names.ts';
 import { eachDocument } from './reading.ts';
 import type { Commands } from './session.ts';
 
@@ -42,6 +43,9 @@ function readCommand(command: JsonValue): Document {
   const [name = ''] = Object.keys(command);
   if (!ALLOWED.has(name))
     throw forbidden(`the command ${name.slice(0, 40)} is not among ${[...ALLOWED].join(', ')}`);
+  const target: unknown = Reflect.get(command, name);
+  if (typeof target === 'string' && isReserved(target))
+    throw forbidden(`the collection ${target.slice(0, 40)} is the board's`);
   for (const member of Object.keys(command))
     if (RESERVED.has(member) || member.startsWith('$'))
       throw forbidden(`${member.slice(0, 40)} is set by the board`);

@@ -5,6 +5,7 @@ import { LIMITS } from '../../../limits.ts';
 import type { Host } from '../../../runtime/host.ts';
 import type { ColumnInfo, SchemaSnapshot, TableInfo } from '../engine.ts';
 import { KEY } from './fields.ts';
+import { isReserved } from './names.ts';
 import { eachDocument } from './reading.ts';
 import type { Budget, Commands, MongodbSession } from './session.ts';
 import { toJson } from './values.ts';
@@ -92,7 +93,7 @@ export class SchemaSample {
     const snapshot = await this.#session.withCommands(budget, async (commands) => {
       const command = { listCollections: 1, filter: { type: 'collection' }, nameOnly: true, cursor: {} };
       const collections = await listAll(commands, command, '$cmd.listCollections');
-      const names = collections.map(({ name }) => String(name)).filter((name) => !name.startsWith('system.'));
+      const names = collections.map(({ name }) => String(name)).filter((name) => !isReserved(name));
       const tables: [string, TableInfo][] = [];
       for (const name of names.slice(0, LIMITS.sampledCollections))
         tables.push([name, await describe(commands, name)]);

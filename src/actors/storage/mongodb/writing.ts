@@ -160,7 +160,8 @@ async function runUpsert(
   const stored = await storedOf(table, touched, commands);
   const written = [...plain, ...stored];
   requireChecked(check, written, 'insert', table, role);
-  return resultOf(inOrder(documents, plain, touched, stored), returning, written.length);
+  const result = resultOf(inOrder(documents, plain, touched, stored), returning, written.length);
+  return { ...result, inserted: plain.length + made.size };
 }
 
 /** PostgreSQL refuses to change one row twice in one statement: which of the two came last would be chance. */
