@@ -24,10 +24,14 @@ export class DocumentBoard {
   readonly provider: MongodbProvider;
   readonly #children = new ManagedChildren(join(this.dataFolder, 'run', 'children.json'));
   readonly #engines: Engine[] = [];
-  server: DocumentServerProcess = this.#process();
+  server: DocumentServerProcess;
+  readonly #stuckMs: number | undefined;
   #address: Promise<DocumentServerAddress> | null = null;
 
-  constructor() {
+  /** @param stuckMs how long the server may be silent. */
+  constructor(stuckMs?: number) {
+    this.#stuckMs = stuckMs;
+    this.server = this.#process();
     const address = (): Promise<DocumentServerAddress> => this.address();
     this.provider = new MongodbProvider({
       source: { kind: 'embedded', provider: 'embedded document server', address },
@@ -43,11 +47,20 @@ export class DocumentBoard {
 
   /** Kills the process and starts another one over the same files. */
   async restart(): Promise<void> {
-    process.kill(this.server.pid ?? 0, 'SIGKILL');
+    this.kill();
     await this.server.exited;
     this.server = this.#process();
     this.#address = null;
     await this.address();
+  }
+
+  /** One that has ended already needs no killing. */
+  kill(): void {
+    try {
+      process.kill(this.server.pid ?? 0, 'SIGKILL');
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+    }
   }
 
   async connection(ref = 'demo'): Promise<MongodbConnection> {
@@ -89,6 +102,7 @@ export class DocumentBoard {
       children: this.#children,
       host: this.host,
       log: silentLog,
+      ...(this.#stuckMs === undefined ? {} : { stuckMs: this.#stuckMs }),
     });
   }
 }

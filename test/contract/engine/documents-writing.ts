@@ -87,6 +87,9 @@ export function documentWriting(subject: () => DocumentSubject): void {
       const onConflict = { resolution: 'merge', columns: ['name'] } as const;
       await subject().execute(subject().insert([{ name: 'a', qty: 5 }], { onConflict }));
       expect(await items()).toEqual([{ id: 1, name: 'a', qty: 5 }]);
+      await subject().execute(subject().insert([{ id: 2, name: 'b' }], { onConflict }));
+      expect(await items()).toHaveLength(2);
+      expect(await subject().ids({ where: compare('name', 'eq', 'b') })).toEqual([2]);
     });
 
     it('refuse a target that nothing keeps unique', async () => {

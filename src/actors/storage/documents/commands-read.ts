@@ -63,6 +63,7 @@ async function find(context: CommandContext): Promise<Reply> {
     skip: count(body['skip'], 'skip', 0),
     limit: count(Math.abs(limit), 'limit', 0),
   };
+  compileFilter(selection.filter); // Refused also where there is nothing to hold it against.
   const projector = compileProjection(document(body['projection'], 'projection'));
   const batchSize = count(body['batchSize'], 'batchSize', FIRST_BATCH);
   return reading(context, name, ({ collection, file }) => {
@@ -122,6 +123,7 @@ async function countCommand(context: CommandContext): Promise<Reply> {
   const name = text(body['count'], 'count');
   requireSimpleCollation(body['collation']);
   const filter = document(body['query'], 'query');
+  compileFilter(filter);
   const skip = count(body['skip'], 'skip', 0);
   const limit = Math.abs(Number(body['limit'] ?? 0));
   return reading(context, name, async ({ collection, file }) => {

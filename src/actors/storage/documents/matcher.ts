@@ -201,12 +201,24 @@ function logic(name: string, argument: BsonValue, depth: number): Predicate {
   return (document) => !terms.some((term) => term(document));
 }
 
+/** mingo's own, and what it cannot make sense of is the filter's mistake. */
+function expression(argument: BsonValue): Predicate {
+  const attempt = <Result>(work: () => Result): Result => {
+    try {
+      return work();
+    } catch (error) {
+      throw badValue(error instanceof Error ? error.message.slice(0, 300) : 'the expression failed');
+    }
+  };
+  const query = attempt(() => new Query({ $expr: argument }, { scriptEnabled: false }));
+  return (document) => attempt(() => query.test(document));
+}
+
 function topLevel(name: string, argument: BsonValue, depth: number): Predicate {
   if (LOGICAL.has(name)) return logic(name, argument, depth);
   if (name === '$comment') return () => true;
   if (name === '$expr') {
-    const query = new Query({ $expr: argument }, { scriptEnabled: false });
-    return (document) => query.test(document);
+    return expression(argument);
   }
   throw badValue(`unknown top level operator: ${name.slice(0, 40)}`);
 }

@@ -5,6 +5,7 @@ import { type BsonValue, isPlainDocument } from './bson-value.ts';
 import { Candidates } from './candidates.ts';
 import { documents, type ReadView } from './command.ts';
 import { badValue, DocumentError } from './document-error.ts';
+import { compileFilter } from './matcher.ts';
 import type { Operation } from './operation.ts';
 import { patternOf } from './pattern.ts';
 import { countMatches, FindResults, ListResults, type Results } from './results.ts';
@@ -177,14 +178,25 @@ function loadNow(view: ReadView, name: string, operation: Operation, budget: Bud
   return loaded;
 }
 
-function inMemory(
-  input: readonly Document[],
-  stages: readonly Document[],
-  view: ReadView,
-  variables: Document,
-  operation: Operation,
-  budget: Budget,
-): readonly Buffer[] {
+/** Runs what mingo does; what it cannot make sense of is the pipeline's mistake, whatever it throws. */
+function byMingo<Result>(work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof DocumentError) throw error;
+    throw badValue(error instanceof Error ? error.message.slice(0, 300) : 'the pipeline failed');
+  }
+}
+
+interface Run {
+  readonly view: ReadView;
+  readonly variables: Document;
+  readonly operation: Operation;
+  readonly budget: Budget;
+}
+
+function inMemory(input: readonly Document[], stages: readonly Document[], run: Run): readonly Buffer[] {
+  const { view, variables, operation, budget } = run;
   const aggregator = new Aggregator(forMingo(stages) as Document[], {
     // a list of documents stays one
     scriptEnabled: false,
@@ -212,6 +224,7 @@ export async function runPipeline(
   const { collection, file } = view;
   const budget = new Budget();
   const { rest, ...selection } = frontOf(stages);
+  compileFilter(selection.filter); // Refused also where there is nothing to hold it against.
   const counted = countName(rest);
   const isPlain = selection.sort === null && selection.skip === 0 && selection.limit === 0;
   if (counted !== null && isPlain) {
@@ -223,5 +236,5 @@ export async function runPipeline(
     collection === null ? new ListResults([]) : new FindResults(collection, selection, null, file);
   if (rest.length === 0) return source;
   const input = await load(source, operation, budget);
-  return new ListResults(inMemory(input, rest, view, variables, operation, budget));
+  return new ListResults(byMingo(() => inMemory(input, rest, { view, variables, operation, budget })));
 }

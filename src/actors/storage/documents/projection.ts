@@ -67,8 +67,12 @@ export function compileProjection(projection: Document): Projector | null {
   const simple = entries.every(([name, value]) => isSwitch(value) && !name.includes('$'));
   if (!simple) {
     return (document) => {
-      const [first] = find<Document>([document], {}, projection, { scriptEnabled: false }).all();
-      return first ?? {};
+      try {
+        const [first] = find<Document>([document], {}, projection, { scriptEnabled: false }).all();
+        return first ?? {};
+      } catch (error) {
+        throw badValue(error instanceof Error ? error.message.slice(0, 300) : 'the projection failed');
+      }
     };
   }
   const others = entries.filter(([name]) => name !== '_id');

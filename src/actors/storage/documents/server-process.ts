@@ -24,6 +24,8 @@ export interface DocumentServerProcessOptions {
   readonly children: Pick<ManagedChildren, 'record' | 'forget'>;
   readonly host: Host;
   readonly log: Log;
+  /** How long it may be silent before it is taken for stuck; default from the limits. */
+  readonly stuckMs?: number;
 }
 
 const ADMIN = 'magmobo';
@@ -41,6 +43,7 @@ type Said = { readonly type: 'ready'; readonly port: number } | { readonly type:
 export class DocumentServerProcess {
   readonly #options: DocumentServerProcessOptions;
   readonly #folder: string;
+  readonly #stuckMs: number;
   #child: HostProcess | null = null;
   #stopping = false;
   #stuck = false;
@@ -54,6 +57,7 @@ export class DocumentServerProcess {
   constructor(options: DocumentServerProcessOptions) {
     this.#options = options;
     this.#folder = join(options.dataFolder, 'documents');
+    this.#stuckMs = options.stuckMs ?? DOCUMENT_LIMITS.stuckMs;
     this.exited = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -104,7 +108,7 @@ export class DocumentServerProcess {
       children.forget(pid);
       if (this.#watch !== null) host.clearTimer(this.#watch);
       const how = signal ?? `code ${code}`;
-      const why = this.#stuck ? `it did not answer for ${DOCUMENT_LIMITS.stuckMs} ms and was killed` : how;
+      const why = this.#stuck ? `it did not answer for ${this.#stuckMs} ms and was killed` : how;
       this.#settle(this.#stopping ? 'stopped' : `the document server ended: ${why}`);
     });
   }
@@ -134,7 +138,7 @@ export class DocumentServerProcess {
   #mind(child: HostProcess): void {
     const { host } = this.#options;
     this.#watch = host.setTimer(DOCUMENT_LIMITS.heartbeatMs, () => {
-      if (host.now() - this.#lastBeat > DOCUMENT_LIMITS.stuckMs) {
+      if (host.now() - this.#lastBeat > this.#stuckMs) {
         this.#stuck = true;
         child.kill('SIGKILL');
       } else this.#mind(child);

@@ -71,6 +71,32 @@ function requireNumbers(modifiers: Document, document: Document): void {
   }
 }
 
+/** The key is set where the document is made, and may be stated where it is the same; it never changes. */
+function withoutKey(modifier: string, fields: Document, document: Document, inserting: boolean): Document {
+  if (!Object.hasOwn(fields, '_id')) return fields;
+  const { _id: key, ...others } = fields;
+  if (modifier !== '$set') throw immutable();
+  if (inserting && own(document, '_id') === undefined) document['_id'] = key;
+  else requireSameId(document, { _id: key });
+  return others;
+}
+
+/** One at a time: mingo takes a single operator at a call. */
+function applyModifier(
+  document: Document,
+  modifier: Document,
+  arrayFilters: readonly Document[],
+  condition: Document,
+): void {
+  try {
+    mingoUpdate(document, modifier, [...arrayFilters], condition, { cloneMode: 'deep' });
+  } catch (cause) {
+    throw new DocumentError('FailedToParse', cause instanceof Error ? cause.message : 'the update failed', {
+      cause,
+    });
+  }
+}
+
 function byModifiers(modifiers: Document, filter: Document, arrayFilters: readonly Document[]): Change {
   readModifiers(modifiers);
   const { $setOnInsert: onInsert, ...others } = modifiers;
@@ -85,18 +111,9 @@ function byModifiers(modifiers: Document, filter: Document, arrayFilters: readon
     if (Object.keys(applied).length === 0) return document;
     requireNumbers(applied, document);
     for (const [name, fields] of Object.entries(applied)) {
-      if (Object.keys(fields as Document).length === 0) continue;
-      // One at a time: mingo takes a single operator at a call.
-      const modifier = { [name]: fields };
-      try {
-        mingoUpdate(document, modifier, [...arrayFilters], positional ? filter : {}, { cloneMode: 'deep' });
-      } catch (cause) {
-        throw new DocumentError(
-          'FailedToParse',
-          cause instanceof Error ? cause.message : 'the update failed',
-          { cause },
-        );
-      }
+      const others = withoutKey(name, fields as Document, document, inserting); // readModifiers has seen that they are
+      if (Object.keys(others).length > 0)
+        applyModifier(document, { [name]: others }, arrayFilters, positional ? filter : {});
     }
     return document;
   };
@@ -113,10 +130,19 @@ function byPipeline(stages: readonly Document[]): Change {
   }
   return (document) => {
     const id = own(document, '_id');
-    const [changed] = new Aggregator([...stages], { scriptEnabled: false }).run<Document>([document]);
-    const result = changed ?? {};
+    const result = throughPipeline(document, stages);
     return Object.hasOwn(result, '_id') || id === undefined ? result : { _id: id, ...result };
   };
+}
+
+function throughPipeline(document: Document, stages: readonly Document[]): Document {
+  try {
+    const [changed] = new Aggregator([...stages], { scriptEnabled: false }).run<Document>([document]);
+    return changed ?? {};
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message.slice(0, 300) : 'the pipeline failed';
+    throw new DocumentError('BadValue', why, { cause });
+  }
 }
 
 function byReplacement(replacement: Document): Change {
@@ -146,13 +172,15 @@ export function readChange(
   return byReplacement(value);
 }
 
+const immutable = (): DocumentError =>
+  new DocumentError(
+    'ImmutableField',
+    "Performing an update on the path '_id' would modify the immutable field '_id'",
+  );
+
 /** Throws ImmutableField where a change touched the key. */
 export function requireSameId(before: Document, after: Document): void {
-  if (!sameValue(own(before, '_id'), own(after, '_id')) || !Object.hasOwn(after, '_id'))
-    throw new DocumentError(
-      'ImmutableField',
-      "Performing an update on the path '_id' would modify the immutable field '_id'",
-    );
+  if (!sameValue(own(before, '_id'), own(after, '_id')) || !Object.hasOwn(after, '_id')) throw immutable();
 }
 
 function setPath(document: Document, path: string, value: BsonValue): void {
