@@ -32,7 +32,7 @@ export const ENGINE_CAPABILITIES: Readonly<Record<EngineKind, ReadonlySet<Capabi
   mysql: new Set<Capability>(['sql']),
   mongodb: new Set<Capability>([
     ...(['native', 'json_path', 'regex', 'quantifier', 'distinct', 'contain'] as const),
-    ...(['max_affected', 'transaction', 'idempotency'] as const),
+    ...(['max_affected', 'rollback', 'transaction', 'idempotency'] as const),
   ]),
   redis: new Set<Capability>(['native', 'max_affected', 'rollback', 'transaction', 'idempotency']),
 };

@@ -51,6 +51,17 @@ export function documentWriting(subject: () => DocumentSubject): void {
     });
   });
 
+  it('a write that is to be rolled back is answered, and leaves nothing', async () => {
+    await subject().add({ id: 1, qty: 1 });
+    const dry = () => subject().under.context({ rollback: true });
+    const made = await subject().execute(subject().insert([{ id: 2, qty: 2 }]), dry());
+    expect(JSON.parse(made.json)).toEqual([{ id: 2, qty: 2 }]);
+    const where = compare('id', 'eq', '1');
+    expect(await subject().execute(change({ qty: 9 }, { where }), dry())).toMatchObject({ rowCount: 1 });
+    expect(await subject().execute(remove(), dry())).toMatchObject({ rowCount: 1 });
+    expect(await items()).toEqual([{ id: 1, qty: 1 }]);
+  });
+
   describe('upserts', () => {
     it('merge into the document that has the key', async () => {
       await subject().add({ id: 1, name: 'a', qty: 1 });
