@@ -1,3 +1,5 @@
+import { MessageWriter } from './message-writer.ts';
+
 /** What a server message of the wire protocol looks like where we read it. */
 export interface RowDescription {
   readonly fields: readonly { readonly name: string; readonly dataTypeID: number }[];
@@ -13,16 +15,16 @@ export interface CommandComplete {
 
 /** The part of pg's Connection (its wire protocol layer) that our statements write to. */
 export interface Wire {
-  readonly stream: { cork(): void; uncork(): void; destroy(): void; readonly bytesRead: number };
+  readonly stream: {
+    readonly writable: boolean;
+    readonly bytesRead: number;
+    write(bytes: Uint8Array): void;
+    destroy(): void;
+  };
   /** Ours alone: pg writes it only for statements that have a `name`. */
   parsedStatements: Record<string, string | undefined>;
   on(event: 'parseComplete', listener: () => void): unknown;
   query(text: string): void;
-  parse(message: { text: string; name: string; types: readonly number[] }): void;
-  bind(message: { portal: string; statement: string; values: readonly (string | null)[] }): void;
-  describe(message: { type: 'P'; name: string }): void;
-  execute(message: { portal: string; rows: number }): void;
-  sync(): void;
   sendCopyFail(reason: string): void;
 }
 
@@ -37,6 +39,8 @@ export interface WireClient {
   on(event: 'error' | 'end', listener: () => void): unknown;
   getTransactionStatus(): 'I' | 'T' | 'E' | null;
 }
+
+const writer = new MessageWriter();
 
 /** A statement and its values; it stays prepared under its name, where it has one. */
 export interface Bound {
@@ -123,26 +127,24 @@ export abstract class WireStatement {
 
   /** Prepares (once per connection, where named), binds and executes in one write. */
   protected extended(wire: Wire, describe: boolean): null {
-    wire.stream.cork();
-    try {
-      if (this.#before !== null) this.#execute(wire, this.#before, false);
-      const { text, values, preparedAs: name } = this;
-      this.#execute(wire, { text, values, name }, describe);
-      wire.sync();
-    } finally {
-      wire.stream.uncork();
-    }
+    writer.begin();
+    if (this.#before !== null) this.#execute(wire, this.#before, false);
+    const { text, values, preparedAs: name } = this;
+    this.#execute(wire, { text, values, name }, describe);
+    const batch = writer.sync().take();
+    // A socket that is gone has told its client, which rejects the statement.
+    if (wire.stream.writable) wire.stream.write(batch);
     return null;
   }
 
   #execute(wire: Wire, { text, values, name }: Bound, describe: boolean): void {
     if (name === '' || wire.parsedStatements[name] === undefined) {
       this.#parsing.push(name);
-      wire.parse({ text, name, types: [] });
+      writer.parse(name, text);
     }
-    wire.bind({ portal: '', statement: name, values });
-    if (describe) wire.describe({ type: 'P', name: '' });
-    wire.execute({ portal: '', rows: 0 });
+    writer.bind(name, values);
+    if (describe) writer.describePortal();
+    writer.execute();
   }
 }
 
