@@ -177,6 +177,12 @@ export const ERRORS = {
   MAG_PROJECT_NOT_FOUND: entry(404, 'No project {ref}'),
   MAG_PROJECT_NAME_TAKEN: entry(409, 'A project named {name} exists already'),
   MAG_PROJECT_LIMIT: entry(409, 'A board holds at most {limit} projects', 'Delete one that is not needed.'),
+  MAG_CREDENTIAL_LIMIT: entry(
+    409,
+    'A project has at most {limit} credentials',
+    'Revoke one that is not needed.',
+  ),
+  MAG_CREDENTIAL_NOT_FOUND: entry(404, 'There is no credential {id} of the project {ref}'),
   MAG_ENGINE_UNKNOWN: entry(
     400,
     'Unknown engine {engine}',

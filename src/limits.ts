@@ -341,6 +341,10 @@ export const LIMITS = {
   logFlushMs: 1_000,
 
   // ── secrets, audit, catalogue
+  /** Credentials of one project: each is a user that its server has to keep. */
+  projectCredentials: 16,
+  /** Connections of one credential: a tool that leaks them must not take the server's from the board. */
+  credentialConnections: 8,
   /** Refused console logins that the audit trail tells one by one in so long: a stranger must not fill the disk. */
   refusedSessions: 10,
   refusedSessionsMs: 60_000,

@@ -101,6 +101,8 @@ function handlers(context: ComponentContext, shelf: Shelf): AdminHandlers {
     PROJECT_KEYS: async (request) => projects().PROJECT_KEYS(request),
     PROJECT_ROTATE: async (request) => projects().PROJECT_ROTATE(request),
     PROJECT_TOKEN: async (request) => projects().PROJECT_TOKEN(request),
+    CREDENTIAL_LIST: async (request) => projects().CREDENTIAL_LIST(request),
+    CREDENTIAL_CHANGE: async (request) => projects().CREDENTIAL_CHANGE(request),
     PROJECT_SETTINGS: async (request) => projects().PROJECT_SETTINGS(request),
     PROJECT_DELETE: async (request) => projects().PROJECT_DELETE(request),
     PROJECT_RESOLVE: async (request) => projects().PROJECT_RESOLVE(request),

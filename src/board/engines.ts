@@ -1,10 +1,11 @@
 import type { DocumentServerAddress } from '../actors/storage/documents/server-process.ts';
-import type { EngineProvider } from '../actors/storage/engine.ts';
+import type { EngineProvider, NativeAccess } from '../actors/storage/engine.ts';
 import type { MysqlAddress } from '../actors/storage/mysql/server.ts';
 import type { AdminConnection, PostgresProvider } from '../actors/storage/postgres/provider.ts';
 import type { ServerAddress } from '../actors/storage/postgres/server.ts';
 import type { RedisTarget } from '../actors/storage/redis/connection.ts';
 import { SqliteProvider } from '../actors/storage/sqlite/sqlite-provider.ts';
+import { MagError } from '../errors.ts';
 import { ENGINE_KINDS, type EngineKind } from '../protocol/project.ts';
 import type { ChildSpec, ComponentService } from '../runtime/spec.ts';
 import { component, supervisor } from '../runtime/specs.ts';
@@ -19,6 +20,21 @@ import type { Shelf } from './shelf.ts';
 
 type InUse = (kind: EngineKind) => boolean;
 
+/** Engines whose own protocol tools may speak. */
+const NATIVE: ReadonlySet<EngineKind> = new Set(['postgres']);
+
+function lateAccess(kind: EngineKind, provider: () => EngineProvider): NativeAccess {
+  const access = (): NativeAccess => {
+    const now = provider().access;
+    if (now !== undefined) return now;
+    throw new MagError('MAG_ENGINE_UNSUPPORTED', { engine: kind, what: 'be reached by its native protocol' });
+  };
+  return {
+    grant: async (ref, id, mode, password) => access().grant(ref, id, mode, password),
+    revoke: async (ref, id) => access().revoke(ref, id),
+  };
+}
+
 /** Projects of one engine through whichever incarnation of its provider is up: 503 while there is none. */
 function lateProvider(system: ActorSystem, kind: EngineKind, inUse: InUse): EngineProvider {
   const provider = (): EngineProvider => system.service<EngineProvider>(kind);
@@ -29,6 +45,7 @@ function lateProvider(system: ActorSystem, kind: EngineKind, inUse: InUse): Engi
     drop: async (ref) => provider().drop(ref),
     connect: async (ref) => provider().connect(ref),
     reclaim: async (live) => (inUse(kind) ? provider().reclaim(live) : []),
+    ...(NATIVE.has(kind) ? { access: lateAccess(kind, provider) } : {}),
     stop: async () => {},
   };
 }

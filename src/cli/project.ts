@@ -3,6 +3,7 @@ import type { ProjectView } from '../protocol/project.ts';
 import type { MintedToken } from '../protocol/tokens.ts';
 import { type BoardClient, connectBoard } from './board-client.ts';
 import { type Command, EXIT, type Terminal } from './command.ts';
+import { CREDENTIAL_ACTIONS } from './credentials.ts';
 import { BOARD_HELP, BOARD_OPTIONS, parseOptions, positionals } from './options.ts';
 import { renderTable } from './table.ts';
 
@@ -32,6 +33,7 @@ interface Call {
     readonly expires: string | undefined;
     readonly algorithm: string | undefined;
   };
+  readonly credential: { readonly name: string; readonly write: boolean };
   readonly json: boolean;
   readonly terminal: Terminal;
 }
@@ -78,6 +80,18 @@ const ACTIONS: Readonly<Record<string, (call: Call) => Promise<void>>> = {
     const minted = (await call.board.request(path, { method: 'POST', body })) as MintedToken;
     print(call, minted, () => `${minted.token}\n`);
   },
+  ...Object.fromEntries(
+    Object.entries(CREDENTIAL_ACTIONS).map(([name, act]) => [
+      name,
+      ({ board, given, credential, ...call }: Call) =>
+        act({
+          board,
+          given,
+          ...credential,
+          print: (value, human) => print({ board, given, credential, ...call }, value, human),
+        }),
+    ]),
+  ),
 };
 
 /** `name=value`: the value is JSON where it reads as JSON, else it is a text. */
@@ -95,10 +109,11 @@ function readClaim(text: string): [string, unknown] {
 }
 
 export const command: Command = {
-  help: `mag project create NAME [--engine sqlite|postgres|mysql] | ls | rm REF | keys REF [--rotate] | token REF
+  help: `mag project create NAME [--engine E] | ls | rm REF | keys REF | token REF | connect REF | credentials REF |
+  reissue REF ID | disconnect REF ID
 
   create NAME      makes a project with a database of its own, and shows its keys
-      --engine E   the engine it runs on; default sqlite
+      --engine E   the engine it runs on, as GET /admin/v1/engines lists them; default sqlite
   ls               lists the projects
   rm REF           deletes a project and its database, at once and for good
   keys REF         shows a project's keys
@@ -108,6 +123,12 @@ export const command: Command = {
       --claim N=V  a claim, sub=… say; may be given several times; V is JSON, or else a text
       --expires S  seconds until it ends; default 3600
       --algorithm  EdDSA (default) or HS256
+  connect REF      makes a user of the project's own database for psql, a BI tool or a driver, and shows its URL, once
+      --name N     what it is for; default "mag project connect"
+      --write      it may do what the project's own role may; without it, only read
+  credentials REF  lists them
+  reissue REF ID   gives one another password, and cuts off who came with the old one
+  disconnect REF ID  takes one back
 ${BOARD_HELP}`,
   run: async (args, terminal) => {
     const options = {
@@ -118,6 +139,8 @@ ${BOARD_HELP}`,
       claim: { type: 'string', multiple: true, default: [] as string[] },
       expires: { type: 'string' },
       algorithm: { type: 'string' },
+      name: { type: 'string', default: 'mag project connect' },
+      write: { type: 'boolean', default: false },
     } as const;
     const {
       values,
@@ -131,7 +154,8 @@ ${BOARD_HELP}`,
     const board = connectBoard(values, terminal);
     const { engine, rotate, json, role, claim: claims, expires, algorithm } = values;
     const token = { role, claims, expires, algorithm };
-    await action({ board, given, engine, rotate, token, json, terminal });
+    const credential = { name: values.name, write: values.write };
+    await action({ board, given, engine, rotate, token, credential, json, terminal });
     return EXIT.ok;
   },
 };

@@ -1,5 +1,6 @@
 import type { ActorCommand, ActorNode } from './actor-node.ts';
 import type { BoardStatus } from './board-status.ts';
+import type { Credential, CredentialChange, IssuedCredential } from './credentials.ts';
 import type { EngineAvailability, EngineKind, ProjectHandle, ProjectView } from './project.ts';
 import type { MintedToken, TokenRequest } from './tokens.ts';
 
@@ -35,6 +36,12 @@ export interface AdminRequests {
   PROJECT_TOKEN: {
     readonly request: { readonly ref: string; readonly token: TokenRequest; readonly actor: string };
     readonly reply: MintedToken;
+  };
+  CREDENTIAL_LIST: { readonly request: { readonly ref: string }; readonly reply: readonly Credential[] };
+  /** Null for one that was revoked. Throws as Catalogue.credential does. */
+  CREDENTIAL_CHANGE: {
+    readonly request: { readonly ref: string; readonly change: CredentialChange; readonly actor: string };
+    readonly reply: IssuedCredential | null;
   };
   /** Throws MAG_BAD_REQUEST or MAG_FILTER_INVALID for settings that are not valid. */
   PROJECT_SETTINGS: {

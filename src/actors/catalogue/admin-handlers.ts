@@ -37,6 +37,8 @@ export function adminHandlers(
     PROJECT_KEYS: ({ ref, actor }) => catalogue.keys(ref, actor),
     PROJECT_ROTATE: ({ ref, actor }) => catalogue.rotate(ref, actor),
     PROJECT_TOKEN: ({ ref, token, actor }) => catalogue.token(ref, token, actor),
+    CREDENTIAL_LIST: async ({ ref }) => catalogue.credentials(ref),
+    CREDENTIAL_CHANGE: ({ ref, change, actor }) => catalogue.credential(ref, change, actor),
     PROJECT_SETTINGS: ({ ref, settings, actor }) => catalogue.settings(ref, settings, actor),
     PROJECT_DELETE: async ({ ref, actor }) => {
       await catalogue.remove(ref, actor);

@@ -1,5 +1,6 @@
 import { describeError, MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
+import type { Credential, CredentialChange, IssuedCredential } from '../../protocol/credentials.ts';
 import {
   ENGINE_KINDS,
   type EngineAvailability,
@@ -16,6 +17,8 @@ import { tokenKeys } from '../psu/token-keys.ts';
 import { mintToken } from '../psu/token-mint.ts';
 import type { EngineProvider } from '../storage/engine.ts';
 import { openBoardDatabase } from './board-database.ts';
+import { CredentialStore } from './credential-store.ts';
+import { Credentials, type CredentialsOptions } from './credentials.ts';
 import { checkSettings } from './grants.ts';
 import { checkName, makeRef } from './naming.ts';
 import { ProjectStore, type StoredProject } from './project-store.ts';
@@ -51,6 +54,10 @@ export interface Catalogue {
   token(ref: string, request: TokenRequest, actor: string): Promise<MintedToken>;
   /** Throws MAG_BAD_REQUEST, MAG_FILTER_INVALID or MAG_ENGINE_UNSUPPORTED for settings that are not valid. */
   settings(ref: string, settings: unknown, actor: string): Promise<ProjectView>;
+  /** Users of the project's database for tools beside the board, without their passwords. */
+  credentials(ref: string): readonly Credential[];
+  /** Throws MAG_ENGINE_UNSUPPORTED, MAG_BAD_REQUEST, MAG_CREDENTIAL_LIMIT, or MAG_CREDENTIAL_NOT_FOUND for another id. */
+  credential(ref: string, change: CredentialChange, actor: string): Promise<IssuedCredential | null>;
   /** Resolves when the database is gone. A drop that failed may be tried again. */
   remove(ref: string, actor: string): Promise<void>;
   /**
@@ -74,6 +81,7 @@ class CatalogueService implements Catalogue {
   readonly #options: CatalogueOptions;
   readonly #database: ReturnType<typeof openBoardDatabase>;
   readonly #store: ProjectStore;
+  readonly #credentials: Credentials;
   readonly #listeners = new Set<(ref: string) => void>();
   /** Per project the end of what is being done to it: two operations on one never overlap. */
   readonly #busy = new Map<string, Promise<unknown>>();
@@ -82,6 +90,12 @@ class CatalogueService implements Catalogue {
     this.#options = options;
     this.#database = openBoardDatabase(options.file, new Date(options.host.wallTime()).toISOString());
     this.#store = new ProjectStore(this.#database);
+    const { host, masterKey } = options;
+    const note: CredentialsOptions['note'] = (...event) => this.#note(...event);
+    this.#credentials = new Credentials({
+      ...{ store: new CredentialStore(this.#database), host },
+      ...{ masterKey, note },
+    });
   }
 
   async create(name: string, engine: EngineKind, actor: string): Promise<ProjectView> {
@@ -175,6 +189,23 @@ class CatalogueService implements Catalogue {
     });
   }
 
+  credentials(ref: string): readonly Credential[] {
+    this.#require(ref);
+    return this.#credentials.list(ref);
+  }
+
+  async credential(ref: string, change: CredentialChange, actor: string): Promise<IssuedCredential | null> {
+    const { engine } = this.#require(ref);
+    const project = { ref, engine, provider: this.#provider(engine) };
+    return this.#exclusively(ref, async () => {
+      this.#require(ref);
+      if ('create' in change) return this.#credentials.create(project, change.create, actor);
+      if ('rotate' in change) return this.#credentials.rotate(project, change.rotate, actor);
+      await this.#credentials.revoke(project, change.revoke, actor);
+      return null;
+    });
+  }
+
   async remove(ref: string, actor: string): Promise<void> {
     const { engine } = this.#require(ref);
     const provider = this.#provider(engine);
@@ -189,6 +220,7 @@ class CatalogueService implements Catalogue {
         await this.#note(actor, 'project.delete', ref, describeError(error));
         throw error;
       }
+      this.#credentials.forget(ref);
       this.#store.remove(ref);
       this.#changed(ref);
       await this.#note(actor, 'project.delete', ref, 'ok');

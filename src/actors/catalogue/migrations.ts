@@ -26,6 +26,22 @@ export const MIGRATIONS: readonly Migration[] = [
       CREATE TABLE board_fact (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    number: 2,
+    name: 'credentials',
+    sql: `
+      CREATE TABLE credential (
+        ref TEXT NOT NULL,
+        id TEXT NOT NULL,
+        name TEXT NOT NULL,
+        mode TEXT NOT NULL CHECK (mode IN ('read', 'write')),
+        serial INTEGER NOT NULL DEFAULT 1,
+        created_at TEXT NOT NULL,
+        rotated_at TEXT,
+        PRIMARY KEY (ref, id)
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
 ];
 
 const checksum = (migration: Migration): string => createHash('sha256').update(migration.sql).digest('hex');

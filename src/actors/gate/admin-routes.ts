@@ -7,6 +7,7 @@ import type { TokenRequest } from '../../protocol/tokens.ts';
 import type { EdgePorts } from '../edge/ports.ts';
 import type { AdminActor, AdminAuth } from './admin-auth.ts';
 import { type CommandBody, commandBody, type ProjectBody, projectBody, tokenBody } from './admin-schemas.ts';
+import { credentialRoutes } from './credential-routes.ts';
 import type { App } from './fastify-app.ts';
 
 const COMMANDS: ReadonlySet<string> = new Set(ACTOR_COMMANDS);
@@ -61,6 +62,7 @@ export function adminRoutes(app: App, ports: EdgePorts, auth: AdminAuth): void {
       return admin.request('PROJECT_TOKEN', { ref, token: request.body, actor: actorOf(request) });
     },
   );
+  credentialRoutes(app, admin, actorOf);
   // The catalogue alone says which settings are valid.
   app.route<{ Params: RefParams; Body: JsonValue | undefined }>({
     method: ['PUT', 'PATCH'],

@@ -1,4 +1,5 @@
 import { LIMITS } from '../../limits.ts';
+import { CREDENTIAL_MODES } from '../../protocol/credentials.ts';
 import { GRANT_ROLES, TABLE_ACTIONS } from '../../protocol/principal.ts';
 import { ACCESS_MODES, ENGINE_KINDS } from '../../protocol/project.ts';
 import type { JsonValue } from '../../protocol/query.ts';
@@ -57,6 +58,12 @@ export const tokenBody = {
     expiresIn: { type: 'integer', minimum: 1, maximum: LIMITS.tokenSeconds },
     algorithm: { enum: TOKEN_ALGORITHMS },
   },
+};
+
+export const credentialBody = {
+  ...closed,
+  required: ['name', 'mode'],
+  properties: { name: text(LIMITS.projectNameChars), mode: { enum: CREDENTIAL_MODES } },
 };
 
 /** Null where the request had no body. */

@@ -1,6 +1,7 @@
 import { LIMITS } from '../../limits.ts';
 import {
   commandBody,
+  credentialBody,
   nativeBody,
   projectBody,
   sessionBody,
@@ -76,6 +77,19 @@ const PATHS = {
   '/admin/v1/projects/{ref}/tokens': {
     parameters: [parameter('ref')],
     post: operation('A signed token, to try an app as one of its users', ADMIN, 201, tokenBody),
+  },
+  '/admin/v1/projects/{ref}/credentials': {
+    parameters: [parameter('ref')],
+    get: operation('Users of the database for tools beside the board', ADMIN, 200),
+    post: operation('Make one; its password is shown once', ADMIN, 201, credentialBody),
+  },
+  '/admin/v1/projects/{ref}/credentials/{id}': {
+    parameters: [parameter('ref'), parameter('id')],
+    delete: operation('Revoke one, and cut off who is connected with it', ADMIN, 204),
+  },
+  '/admin/v1/projects/{ref}/credentials/{id}/rotate': {
+    parameters: [parameter('ref'), parameter('id')],
+    post: operation('Another password in place of the old one', ADMIN, 200),
   },
   '/admin/v1/projects/{ref}/settings': {
     parameters: [parameter('ref')],

@@ -1,3 +1,4 @@
+import type { CredentialMode, NativeAddress } from '../../protocol/credentials.ts';
 import type { Principal } from '../../protocol/principal.ts';
 import type { Connection, EngineAvailability, EngineKind } from '../../protocol/project.ts';
 import type { CallQuery, CountKind, JsonValue, Query } from '../../protocol/query.ts';
@@ -205,5 +206,15 @@ export interface EngineProvider {
   connect(ref: string): Promise<Connection>;
   /** Removes leftovers in the engine (databases, roles, slots) whose project is not in `live`. Returns their names. */
   reclaim(live: ReadonlySet<string>): Promise<readonly string[]>;
+  /** Absent where the engine has no protocol that tools could speak past the board. */
+  readonly access?: NativeAccess;
   stop(): Promise<void>;
+}
+
+/** Users of a project's database for tools beside the board. Dropping the project drops them. */
+export interface NativeAccess {
+  /** Makes the user, or gives it this password and cuts off who came with another. Idempotent. */
+  grant(ref: string, id: string, mode: CredentialMode, password: string): Promise<NativeAddress>;
+  /** Takes the user back and cuts off who is connected with it. Idempotent. */
+  revoke(ref: string, id: string): Promise<void>;
 }

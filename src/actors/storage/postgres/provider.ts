@@ -1,11 +1,20 @@
 import { describeError, isPublicError, MagError } from '../../../errors.ts';
+import type { CredentialMode, NativeAddress } from '../../../protocol/credentials.ts';
 import type { Connection, EngineAvailability } from '../../../protocol/project.ts';
 import type { Log } from '../../../runtime/log.ts';
-import type { EngineProvider } from '../engine.ts';
+import type { EngineProvider, NativeAccess } from '../engine.ts';
 import { isUsableRef, rolePassword, ServerNames } from '../server-names.ts';
 import { BINARIES_PACKAGE, embeddedVersion } from './binaries.ts';
 import { PgConnection, type PostgresTarget } from './connection.ts';
 import { isServerError } from './failures.ts';
+import {
+  allowReading,
+  credentialRole,
+  dropLogin,
+  dropPrivileges,
+  ensureLogin,
+  projectOfRole,
+} from './native-access.ts';
 import {
   type AdminRights,
   COPY_FILES,
@@ -162,11 +171,35 @@ export class PostgresProvider implements EngineProvider {
     return this.#inTurn(() =>
       this.#admin(null, async (connection) => {
         const kept = new Set([...live].map((ref) => this.#names.of(ref)));
-        const orphans = (await findNames(connection, this.#names.prefix)).filter((name) => !kept.has(name));
+        const names = new Set((await findNames(connection, this.#names.prefix)).map(projectOfRole));
+        const orphans = [...names].filter((name) => !kept.has(name));
         for (const name of orphans) await dropProject(connection, name);
         return orphans;
       }),
     );
+  }
+
+  readonly access: NativeAccess = {
+    grant: (ref, id, mode, password) => this.#inTurn(() => this.#grant(ref, id, mode, password)),
+    revoke: (ref, id) =>
+      this.#inTurn(async () => {
+        const name = this.#names.of(ref);
+        await this.#admin(name, (connection) => dropPrivileges(connection, name, id));
+        await this.#admin(null, (connection) => dropLogin(connection, name, id));
+      }),
+  };
+
+  async #grant(ref: string, id: string, mode: CredentialMode, password: string): Promise<NativeAddress> {
+    const database = this.#names.of(ref);
+    await this.#admin(null, async (connection) => {
+      const rights = await this.#serverRights(connection);
+      await ensureLogin(connection, database, id, mode, password, rights);
+    });
+    if (mode === 'read') await this.#admin(database, (connection) => allowReading(connection, database, id));
+    const { host, port } = await this.#address();
+    const user = credentialRole(database, id);
+    const where = `${host.includes(':') ? `[${host}]` : host}:${port}/${database}`;
+    return { host, port, database, user, password, url: `postgres://${user}:${password}@${where}` };
   }
 
   /** Waits for what is under way. The server's own end is its owner's affair. */

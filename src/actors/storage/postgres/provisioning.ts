@@ -2,6 +2,7 @@ import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { LIMITS } from '../../../limits.ts';
 import type { PgConnection } from './connection.ts';
 import { idempotencyTable } from './idempotency.ts';
+import { credentialRoles } from './native-access.ts';
 import { identifier, literal } from './quoting.ts';
 import { ensureRequestRoles, grantRequestRoles, layOut } from './roles.ts';
 
@@ -123,6 +124,8 @@ export async function dropProject(connection: PgConnection, name: string): Promi
   );
   for (const [slot] of slots) await dropSlot(connection, slot ?? '');
   await connection.rows(`DROP DATABASE IF EXISTS ${identifier(name)} WITH (FORCE)`);
+  for (const role of await credentialRoles(connection, name))
+    await connection.rows(`DROP ROLE IF EXISTS ${identifier(role)}`);
   await connection.rows(`DROP ROLE IF EXISTS ${identifier(name)}`);
 }
 
