@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { IdempotencyClaim } from '../../src/actors/storage/engine.ts';
+import { PgConnection } from '../../src/actors/storage/postgres/connection.ts';
+import { PostgresIdempotency } from '../../src/actors/storage/postgres/idempotency.ts';
+import { openTenantConnection, type TenantConnection } from '../../src/actors/storage/sqlite/connection.ts';
+import { SqliteIdempotency } from '../../src/actors/storage/sqlite/idempotency.ts';
+import { LIMITS } from '../../src/limits.ts';
+import { type EmbeddedPostgres, embeddedPostgres } from '../support/embedded-postgres.ts';
+import { SqliteBoard } from '../support/sqlite-board.ts';
+
+/** Beyond the bound by more than one trim takes; the lowest number expires first. */
+const EXCESS = LIMITS.idempotencyTrimEvery * 2 + 500;
+const ROWS = LIMITS.idempotencyRecords + EXCESS;
+const NOW = 1_000;
+
+const claim = (key: string): IdempotencyClaim => ({
+  key,
+  fingerprint: 'f',
+  now: NOW,
+  expires: NOW + ROWS * 2,
+});
+
+describe('idempotency records beyond their number on SQLite', () => {
+  const board = new SqliteBoard();
+  let connection: TenantConnection;
+  beforeAll(async () => {
+    connection = openTenantConnection({ file: await board.file(), busyTimeout: 0, checkpointPages: 1_000 });
+  });
+  afterAll(async () => {
+    connection.database.close();
+    await board.close();
+  });
+
+  it('go with later ones, the oldest first and no more at a time than come meanwhile, twice over', () => {
+    const records = new SqliteIdempotency(connection);
+    records.claim(claim('first'));
+    const ask = (sql: string): unknown =>
+      connection.confinement.asBoard(() => Object.values(connection.database.prepare(sql).get() ?? {})[0]);
+    connection.confinement.asBoard(() =>
+      connection.database.exec(
+        `WITH RECURSIVE n (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < ${ROWS})
+         INSERT INTO _mag_idempotency SELECT 'k' || n, 'f', ${NOW} + n, 'r' FROM n`,
+      ),
+    );
+    connection.database.exec('BEGIN');
+    for (let n = 1; n < LIMITS.idempotencyTrimEvery; n += 1) records.claim(claim(`c${n}`));
+    connection.database.exec('COMMIT');
+    const oldest = "SELECT min(expires) FROM _mag_idempotency WHERE key LIKE 'k%'";
+    expect(ask(oldest)).toBe(NOW + LIMITS.idempotencyTrimEvery * 2 + 1);
+    expect(ask('SELECT count(*) FROM _mag_idempotency')).toBe(ROWS - LIMITS.idempotencyTrimEvery);
+  });
+});
+
+describe('idempotency records beyond their number on PostgreSQL', () => {
+  let server: EmbeddedPostgres;
+  let connection: PgConnection;
+  beforeAll(async () => {
+    server = await embeddedPostgres();
+    const target = await server.provider.provision('demo');
+    if (target.engine !== 'postgres') throw new Error('not PostgreSQL');
+    connection = await PgConnection.open(target);
+  });
+  afterAll(async () => {
+    await connection.end();
+    await server.stop();
+  });
+
+  it('go with later ones, the oldest first and no more at a time than come meanwhile, twice over', async () => {
+    await connection.rows(
+      `INSERT INTO _mag_idempotency.records
+       SELECT 'k' || n, 'f', ${NOW} + n, 'r' FROM generate_series(1, ${ROWS}) AS n`,
+    );
+    const records = new PostgresIdempotency((text, values) => connection.rows(text, values), {
+      count: LIMITS.idempotencyTrimEvery - 1,
+    });
+    await connection.rows('BEGIN');
+    expect(await records.claim(claim('c'))).toBeNull();
+    await connection.rows('COMMIT');
+    const rows = await connection.rows('SELECT min(expires), count(*) FROM _mag_idempotency.records');
+    expect(rows).toEqual([
+      [String(NOW + LIMITS.idempotencyTrimEvery * 2 + 1), String(ROWS + 1 - LIMITS.idempotencyTrimEvery * 2)],
+    ]);
+  });
+});
