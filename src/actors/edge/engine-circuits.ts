@@ -88,6 +88,8 @@ function guarded(engine: Engine, breaker: Breaker): Engine {
     call: call && ((query, context) => breaker.run(() => call(query, context))),
     native: native && ((command, context) => breaker.run(() => native(command, context))),
     transaction: transaction && ((work, context) => breaker.run(() => transaction(work, context))),
+    // Of engines without a server.
+    executeOnce: engine.executeOnce?.bind(engine),
     schema: (context) => breaker.run(() => engine.schema(context)),
     close: () => engine.close(),
   } satisfies { [Method in keyof Required<Engine>]: Engine[Method] | undefined };

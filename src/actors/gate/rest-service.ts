@@ -186,6 +186,10 @@ export class RestService {
     const keyed = { principal, target: `${method} /rest/v1/${path}`, search, headers, body };
     return this.#once.run(engine, call, requestKey(header, keyed), {
       run: async (transaction) => runIn(transaction, query),
+      shortly: (claim, settle) =>
+        query.kind === 'call' || isEmptyWrite(query)
+          ? null
+          : (engine.executeOnce?.(query, claim, settle, call) ?? null),
       withoutRows,
     });
   }

@@ -185,6 +185,16 @@ export interface Engine {
     work: (transaction: Transaction) => Promise<Result>,
     context: ExecuteContext,
   ): Promise<Result>;
+  /**
+   * One write under an idempotency key, as a transaction with its record would make it, where the engine has a shorter
+   * way for this one; null: it has not. `settle` says what is remembered of a result.
+   */
+  executeOnce?(
+    query: Query,
+    claim: IdempotencyClaim,
+    settle: (result: QueryResult) => string,
+    context: ExecuteContext,
+  ): { readonly known: IdempotencyRecord } | { readonly result: QueryResult } | null;
   /** Tables and columns; cached, and refreshed when DDL is noticed. */
   schema(context: ExecuteContext): Promise<SchemaSnapshot>;
   /** Ends open statements at the engine and frees every connection. Idempotent. */

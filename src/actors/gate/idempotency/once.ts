@@ -2,7 +2,13 @@ import { DatabaseError, MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import { type Host, sleep } from '../../../runtime/host.ts';
 import { CAPABILITIES, requireCapability } from '../../storage/capabilities.ts';
-import type { Engine, ExecuteContext, Transaction } from '../../storage/engine.ts';
+import type {
+  Engine,
+  ExecuteContext,
+  IdempotencyClaim,
+  IdempotencyRecord,
+  Transaction,
+} from '../../storage/engine.ts';
 import type { RequestKey } from './request-key.ts';
 
 /** How a write under an idempotency key went. */
@@ -18,6 +24,11 @@ export interface Outcome<Result> {
 export interface KeyedWork<Result> {
   /** May run again after a failure that the engine mends. What it gives must survive JSON. */
   run(transaction: Transaction): Promise<Result>;
+  /** The same, with its record, by a shorter way than a transaction; null where the engine has none for this work. */
+  shortly?(
+    claim: IdempotencyClaim,
+    settle: (result: Result) => string,
+  ): { readonly known: IdempotencyRecord } | { readonly result: Result } | null;
   /** What is remembered of a result that is too large. */
   withoutRows(result: Result): Result;
 }
@@ -158,27 +169,35 @@ export class Once {
     }
   }
 
-  #attempt<Result>(
+  async #attempt<Result>(
     engine: Engine,
     context: ExecuteContext,
-    { key, fingerprint }: RequestKey,
+    request: RequestKey,
     work: KeyedWork<Result>,
   ): Promise<Outcome<Result>> {
+    const now = this.#host.wallTime();
+    const claim = { ...request, now, expires: now + LIMITS.idempotencyMs };
+    const settle = (result: Result): string => remember(result, work);
+    const done = work.shortly?.(claim, settle) ?? null;
+    if (done !== null) return 'known' in done ? replay(done.known, claim) : first(done.result);
     const cannot = { engine: engine.kind, what: CAPABILITIES.idempotency };
     if (engine.transaction === undefined) throw new MagError('MAG_ENGINE_UNSUPPORTED', cannot);
     return engine.transaction(async (transaction): Promise<Outcome<Result>> => {
       const { idempotency } = transaction;
       if (idempotency === undefined) throw new MagError('MAG_ENGINE_UNSUPPORTED', cannot);
-      const now = this.#host.wallTime();
-      const known = await idempotency.claim({ key, fingerprint, now, expires: now + LIMITS.idempotencyMs });
-      if (known !== null) {
-        requireSame(known.fingerprint, fingerprint);
-        // Written below, by the first run of the same request.
-        return { ...(JSON.parse(known.result) as Remembered<Result>), replayed: true };
-      }
+      const known = await idempotency.claim(claim);
+      if (known !== null) return replay(known, claim);
       const result = await work.run(transaction);
-      await idempotency.settle(key, remember(result, work));
-      return { result, replayed: false, omitted: false };
+      await idempotency.settle(claim.key, settle(result));
+      return first(result);
     }, context);
   }
+}
+
+const first = <Result>(result: Result): Outcome<Result> => ({ result, replayed: false, omitted: false });
+
+function replay<Result>(known: IdempotencyRecord, { fingerprint }: RequestKey): Outcome<Result> {
+  requireSame(known.fingerprint, fingerprint);
+  // As `remember` wrote it when the same request ran first.
+  return { ...(JSON.parse(known.result) as Remembered<Result>), replayed: true };
 }

@@ -31,21 +31,20 @@ DELETE FROM main._mag_idempotency WHERE key IN
 export class SqliteIdempotency {
   readonly #connection: TenantConnection;
   #statements: Map<string, StatementSync> | null = null;
-  #claims = 0;
 
   constructor(connection: TenantConnection) {
     this.#connection = connection;
   }
 
-  claim({ key, fingerprint, now, expires }: IdempotencyClaim): IdempotencyRecord | null {
+  /** @param trim whether to look how many there are: it takes a moment that an edge thread has not. */
+  claim({ key, fingerprint, now, expires }: IdempotencyClaim, trim: boolean): IdempotencyRecord | null {
     return this.#connection.confinement.asBoard(() => {
       if (Number(this.#prepare(TAKE).run(key, fingerprint, expires, now).changes) === 0) {
         const found = this.#prepare(FIND).get(key);
         return { fingerprint: String(found?.['fingerprint']), result: String(found?.['result']) };
       }
       this.#prepare(SWEEP).run(now, LIMITS.idempotencySweep);
-      this.#claims += 1;
-      if (this.#claims % LIMITS.idempotencyTrimEvery === 0) this.#trim();
+      if (trim) this.#trim();
       return null;
     });
   }

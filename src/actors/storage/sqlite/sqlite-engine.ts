@@ -6,6 +6,7 @@ import type { Log } from '../../../runtime/log.ts';
 import type {
   Engine,
   ExecuteContext,
+  IdempotencyClaim,
   QueryResult,
   SchemaSnapshot,
   SqlResult,
@@ -20,6 +21,7 @@ import type {
   StorageRunOptions,
 } from '../storage-process/storage-request.ts';
 import { withinInlineBounds } from './inline-rule.ts';
+import type { LocalTransaction } from './local-transaction.ts';
 import { decodeSchema } from './schema-codec.ts';
 import { isBusy, isStaleSchema, isTooBig, toPublicError } from './sqlite-errors.ts';
 import type { SqliteSchema } from './sqlite-schema.ts';
@@ -75,6 +77,8 @@ class SqliteEngine implements Engine {
   /** The last schema whose views are described too. */
   #described: SqliteSchema | null = null;
   #checkpointing = false;
+  /** Claims of idempotency keys. */
+  #claims = 0;
   /** Aborted by close(): statements in storage processes end with the session. */
   readonly #closing = new AbortController();
 
@@ -133,6 +137,7 @@ class SqliteEngine implements Engine {
             role: context.principal.role,
             busyMs: this.#busyMs(context),
             keep: context.rollback !== true,
+            trims: () => this.#trims(),
           },
           run,
           work,
@@ -142,6 +147,42 @@ class SqliteEngine implements Engine {
       this.#schemaIsFresh = false;
       this.#wrote(context);
     }
+  }
+
+  /** On this thread, where the write may run here and nobody else is writing. */
+  executeOnce(
+    query: Query,
+    claim: IdempotencyClaim,
+    settle: (result: QueryResult) => string,
+    context: ExecuteContext,
+  ): ReturnType<LocalTransaction['once']> {
+    const refused = this.#refusal(context);
+    if (refused !== null) throw refused;
+    if (context.rollback === true || this.#trimsNext()) return null;
+    try {
+      const done = this.#session.transaction.once(
+        claim,
+        () => this.#inline(query, queryShape(query), context),
+        settle,
+      );
+      if (done !== null) this.#claims += 1;
+      return done;
+    } catch (error) {
+      // A transaction, in a process, waits for the lock and holds long values.
+      if (isBusy(error) || isTooBig(error)) return null;
+      throw toPublicError(error, this.#session.connection.confinement.refusal);
+    }
+  }
+
+  #trimsNext(): boolean {
+    return (this.#claims + 1) % LIMITS.idempotencyTrimEvery === 0;
+  }
+
+  /** With every so many claims, in a process. */
+  #trims(): boolean {
+    const trims = this.#trimsNext();
+    this.#claims += 1;
+    return trims;
   }
 
   async schema(context: ExecuteContext): Promise<SchemaSnapshot> {

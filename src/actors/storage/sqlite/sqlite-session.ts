@@ -1,5 +1,5 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
-import { DatabaseError, MagError } from '../../../errors.ts';
+import { MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import { notOneRow } from '../../../protocol/one-row.ts';
 import type { InsertQuery, Query, Row } from '../../../protocol/query.ts';
@@ -8,8 +8,8 @@ import { findTable } from '../sql/compiler.ts';
 import { PlanCache } from '../sql/plan-cache.ts';
 import { isSingle, type QueryShape, type QueryValue, queryShape } from '../sql/query-shape.ts';
 import { type ConnectionOptions, openTenantConnection, type TenantConnection } from './connection.ts';
-import { SqliteIdempotency } from './idempotency.ts';
 import { inlineVerdict } from './inline-rule.ts';
+import { LocalTransaction } from './local-transaction.ts';
 import { makePlan, type SqlitePlan } from './plan.ts';
 import { isUnexpectedBlob } from './sqlite-errors.ts';
 import {
@@ -51,15 +51,13 @@ export class SqliteSession {
   /** Tables in which a blob turned up where none is declared. */
   readonly #blobTables = new Set<string>();
   #schema: SqliteSchema | null = null;
-  readonly idempotency: SqliteIdempotency;
-  /** Between begin and commit or rollback. */
-  #begun = false;
+  readonly transaction: LocalTransaction;
 
   /** @param options `inlineOnly`: this thread must not be held up, so it plans only what the inline rule lets it run. */
   constructor(options: ConnectionOptions & { readonly inlineOnly: boolean }) {
     this.#inlineOnly = options.inlineOnly;
     this.connection = openTenantConnection(options);
-    this.idempotency = new SqliteIdempotency(this.connection);
+    this.transaction = new LocalTransaction(this.connection);
     this.#schemaVersion = this.connection.database.prepare('PRAGMA schema_version');
     this.#schemaVersion.setReturnArrays(true);
   }
@@ -134,9 +132,7 @@ export class SqliteSession {
    * it. A write that fails or breaks its check leaves nothing behind.
    */
   run(query: Query, shape: QueryShape, plan: SqlitePlan, options: RunOptions): QueryResult | null {
-    // A trigger's RAISE(ROLLBACK) ends the transaction; what came next would be committed by itself.
-    if (this.#begun && !this.connection.database.isTransaction)
-      throw new DatabaseError('25P02', 'the transaction was rolled back by an earlier operation');
+    this.transaction.requireOpen();
     try {
       return this.#run(query, shape, plan, options);
     } catch (error) {
@@ -162,7 +158,7 @@ export class SqliteSession {
       return query.kind === 'insert' ? this.#writeRows(query, plan, job) : 0;
     };
     const mayRefuse = mostOne || plan.compiled.hasCheck || (plan.givesRows && options.byteBudget === null);
-    const written = single && !mayRefuse ? write() : this.#atomically(write);
+    const written = single && !mayRefuse ? write() : this.transaction.atomically(write);
     const returns = query.returning !== undefined;
     return {
       json: returns ? joinRows(job.rows) : '[]',
@@ -218,43 +214,6 @@ export class SqliteSession {
       out.push(each);
     }
     return rows.length;
-  }
-
-  #atomically<Result>(work: () => Result): Result {
-    const { database } = this.connection;
-    this.connection.confinement.begin();
-    // Inside a transaction only this write is undone; the transaction is its caller's to end.
-    const nested = database.isTransaction;
-    database.exec(nested ? 'SAVEPOINT write' : 'BEGIN IMMEDIATE');
-    try {
-      const result = work();
-      database.exec(nested ? 'RELEASE write' : 'COMMIT');
-      return result;
-    } catch (error) {
-      // SQLite may have rolled back by itself (a full disk does that).
-      if (database.isTransaction) database.exec(nested ? 'ROLLBACK TO write; RELEASE write' : 'ROLLBACK');
-      throw error;
-    }
-  }
-
-  /** Begins a transaction with the write lock; what an earlier caller left open is undone first. */
-  begin(): void {
-    this.rollback();
-    this.connection.confinement.begin();
-    this.connection.database.exec('BEGIN IMMEDIATE');
-    this.#begun = true;
-  }
-
-  /** Throws where SQLite has undone the transaction by itself: then nothing of it is there. */
-  commit(): void {
-    this.connection.database.exec('COMMIT');
-    this.#begun = false;
-  }
-
-  rollback(): void {
-    const { database } = this.connection;
-    this.#begun = false;
-    if (database.isTransaction) database.exec('ROLLBACK');
   }
 
   #read(

@@ -7,11 +7,13 @@ interface TransactionOptions {
   readonly role: string;
   /** How long it may wait for the write lock. */
   readonly busyMs: number;
+  /** Asked with each claim: whether it is time to look how many records there are. */
+  readonly trims: () => boolean;
   /** Whether what the work did stays. */
   readonly keep: boolean;
 }
 
-function transactionOn({ file, role }: TransactionOptions, run: RunStorage): Transaction {
+function transactionOn({ file, role, trims }: TransactionOptions, run: RunStorage): Transaction {
   return {
     execute: async (query) => {
       const { body, rowCount, total, totalKind } = await run({ op: 'query', file, query, role, busyMs: 0 });
@@ -19,7 +21,7 @@ function transactionOn({ file, role }: TransactionOptions, run: RunStorage): Tra
     },
     idempotency: {
       claim: async (claim) => {
-        const { body } = await run({ op: 'claim', file, claim });
+        const { body } = await run({ op: 'claim', file, claim, trim: trims() });
         return JSON.parse(body) as IdempotencyRecord | null; // our own process wrote it
       },
       settle: async (key, result) => void (await run({ op: 'settle', file, key, result })),

@@ -25,7 +25,7 @@ export type StorageRequest =
   | { readonly op: 'schema'; readonly file: string }
   /** Begins a transaction with the write lock; `query`, `claim` and `settle` then run in it. */
   | { readonly op: 'begin'; readonly file: string; readonly busyMs: number }
-  | { readonly op: 'claim'; readonly file: string; readonly claim: IdempotencyClaim }
+  | { readonly op: 'claim'; readonly file: string; readonly claim: IdempotencyClaim; readonly trim: boolean }
   | { readonly op: 'settle'; readonly file: string; readonly key: string; readonly result: string }
   | { readonly op: 'end'; readonly file: string; readonly commit: boolean }
   | { readonly op: 'checkpoint'; readonly file: string };

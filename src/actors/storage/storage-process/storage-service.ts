@@ -62,26 +62,27 @@ export class StorageService {
 
   /** What was begun and not ended is undone: the edge that began it went away. */
   abandon(): void {
-    for (const { session } of this.#files.values()) session.rollback();
+    for (const { session } of this.#files.values()) session.transaction.rollback();
   }
 
   #transact(request: Extract<StorageRequest, { op: 'begin' | 'claim' | 'settle' | 'end' }>): Reply {
     const session = this.#open(request.file);
+    const { transaction } = session;
     let body = '';
     switch (request.op) {
       case 'begin':
         session.setBusyTimeout(request.busyMs);
-        session.begin();
+        transaction.begin();
         break;
       case 'claim':
-        body = JSON.stringify(session.idempotency.claim(request.claim));
+        body = JSON.stringify(transaction.idempotency.claim(request.claim, request.trim));
         break;
       case 'settle':
-        session.idempotency.settle(request.key, request.result);
+        transaction.idempotency.settle(request.key, request.result);
         break;
       default:
-        if (request.commit) session.commit();
-        else session.rollback();
+        if (request.commit) transaction.commit();
+        else transaction.rollback();
     }
     return { header: { ok: true, ...NOTHING }, body };
   }
