@@ -127,7 +127,9 @@ export class ComponentActor implements Actor {
   kill(): void {
     this.#close();
     if (this.#machine !== null) this.#core.xstate.stop(this.#machine);
-    this.#stopService(this.#service).catch(() => {}); // told to the log inside; nobody waits for it any more
+    const service = this.#service;
+    this.#service = null; // to be freed already, it would be freed twice
+    this.#stopService(service).catch(() => {}); // told to the log inside; nobody waits for it any more
     this.#ended();
   }
 

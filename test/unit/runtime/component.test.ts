@@ -73,6 +73,16 @@ describe('a component', () => {
     expect(log).toEqual(['start', 'stop', 'start']);
   });
 
+  it('is freed once where it is killed in the step in which it crashed', async () => {
+    const b = bench();
+    const log: string[] = [];
+    const { spec, held } = recorded(log);
+    await b.start(supervisor('board', { children: [{ ...spec, shutdown: 'brutal' }] }));
+    held.context?.fail(new Error('its socket died'));
+    await b.settle(b.system.supervisor('board').terminateChild('db'));
+    expect(log).toEqual(['start', 'stop']);
+  });
+
   it('is replaced even if freeing it hangs', async () => {
     const b = bench();
     const log: string[] = [];
