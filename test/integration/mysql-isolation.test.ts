@@ -30,6 +30,8 @@ describe('tenant SQL cannot leave its database', () => {
     'dropping a neighbour’s database': 'DROP DATABASE `NEIGHBOUR`',
     'making a view on a neighbour’s table': 'CREATE VIEW v AS SELECT * FROM `NEIGHBOUR`.secret',
     'making a table where a wildcard of a grant would allow it': 'CREATE TABLE `WILDCARD`.t (a int)',
+    'reading a neighbour’s idempotency records': 'SELECT * FROM `NEIGHBOUR$m`.records',
+    'making its idempotency records another thing': 'DROP TABLE `TENANT$m`.records',
     'reading password hashes': 'SELECT * FROM mysql.global_priv',
     'reading the users': 'SELECT * FROM mysql.user',
     'making a database': 'CREATE DATABASE another',
@@ -73,7 +75,7 @@ describe('tenant SQL cannot leave its database', () => {
     expect((await sql('SHOW DATABASES')).rows.map((row) => row.Database)).not.toContain(neighbourName);
     const { rows: seen } = await sql(`SELECT DISTINCT table_schema s FROM information_schema.tables
       WHERE table_schema LIKE 'mag%' UNION SELECT DISTINCT user FROM information_schema.processlist`);
-    expect(new Set(seen.map((row) => row.s))).toEqual(new Set([own]));
+    expect(new Set(seen.map((row) => row.s))).toEqual(new Set([own, `${own}$m`]));
     expect((await sql(`SELECT LOAD_FILE('/etc/passwd') AS f`)).rows).toEqual([{ f: null }]);
   });
 

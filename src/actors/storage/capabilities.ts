@@ -29,7 +29,7 @@ export type Capability = keyof typeof CAPABILITIES;
 export const ENGINE_CAPABILITIES: Readonly<Record<EngineKind, ReadonlySet<Capability>>> = {
   sqlite: new Set<Capability>(['sql', 'rollback', 'transaction', 'idempotency']),
   postgres: new Set<Capability>(['sql', 'rollback', 'transaction', 'idempotency']),
-  mysql: new Set<Capability>(['sql']),
+  mysql: new Set<Capability>(['sql', 'max_affected', 'rollback', 'transaction', 'idempotency']),
   mongodb: new Set<Capability>([
     ...(['native', 'json_path', 'regex', 'quantifier', 'distinct', 'contain'] as const),
     ...(['max_affected', 'rollback', 'transaction', 'idempotency'] as const),

@@ -47,6 +47,6 @@ export function engineContract(name: string, makeEngine: () => Promise<EngineUnd
     values(subject);
     failures(subject);
     nativeSql(subject);
-    if (name !== 'mysql') transactions(subject);
+    transactions(subject);
   });
 }

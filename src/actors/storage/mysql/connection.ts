@@ -19,7 +19,7 @@ export interface RowSink {
 
 /** What a session starts with, and starts with again after a tenant's own SQL. */
 const SESSION_SETTINGS =
-  "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE," +
+  "SET time_zone = '+00:00', tx_isolation = 'READ-COMMITTED', sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE," +
   "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'";
 
 /** One connection to a server. `mysql2` is loaded with the first one: an edge without MySQL projects never pays for it. */

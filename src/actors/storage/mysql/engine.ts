@@ -4,16 +4,24 @@ import type { Query, SelectQuery } from '../../../protocol/query.ts';
 import type { Host } from '../../../runtime/host.ts';
 import type { Log } from '../../../runtime/log.ts';
 import type { PoolStats } from '../connection-pool.ts';
-import type { Engine, ExecuteContext, QueryResult, SchemaSnapshot, SqlResult } from '../engine.ts';
+import type {
+  Engine,
+  ExecuteContext,
+  QueryResult,
+  SchemaSnapshot,
+  SqlResult,
+  Transaction,
+} from '../engine.ts';
 import type { Permits } from '../permits.ts';
 import { SchemaCache } from '../schema-cache.ts';
 import { parameterValue } from './binding.ts';
-import { isSchemaStale, publicError } from './failures.ts';
+import { isConflict, isSchemaStale, isServerError, publicError } from './failures.ts';
+import { MysqlIdempotency } from './idempotency.ts';
 import { JsonRows } from './json-rows.ts';
 import { NativeScript } from './native.ts';
 import { Plans } from './plans.ts';
 import { type MysqlSchema, readSchema } from './schema.ts';
-import { MysqlSession, resultLimit } from './session.ts';
+import { MysqlSession, resultLimit, type Work } from './session.ts';
 import { Write } from './writes.ts';
 
 export type MysqlProjectConnection = Extract<Connection, { engine: 'mysql' }>;
@@ -41,6 +49,8 @@ class Session implements MysqlEngine {
   readonly #session: MysqlSession;
   readonly #schema: SchemaCache;
   readonly #plans = new Plans();
+  /** Idempotency keys claimed, for the trimming of their records. */
+  readonly #claims = { count: 0 };
 
   constructor(options: MysqlEngineOptions) {
     const { connection, ref, ...rest } = options;
@@ -71,6 +81,54 @@ class Session implements MysqlEngine {
     }
   }
 
+  async transaction<Result>(
+    work: (transaction: Transaction) => Promise<Result>,
+    context: ExecuteContext,
+  ): Promise<Result> {
+    for (let attempt = 1; ; attempt += 1) {
+      const schema = await this.#current();
+      const failure: { error?: unknown } = {};
+      try {
+        return await this.#transact(work, schema, context, failure);
+      } catch (error) {
+        const stale = mayBeStale(failure.error) && attempt === 1;
+        // Nothing of it is there, so it may run again, under what the schema is now.
+        if (stale && (await this.#schema.look()).version !== schema.version) continue;
+        if (!isConflict(error) || attempt >= CONFLICT_TRIES) throw error;
+      }
+    }
+  }
+
+  /** @param failure is given the first failure of a query: the transaction is undone whatever `work` makes of it. */
+  async #transact<Result>(
+    work: (transaction: Transaction) => Promise<Result>,
+    schema: MysqlSchema,
+    context: ExecuteContext,
+    failure: { error?: unknown },
+  ): Promise<Result> {
+    const within = async (held: Work): Promise<Result> => {
+      const value = await work({
+        execute: async (query) => {
+          try {
+            if (query.kind === 'select') return await this.#read(query, schema, held);
+            return await new Write(query, { plans: this.#plans, schema, context }).within(held);
+          } catch (error) {
+            failure.error ??= error;
+            throw publicError(error);
+          }
+        },
+        idempotency: new MysqlIdempotency(held, this.#claims),
+      });
+      if (failure.error !== undefined) throw publicError(failure.error);
+      return value;
+    };
+    try {
+      return await this.#session.transaction(context, within, () => context.rollback === true);
+    } catch (error) {
+      throw isServerError(error) ? publicError(error) : error;
+    }
+  }
+
   async sql(statement: string, params: readonly unknown[], context: ExecuteContext): Promise<SqlResult> {
     const script = new NativeScript(statement, params.map(parameterValue));
     try {
@@ -95,17 +153,14 @@ class Session implements MysqlEngine {
   }
 
   #attempt(query: Query, schema: MysqlSchema, context: ExecuteContext): Promise<QueryResult> {
-    if (query.kind === 'select') return this.#read(query, schema, context);
-    return new Write(query, { session: this.#session, plans: this.#plans, schema, context }).run();
+    if (query.kind === 'select')
+      return this.#session.work(context, (work) => this.#read(query, schema, work));
+    return new Write(query, { plans: this.#plans, schema, context }).run(this.#session);
   }
 
-  async #read(query: SelectQuery, schema: MysqlSchema, context: ExecuteContext): Promise<QueryResult> {
-    const bound = this.#plans.bind(query, schema);
-    const rows = await this.#session.work(context, async ({ run, tooLarge }) => {
-      const found = new JsonRows(tooLarge);
-      await run(bound, found);
-      return found;
-    });
+  async #read(query: SelectQuery, schema: MysqlSchema, { run, tooLarge }: Work): Promise<QueryResult> {
+    const rows = new JsonRows(tooLarge);
+    await run(this.#plans.bind(query, schema), rows);
     if (rows.overflow) throw new MagError('MAG_RESULT_TOO_LARGE', { limit: resultLimit });
     const counted = query.count !== undefined;
     return {
@@ -118,3 +173,6 @@ class Session implements MysqlEngine {
 /** Whether the schema may have moved under the statement: a name that is not there, or is no more. */
 const mayBeStale = (error: unknown): boolean =>
   isSchemaStale(error) || (isPublicError(error) && error.code.startsWith('PGRST20'));
+
+/** How often a transaction that met others is run, in all. */
+const CONFLICT_TRIES = 5;

@@ -77,6 +77,13 @@ export const isSchemaStale = (error: unknown): boolean =>
 export const isDuplicate = (error: unknown): boolean =>
   isServerError(error) && (error.errno === 1062 || error.errno === 1586);
 
+/** Another transaction holds the row. */
+export const isLocked = (error: unknown): boolean => isServerError(error) && error.errno === 1205;
+
+/** Another transaction stood in the way: the server undid this one. */
+export const isConflict = (error: unknown): boolean =>
+  isServerError(error) ? error.errno === 1213 : isPublicError(error) && error.code === '40P01';
+
 /** The statement cannot be prepared; it may still be run as text. */
 export const isUnpreparable = (error: unknown): boolean => isServerError(error) && error.errno === 1295;
 

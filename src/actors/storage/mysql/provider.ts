@@ -135,6 +135,7 @@ function shortcoming(rights: AdminRights): string | null {
     return `MariaDB 10.5 or later is needed (for INSERT … RETURNING), this server says ${rights.version}`;
   if (!rights.createUser || !rights.grants)
     return 'the user in MAG_MYSQL_URL needs CREATE USER, and all rights on *.* WITH GRANT OPTION';
+  if (rights.logsStatements) return 'binlog_format is STATEMENT; set it to MIXED or ROW';
   return null;
 }
 

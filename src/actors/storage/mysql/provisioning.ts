@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { LIMITS } from '../../../limits.ts';
 import type { MysqlConnection } from './connection.ts';
+import { recordsDatabase, recordsTable } from './idempotency.ts';
 
 const identifier = (name: string): string => `\`${name.replaceAll('`', '``')}\``;
 const literal = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
@@ -28,10 +29,13 @@ export interface AdminRights {
   readonly grants: boolean;
   /** May end other users' connections. */
   readonly kills: boolean;
+  /** Logs statements and not rows, which our isolation level does not allow. */
+  readonly logsStatements: boolean;
 }
 
 export async function readRights(connection: MysqlConnection): Promise<AdminRights> {
-  const version = String((await connection.rows('SELECT VERSION()'))[0]?.[0] ?? '');
+  const [facts] = await connection.rows(`SELECT VERSION(), @@log_bin AND @@binlog_format = 'STATEMENT'`);
+  const version = String(facts?.[0] ?? '');
   const [, major = '0', minor = '0'] = /^(\d+)\.(\d+)/.exec(version) ?? [];
   const privileges = await connection.rows(
     `SELECT PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.USER_PRIVILEGES
@@ -45,6 +49,7 @@ export async function readRights(connection: MysqlConnection): Promise<AdminRigh
     createUser: held.has('CREATE USER'),
     grants: privileges.some(([type, grantable]) => type === 'CREATE' && grantable === 'YES'),
     kills: held.has('SUPER') || held.has('CONNECTION ADMIN'),
+    logsStatements: Number(facts?.[1]) === 1,
   };
 }
 
@@ -73,10 +78,13 @@ export async function provisionProject(
   await connection.rows(
     `CREATE DATABASE IF NOT EXISTS ${identifier(name)} CHARACTER SET utf8mb4 COLLATE ${COLLATION}`,
   );
+  const records = identifier(recordsDatabase(name));
+  for (const statement of recordsTable(records)) await connection.rows(statement);
   // The user last: with it a project is reached, and then all else is there.
   await connection.rows(`CREATE USER IF NOT EXISTS ${user} ${attributes}`);
   await connection.rows(`ALTER USER ${user} ${attributes}`);
   await connection.rows(`GRANT ${PROJECT_RIGHTS} ON ${pattern(name)}.* TO ${user}`);
+  await connection.rows(`GRANT SELECT, INSERT, UPDATE, DELETE ON ${records}.records TO ${user}`);
 }
 
 /** Drops user and database of a project, whichever of them there are, and ends who is connected. */
@@ -90,14 +98,15 @@ export async function dropProject(connection: MysqlConnection, name: string): Pr
     for (const [id] of sessions) await connection.rows(`KILL CONNECTION ${Number(id)}`).catch(() => {}); // It has ended meanwhile.
   }
   await connection.rows(`DROP DATABASE IF EXISTS ${identifier(name)}`);
+  await connection.rows(`DROP DATABASE IF EXISTS ${identifier(recordsDatabase(name))}`);
 }
 
-/** Databases and users with this prefix. */
+/** Projects, by their name, of which a database or a user with this prefix is there. */
 export async function findNames(connection: MysqlConnection, prefix: string): Promise<readonly string[]> {
   const begins = (column: string): string => `LEFT(${column}, ${prefix.length}) = ${literal(prefix)}`;
   const rows = await connection.rows(
     `SELECT CONVERT(SCHEMA_NAME USING utf8mb4) COLLATE utf8mb4_bin FROM information_schema.SCHEMATA WHERE ${begins('SCHEMA_NAME')}
      UNION SELECT CONVERT(User USING utf8mb4) COLLATE utf8mb4_bin FROM mysql.user WHERE ${begins('User')}`,
   );
-  return rows.map(([name]) => String(name));
+  return [...new Set(rows.map(([name]) => String(name).replace(/\$m$/, '')))];
 }

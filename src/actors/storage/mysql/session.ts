@@ -146,35 +146,28 @@ export class MysqlSession {
     const running = this.#watch.begin(connection, deadline);
     const abort = (): void => this.#watch.cancel(running, 'aborted');
     signal?.addEventListener('abort', abort, { once: true });
-    const run: Run = (statement, sink, how = 'prepare') => {
+    const run: Run = async (statement, sink, how = 'prepare') => {
       // Between two statements of a transaction there is nothing that the server could end.
-      if (running.cancelled !== null) return Promise.reject(new Error('cancelled'));
-      return connection.run(statement, sink, how);
+      if (running.cancelled !== null) throw new Error('cancelled');
+      try {
+        return await connection.run(statement, sink, how);
+      } catch (error) {
+        if (running.cancelled === null && isConnectionLost(error)) {
+          connection.destroy();
+          this.#lost(error);
+        }
+        throw error;
+      }
     };
     const tooLarge = (): void => this.#watch.cancel(running, 'too_large');
     try {
       return await work({ connection, run, tooLarge });
     } catch (error) {
-      throw this.#failure(error, running, deadline - started);
+      throw failureOf(error, running.cancelled, deadline - started);
     } finally {
       this.#watch.end(running);
       signal?.removeEventListener('abort', abort);
     }
-  }
-
-  /** Why a statement failed: our own cancellation says more than the server's words for it. */
-  #failure(error: unknown, running: Running<MysqlConnection>, budget: number): unknown {
-    if (running.cancelled !== null) {
-      if (running.cancelled === 'aborted') return clientGone(error);
-      if (running.cancelled === 'too_large')
-        return new MagError('MAG_RESULT_TOO_LARGE', { limit: resultLimit }, { cause: error });
-      return tooLate(budget, error);
-    }
-    if (isConnectionLost(error)) {
-      running.connection.destroy();
-      this.#lost(error);
-    }
-    return error;
   }
 
   async #connect(timeoutMs: number): Promise<MysqlConnection> {
@@ -219,6 +212,15 @@ export class MysqlSession {
 function terminate(connection: MysqlConnection): void {
   connection.kill('CONNECTION');
   connection.destroy();
+}
+
+/** Why work failed: our own cancellation says more than the server's words for it. */
+function failureOf(error: unknown, cancelled: Running['cancelled'], budget: number): unknown {
+  if (cancelled === null) return error;
+  if (cancelled === 'aborted') return clientGone(error);
+  return cancelled === 'too_large'
+    ? new MagError('MAG_RESULT_TOO_LARGE', { limit: resultLimit }, { cause: error })
+    : tooLate(budget, error);
 }
 
 const bare = (sql: string): Bound => ({ sql, values: [] });

@@ -29,7 +29,6 @@ interface Written {
 }
 
 export interface WriteOptions {
-  readonly session: MysqlSession;
   readonly plans: Plans;
   readonly schema: MysqlSchema;
   readonly context: ExecuteContext;
@@ -57,17 +56,20 @@ export class Write {
     this.#table = tableOf(options.schema, query);
   }
 
-  async run(): Promise<QueryResult> {
-    const { session, context } = this.#options;
-    const query = this.#query;
-    const work = (held: Work): Promise<Written> => this.#write(held);
-    const written = this.#isOneStatement()
-      ? await session.work(context, work)
-      : await session.transaction(context, work, () => context.rollback === true);
-    const { rows, count, inserted } = written;
+  run(session: MysqlSession): Promise<QueryResult> {
+    const { context } = this.#options;
+    const work = (held: Work): Promise<QueryResult> => this.within(held);
+    if (this.#isOneStatement()) return session.work(context, work);
+    return session.transaction(context, work, () => context.rollback === true);
+  }
+
+  /** Runs it in a transaction that is there. */
+  async within(work: Work): Promise<QueryResult> {
+    const { returning } = this.#query;
+    const { rows, count, inserted } = await this.#write(work);
     return {
-      json: query.returning === undefined ? '[]' : rows.json,
-      rowCount: query.returning === undefined ? count : rows.rowCount,
+      json: returning === undefined ? '[]' : rows.json,
+      rowCount: returning === undefined ? count : rows.rowCount,
       ...{ total: null, totalKind: null },
       ...(inserted === undefined ? {} : { inserted }),
     };
@@ -93,6 +95,8 @@ export class Write {
     if (written.rows.broken) throw this.#forbidden();
     const count = query.returning === undefined ? written.count : written.rows.rowCount;
     if (isSingle(query) && count > 1) throw notOneRow(count);
+    if (query.maxAffected !== undefined && count > query.maxAffected)
+      throw new MagError('PGRST124', {}, { details: `The query affects ${count} rows` });
     return written;
   }
 
