@@ -1,3 +1,4 @@
+import { createConnection } from 'mysql2/promise';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/main.ts';
@@ -53,7 +54,7 @@ const code = (query: Promise<unknown>): Promise<unknown> =>
     (error: { readonly code?: string }) => error.code,
   );
 
-describe('a credential for tools beside the board', () => {
+describe('a credential for tools beside the board, on PostgreSQL', () => {
   it('reads everything of its project, also what is made later, and writes nothing', async () => {
     const { url } = await make('read');
     const client = await connect(url);
@@ -175,5 +176,42 @@ describe('a credential for tools beside the board', () => {
     const made = (JSON.parse(out) as Credential[]).find(({ name }) => name === 'psql');
     expect(await main(['project', 'disconnect', project.ref, made?.id ?? ''], terminal)).toBe(0);
     expect(await main(['project', 'disconnect', project.ref, made?.id ?? ''], terminal)).toBe(1);
+  });
+});
+
+describe('a credential for tools beside the board, on MySQL', () => {
+  it('reads or writes in its project alone, and is cut off when it is rotated or revoked', async () => {
+    const shop = await board.createProject('shop', 'mysql');
+    const neighbour = await board.createProject('neighbour', 'mysql');
+    await board.sql(shop, 'create table sales (id int primary key, amount int)');
+    await board.sql(shop, 'insert into sales values (1, 10)');
+    const made = async (mode: string): Promise<IssuedCredential> =>
+      (await board.admin<IssuedCredential>('POST', path(shop.ref), { name: 'a tool', mode })).body;
+    const reading = await made('read');
+    const reader = await createConnection(reading.url);
+    reader.on('error', () => {}); // its end is what this waits for
+    expect((await reader.query('select amount from sales'))[0]).toEqual([{ amount: 10 }]);
+    await expect(reader.query('insert into sales values (2, 20)')).rejects.toMatchObject({
+      code: 'ER_TABLEACCESS_DENIED_ERROR',
+    });
+    const [databases] = await reader.query('show databases');
+    expect(JSON.stringify(databases)).not.toContain(neighbour.ref);
+    const ended = new Promise((resolve) => reader.once('end', resolve).once('error', resolve));
+    const rotated = await board.admin<IssuedCredential>('POST', path(shop.ref, `/${reading.id}/rotate`));
+    await ended;
+    await expect(createConnection(reading.url)).rejects.toMatchObject({ code: 'ER_ACCESS_DENIED_ERROR' });
+    const writing = await made('write');
+    const writer = await createConnection(writing.url);
+    await writer.query('insert into sales values (2, 20)');
+    await expect(
+      writer.query(`use ${reading.database.replace(shop.ref, neighbour.ref)}`),
+    ).rejects.toMatchObject({ code: 'ER_DBACCESS_DENIED_ERROR' });
+    await writer.end();
+    expect((await board.admin('DELETE', path(shop.ref, `/${writing.id}`))).status).toBe(204);
+    await expect(createConnection(writing.url)).rejects.toMatchObject({ code: 'ER_ACCESS_DENIED_ERROR' });
+    expect((await board.admin('DELETE', `/admin/v1/projects/${shop.ref}`)).status).toBe(204);
+    await expect(createConnection(rotated.body.url)).rejects.toMatchObject({
+      code: 'ER_ACCESS_DENIED_ERROR',
+    });
   });
 });

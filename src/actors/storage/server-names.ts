@@ -19,6 +19,18 @@ export class ServerNames {
   }
 }
 
+/** Between a project's name and what tells its credentials apart. */
+const MARK = '_x_';
+
+/** The user of a credential, beside the project's own. */
+export const credentialUser = (project: string, id: string): string => `${project}${MARK}${id}`;
+
+/** What the users of all of a project's credentials begin with. */
+export const credentialPrefix = (project: string): string => `${project}${MARK}`;
+
+/** The project that a user was made for: its own name, or what stands before the mark. */
+export const projectOfUser = (name: string): string => name.split(MARK)[0] ?? name;
+
 /** A project role's password: derived, so that it is stored nowhere and survives a kill at any step. */
 export const rolePassword = (masterKey: Uint8Array, engine: EngineKind, ref: string): string =>
   createHmac('sha256', masterKey).update(`${engine}:${ref}`).digest('base64url');

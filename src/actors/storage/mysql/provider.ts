@@ -1,9 +1,17 @@
 import { describeError, isPublicError, MagError } from '../../../errors.ts';
 import type { Connection, EngineAvailability } from '../../../protocol/project.ts';
-import type { EngineProvider } from '../engine.ts';
-import { isUsableRef, rolePassword, ServerNames } from '../server-names.ts';
+import type { EngineProvider, NativeAccess } from '../engine.ts';
+import { credentialUser, isUsableRef, projectOfUser, rolePassword, ServerNames } from '../server-names.ts';
 import { MysqlConnection } from './connection.ts';
-import { type AdminRights, dropProject, findNames, provisionProject, readRights } from './provisioning.ts';
+import {
+  type AdminRights,
+  dropProject,
+  dropUser,
+  ensureCredential,
+  findNames,
+  provisionProject,
+  readRights,
+} from './provisioning.ts';
 import { type MysqlAddress, mariadbBinaries, NO_BINARY } from './server.ts';
 
 export type MysqlSource =
@@ -77,12 +85,29 @@ export class MysqlProvider implements EngineProvider {
     return this.#inTurn(() =>
       this.#admin(async (connection) => {
         const kept = new Set([...live].map((ref) => this.#names.of(ref)));
-        const orphans = (await findNames(connection, this.#names.prefix)).filter((name) => !kept.has(name));
+        const names = new Set((await findNames(connection, this.#names.prefix)).map(projectOfUser));
+        const orphans = [...names].filter((name) => !kept.has(name));
         for (const name of orphans) await dropProject(connection, name);
         return orphans;
       }),
     );
   }
+
+  readonly access: NativeAccess = {
+    grant: (ref, id, mode, password) =>
+      this.#inTurn(async () => {
+        const database = this.#names.of(ref);
+        const user = credentialUser(database, id);
+        await this.#admin((connection) => ensureCredential(connection, database, user, mode, password));
+        const { host, port } = await this.#address();
+        const where = `${host.includes(':') ? `[${host}]` : host}:${port}/${database}`;
+        return { host, port, database, user, password, url: `mysql://${user}:${password}@${where}` };
+      }),
+    revoke: (ref, id) =>
+      this.#inTurn(() =>
+        this.#admin((connection) => dropUser(connection, credentialUser(this.#names.of(ref), id))),
+      ),
+  };
 
   /** Waits for what is under way. The server's own end is its owner's affair. */
   async stop(): Promise<void> {

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { LIMITS } from '../../../limits.ts';
+import type { CredentialMode } from '../../../protocol/credentials.ts';
+import { credentialPrefix } from '../server-names.ts';
 import type { MysqlConnection } from './connection.ts';
 import { recordsDatabase, recordsTable } from './idempotency.ts';
 
@@ -87,16 +89,49 @@ export async function provisionProject(
   await connection.rows(`GRANT SELECT, INSERT, UPDATE, DELETE ON ${records}.records TO ${user}`);
 }
 
-/** Drops user and database of a project, whichever of them there are, and ends who is connected. */
-export async function dropProject(connection: MysqlConnection, name: string): Promise<void> {
+/** What a credential of a mode may do in the project's database. */
+const CREDENTIAL_RIGHTS: Readonly<Record<CredentialMode, string>> = {
+  read: 'SELECT, SHOW VIEW',
+  write: PROJECT_RIGHTS,
+};
+
+/** A user of the project's database for tools beside the board, or another password for it. Ends who is connected. */
+export async function ensureCredential(
+  connection: MysqlConnection,
+  project: string,
+  user: string,
+  mode: CredentialMode,
+  password: string,
+): Promise<void> {
+  const name = `${literal(user)}@'%'`;
+  const attributes =
+    `IDENTIFIED BY PASSWORD ${literal(nativeHash(password))} ` +
+    `WITH MAX_USER_CONNECTIONS ${LIMITS.credentialConnections}`;
+  await connection.rows(`CREATE USER IF NOT EXISTS ${name} ${attributes}`);
+  await connection.rows(`ALTER USER ${name} ${attributes}`);
+  await connection.rows(`GRANT ${CREDENTIAL_RIGHTS[mode]} ON ${pattern(project)}.* TO ${name}`);
+  await endSessions(connection, user);
+}
+
+/** Drops a user and ends who is connected as it. */
+export async function dropUser(connection: MysqlConnection, user: string): Promise<void> {
+  await connection.rows(`DROP USER IF EXISTS ${literal(user)}@'%'`);
+  await endSessions(connection, user);
+}
+
+async function endSessions(connection: MysqlConnection, user: string): Promise<void> {
   const { kills } = await readRights(connection);
-  await connection.rows(`DROP USER IF EXISTS ${literal(name)}@'%'`);
-  if (kills) {
-    const sessions = await connection.rows(
-      `SELECT ID FROM information_schema.PROCESSLIST WHERE USER = ${literal(name)}`,
-    );
-    for (const [id] of sessions) await connection.rows(`KILL CONNECTION ${Number(id)}`).catch(() => {}); // It has ended meanwhile.
-  }
+  if (!kills) return;
+  const sessions = await connection.rows(
+    `SELECT ID FROM information_schema.PROCESSLIST WHERE USER = ${literal(user)}`,
+  );
+  for (const [id] of sessions) await connection.rows(`KILL CONNECTION ${Number(id)}`).catch(() => {}); // It has ended meanwhile.
+}
+
+/** Drops users and database of a project, whichever of them there are, and ends who is connected. */
+export async function dropProject(connection: MysqlConnection, name: string): Promise<void> {
+  const others = (await findNames(connection, credentialPrefix(name))).filter((user) => user !== name);
+  for (const user of [name, ...others]) await dropUser(connection, user);
   await connection.rows(`DROP DATABASE IF EXISTS ${identifier(name)}`);
   await connection.rows(`DROP DATABASE IF EXISTS ${identifier(recordsDatabase(name))}`);
 }

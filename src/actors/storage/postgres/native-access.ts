@@ -1,16 +1,9 @@
 import { LIMITS } from '../../../limits.ts';
 import type { CredentialMode } from '../../../protocol/credentials.ts';
+import { credentialPrefix, credentialUser } from '../server-names.ts';
 import type { PgConnection } from './connection.ts';
 import { type AdminRights, scramVerifier } from './provisioning.ts';
 import { identifier, literal } from './quoting.ts';
-
-/** Between a project's name and what tells its credentials apart. */
-const MARK = '_x_';
-
-export const credentialRole = (project: string, id: string): string => `${project}${MARK}${id}`;
-
-/** The project that a role was made for: its own name, or what stands before the mark. */
-export const projectOfRole = (name: string): string => name.split(MARK)[0] ?? name;
 
 /**
  * On the maintenance database: the login. With `write` it acts as the project's own role, so that what it makes is the
@@ -25,7 +18,7 @@ export async function ensureLogin(
   password: string,
   rights: AdminRights,
 ): Promise<void> {
-  const plain = credentialRole(project, id);
+  const plain = credentialUser(project, id);
   const name = identifier(plain);
   const [row] = await connection.rows(
     `SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ${literal(plain)})`,
@@ -57,7 +50,7 @@ export async function ensureLogin(
 
 /** Inside the project's database: what it may read, now and of what the project makes later. */
 export async function allowReading(connection: PgConnection, project: string, id: string): Promise<void> {
-  const name = identifier(credentialRole(project, id));
+  const name = identifier(credentialUser(project, id));
   const owner = `${literal(identifier(project))}::pg_catalog.regrole`;
   const grants = await connection.rows(
     `SELECT pg_catalog.format('GRANT USAGE ON SCHEMA %1$I TO ${name.replaceAll('%', '%%').replaceAll("'", "''")}', n.nspname),
@@ -76,7 +69,7 @@ export async function allowReading(connection: PgConnection, project: string, id
 
 /** Inside the project's database: takes back what it was given there. */
 export async function dropPrivileges(connection: PgConnection, project: string, id: string): Promise<void> {
-  const plain = credentialRole(project, id);
+  const plain = credentialUser(project, id);
   await connection.rows(
     `DO $do$ BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ${literal(plain)})
      THEN DROP OWNED BY ${identifier(plain)}; END IF; END $do$`,
@@ -85,7 +78,7 @@ export async function dropPrivileges(connection: PgConnection, project: string, 
 
 /** On the maintenance database, after `dropPrivileges`: the login, and who is connected with it. */
 export async function dropLogin(connection: PgConnection, project: string, id: string): Promise<void> {
-  const plain = credentialRole(project, id);
+  const plain = credentialUser(project, id);
   await endSessions(connection, plain);
   await connection.rows(
     `DO $do$ BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ${literal(plain)})
@@ -96,7 +89,7 @@ export async function dropLogin(connection: PgConnection, project: string, id: s
 /** Roles of a project beside its own. */
 export async function credentialRoles(connection: PgConnection, project: string): Promise<readonly string[]> {
   const rows = await connection.rows(
-    `SELECT rolname::text FROM pg_catalog.pg_roles WHERE starts_with(rolname::text, ${literal(project + MARK)})`,
+    `SELECT rolname::text FROM pg_catalog.pg_roles WHERE starts_with(rolname::text, ${literal(credentialPrefix(project))})`,
   );
   return rows.flatMap(([name]) => (typeof name === 'string' ? [name] : []));
 }

@@ -3,18 +3,11 @@ import type { CredentialMode, NativeAddress } from '../../../protocol/credential
 import type { Connection, EngineAvailability } from '../../../protocol/project.ts';
 import type { Log } from '../../../runtime/log.ts';
 import type { EngineProvider, NativeAccess } from '../engine.ts';
-import { isUsableRef, rolePassword, ServerNames } from '../server-names.ts';
+import { credentialUser, isUsableRef, projectOfUser, rolePassword, ServerNames } from '../server-names.ts';
 import { BINARIES_PACKAGE, embeddedVersion } from './binaries.ts';
 import { PgConnection, type PostgresTarget } from './connection.ts';
 import { isServerError } from './failures.ts';
-import {
-  allowReading,
-  credentialRole,
-  dropLogin,
-  dropPrivileges,
-  ensureLogin,
-  projectOfRole,
-} from './native-access.ts';
+import { allowReading, dropLogin, dropPrivileges, ensureLogin } from './native-access.ts';
 import {
   type AdminRights,
   COPY_FILES,
@@ -171,7 +164,7 @@ export class PostgresProvider implements EngineProvider {
     return this.#inTurn(() =>
       this.#admin(null, async (connection) => {
         const kept = new Set([...live].map((ref) => this.#names.of(ref)));
-        const names = new Set((await findNames(connection, this.#names.prefix)).map(projectOfRole));
+        const names = new Set((await findNames(connection, this.#names.prefix)).map(projectOfUser));
         const orphans = [...names].filter((name) => !kept.has(name));
         for (const name of orphans) await dropProject(connection, name);
         return orphans;
@@ -197,7 +190,7 @@ export class PostgresProvider implements EngineProvider {
     });
     if (mode === 'read') await this.#admin(database, (connection) => allowReading(connection, database, id));
     const { host, port } = await this.#address();
-    const user = credentialRole(database, id);
+    const user = credentialUser(database, id);
     const where = `${host.includes(':') ? `[${host}]` : host}:${port}/${database}`;
     return { host, port, database, user, password, url: `postgres://${user}:${password}@${where}` };
   }
