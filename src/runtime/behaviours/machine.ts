@@ -40,8 +40,8 @@ export class MachineActor implements Actor, MachineEnd {
   receive(message: Message, delivery: Delivery | null): void {
     const actor = this.#actor;
     if (actor === null) return;
-    // They are XState's own way to stop, start and fail an actor, and nobody's to send.
-    if (String(message.type).startsWith('xstate.')) {
+    // XState's own events stop, start and fail an actor, and are nobody's to send; one without a type makes it throw.
+    if (typeof message.type !== 'string' || message.type.startsWith('xstate.')) {
       const { core, path } = this.#cell;
       core.bury(path, delivery ?? message, 'MAG_MESSAGE_INVALID', { path });
       return;

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { createMachine } from 'xstate';
 import {
   type ChildSpec,
   component,
   type DownMessage,
   light,
+  machine,
   remote,
   supervisor,
 } from '../../../src/index.ts';
@@ -25,6 +27,23 @@ describe('what is no message', () => {
     await expect(ref.offer(anything(wrong))).rejects.toMatchObject({ code: 'MAG_MESSAGE_INVALID' });
     expect(await b.settle(ref.ask({ type: 'GET' }))).toBe(0);
   });
+
+  it.each([{}, { type: 5 }, []])(
+    'does not crash a machine that it reaches without a type: %j',
+    async (wrong) => {
+      const b = bench();
+      const idle = createMachine({ on: { GET: { actions: ({ event }) => event.reply?.('here') } } });
+      await b.start(supervisor('board', { children: [machine('a', idle)] }));
+      const ref = b.system.lookup('board/a')!;
+      ref.send(anything(wrong));
+      await expect(b.settle(ref.ask(anything(wrong)))).rejects.toMatchObject({ code: 'MAG_MESSAGE_INVALID' });
+      expect(b.system.deadLetters()).toMatchObject({
+        count: 2,
+        recent: [{ reason: 'MAG_MESSAGE_INVALID' }, {}],
+      });
+      expect(await b.settle(ref.ask({ type: 'GET' }))).toBe('here');
+    },
+  );
 
   it('an ask that throws on its way rejects, and leaves nothing that rejects later', async () => {
     const b = bench();
