@@ -3,19 +3,20 @@ import type { ExecuteContext, HttpRequest } from '../engine.ts';
 import type { Bound } from './wire.ts';
 
 const set = (name: string, position: number): string =>
-  `pg_catalog.set_config('${name}', $${position}, true)`;
+  `pg_catalog.set_config('${name}', $${position}, true) IS NOT NULL`;
+const setRole = (position: number): string => `pg_catalog.set_config('role', $${position}, true) IS NULL`;
 
 /**
  * What runs before each query of the grammar, in the same write and the same transaction: the role and the settings
  * that row level security reads. Local to the transaction, so that they end with it however it ends, and the
  * connection's next user starts without them. The role comes last: it is refused where it was taken away, and nothing
- * after it runs.
+ * after it runs. As conditions, of which the last never holds, they give no row: it would come back for nobody.
  */
-const CLAIMS_AND_ROLE = `SELECT ${set('request.jwt.claims', 1)}, ${set('role', 2)}`;
+const CLAIMS_AND_ROLE = `SELECT WHERE ${set('request.jwt.claims', 1)} AND ${setRole(2)}`;
 
 const REQUEST_TOO =
-  `SELECT ${set('request.jwt.claims', 1)}, ${set('request.method', 3)}, ${set('request.path', 4)}, ` +
-  `${set('request.headers', 5)}, ${set('request.cookies', 6)}, ${set('role', 2)}`;
+  `SELECT WHERE ${set('request.jwt.claims', 1)} AND ${set('request.method', 3)} AND ${set('request.path', 4)} ` +
+  `AND ${set('request.headers', 5)} AND ${set('request.cookies', 6)} AND ${setRole(2)}`;
 
 /** The claims as PostgREST sets them: with the role, also where a bare key has no others. A principal is frozen. */
 const claimTexts = new WeakMap<Principal, string>();
