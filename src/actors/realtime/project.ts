@@ -1,4 +1,5 @@
 import type { ProjectHandle } from '../../protocol/project.ts';
+import { looksLikeToken } from '../psu/token-check.ts';
 import { ChangeHub } from './change-hub.ts';
 import type { Channel } from './channel.ts';
 import type { Connection } from './connection.ts';
@@ -30,6 +31,8 @@ export class Project {
 
   /** The same string for all sockets of one key: thousands hold it, and a project has two. */
   intern(apikey: string): string {
+    // Of tokens there may be as many as sockets.
+    if (looksLikeToken(apikey)) return apikey;
     const known = this.#keys.get(apikey);
     if (known !== undefined) return known;
     this.#keys.set(apikey, apikey);
