@@ -35,8 +35,8 @@ const STATES: Readonly<Record<number, string>> = {
   17280: '54000',
 };
 
-/** Names of the driver's own errors that say the server cannot be reached, or went away. */
-const LOST = /^Mongo(?:Network|ServerSelection|PoolCleared|WaitQueueTimeout|Topology|NotConnected)/;
+/** What BSON cannot hold, or the driver does not send. */
+const UNSENDABLE = /^(?:BSON|MongoInvalidArgumentError$|MongoAPIError$)/;
 /** The server stops, or another one is primary now. */
 const STEPPING_DOWN = new Set([91, 189, 10107, 11600, 11602, 13435, 13436]);
 
@@ -47,8 +47,17 @@ const codeOf = (error: unknown): number => {
 
 const nameOf = (error: unknown): string => (error instanceof Error ? error.name : '');
 
+/** A socket's own error, such as EPIPE, which the driver passes on as it is where it was writing. */
+function isSocketError(error: unknown): boolean {
+  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
+  return typeof code === 'string' && /^E[A-Z]{3,}$/.test(code);
+}
+
+/** The driver's own errors have no code: the server cannot be reached, or went away, or its client was closed meanwhile. */
 export const isConnectionLost = (error: unknown): boolean =>
-  LOST.test(nameOf(error)) || STEPPING_DOWN.has(codeOf(error));
+  isSocketError(error) ||
+  STEPPING_DOWN.has(codeOf(error)) ||
+  (codeOf(error) === 0 && nameOf(error).startsWith('Mongo') && !UNSENDABLE.test(nameOf(error)));
 
 /** The server knows another password, or nobody of that name. */
 export const isRefused = (error: unknown): boolean => codeOf(error) === 18;
@@ -96,6 +105,8 @@ export function publicError(error: unknown): Error {
       { cause: error },
     );
   const code = codeOf(error);
+  if (code === 0 && UNSENDABLE.test(nameOf(error)))
+    return new DatabaseError('22023', `MongoDB cannot take this: ${describeError(error)}`, { cause: error });
   if (code === 0) return error instanceof Error ? error : new Error(String(error));
   const response: unknown = Reflect.get(error as Error, 'errorResponse'); // it has a code
   const reply = typeof response === 'object' && response !== null ? response : {};
