@@ -1,15 +1,17 @@
 /**
  * What a Node engineer would write by hand: Fastify and the driver, one route a query, two worker threads on one
- * port. `argv`: engine, SQLite file or PostgreSQL URL, threads, connections per thread.
+ * port. `argv`: engine, SQLite file or the server's URL, threads, connections per thread.
  *
  * On PostgreSQL every query runs under a role with claims set, as row level security needs it, in one batch: the
  * driver's pipeline mode sends the three statements in one go and waits once.
  */
 
+import { randomUUID } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import fastify, { type FastifyInstance } from 'fastify';
+import { Redis } from 'ioredis';
 import pg from 'pg';
 
 interface Plan {
@@ -95,9 +97,36 @@ function postgres(app: FastifyInstance, url: string, connections: number): void 
   });
 }
 
+/** Documents as JSON texts beside a sorted set of their ids, replied as they are stored. */
+function redis(app: FastifyInstance, url: string): void {
+  const client = new Redis(url);
+  const prefix = 'baseline:items:';
+  const json = 'application/json; charset=utf-8';
+  app.get('/items/:id', async (request, reply) => {
+    const text = await client.get(prefix + (request.params as { id: string }).id);
+    return reply.type(json).send(text);
+  });
+  app.get('/items', async (_request, reply) => {
+    const ids = await client.zrange('baseline:ids', '0', '19', 'REV');
+    const texts = await client.mget(ids.map((id) => prefix + id));
+    return reply.type(json).send(`[${texts.join(',')}]`);
+  });
+  app.post('/items', async (request, reply) => {
+    const id = randomUUID();
+    const text = JSON.stringify({ id, ...(request.body as Item) });
+    await client
+      .multi()
+      .set(prefix + id, text)
+      .zadd('baseline:ids', 0, id)
+      .exec();
+    return reply.code(201).type(json).send(text);
+  });
+}
+
 async function serve(plan: Plan): Promise<number> {
   const app = fastify();
   if (plan.engine === 'sqlite') sqlite(app, plan.target);
+  else if (plan.engine === 'redis') redis(app, plan.target);
   else postgres(app, plan.target, plan.connections);
   await app.ready();
   await new Promise<void>((resolve) =>

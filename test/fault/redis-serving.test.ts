@@ -87,4 +87,12 @@ describe.skipIf(!service('redis').available)('a redis-server killed with SIGKILL
     const { rowCount } = await engine.execute(select({ limit: 1 }), redis.context(REF));
     expect(rowCount).toBe(1);
   });
+
+  it('ends a reply that would fill the memory of its reader, and nothing else', async () => {
+    const push = ['RPUSH', 'list', ...Array.from({ length: 500 }, () => 'x'.repeat(16_000))];
+    for (let round = 0; round < 18; round += 1) await engine.native?.(push, redis.context(REF));
+    const outcome = engine.native?.(['LRANGE', 'list', 0, -1], redis.context(REF));
+    await expect(outcome).rejects.toMatchObject({ status: 503 });
+    expect((await engine.execute(select({ limit: 1 }), redis.context(REF))).rowCount).toBe(1);
+  });
 });

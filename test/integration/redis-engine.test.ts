@@ -72,6 +72,20 @@ describe.skipIf(!service('redis').available)('documents in Redis', () => {
     expect(await find()).toEqual([3, 4, 9]);
   });
 
+  it('writes as many documents at once as one request may hold, and no more than one step may', async () => {
+    const many = (first: number, count: number) =>
+      Array.from({ length: count }, (_, at) => ({ id: first + at }));
+    expect(await execute(insert(many(0, 10_000), { returning: [column('id')] }))).toMatchObject({
+      rowCount: 10_000,
+    });
+    const change = { kind: 'update', schema, table, set: { a: 1 } } as const;
+    expect(await execute(change)).toMatchObject({ rowCount: 10_000 });
+    await execute(insert([{ id: -1 }]));
+    await expect(execute(change)).rejects.toMatchObject({ code: '54000', status: 400 });
+    expect(await ids({ limit: 100_000 })).toHaveLength(10_001);
+    expect(await ids({ order: [{ column: { name: 'a' }, direction: 'asc' }], limit: 1 })).toEqual([0]);
+  });
+
   it('loses no update of many at once', async () => {
     await execute(insert([{ id: 1, n: 0 }]));
     const add = async (name: string) =>

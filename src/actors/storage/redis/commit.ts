@@ -72,7 +72,7 @@ export async function commit(
   const call = new WriteCall(store, dry);
   for (const record of records) call.record(record);
   for (const part of parts) call.part(part);
-  const reply = await store.session.run(budget, 'FCALL', ...call.words());
+  const reply = await store.session.run(budget, 'FCALL', call.words());
   return outcomeOf(reply, store, parts, dry);
 }
 

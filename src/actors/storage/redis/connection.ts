@@ -77,7 +77,12 @@ export class RedisConnection {
 
   /** Rejects with a ReplyError, or another error where the connection was lost: then nobody knows what was done. */
   call(command: string, ...args: readonly Argument[]): Promise<unknown> {
-    return this.#client.call(command, ...args);
+    return this.run(command, args);
+  }
+
+  /** The same with any number of arguments: a hundred thousand as parameters would fill the stack. */
+  run(command: string, args: readonly Argument[]): Promise<unknown> {
+    return this.#client.call(command, [...args]);
   }
 
   /** Commands under way are rejected. Idempotent. */

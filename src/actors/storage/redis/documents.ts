@@ -52,7 +52,11 @@ export function projection(items: readonly SelectItem[]): (stored: StoredDocumen
     const { name } = item.column;
     return { name, shown: item.alias ?? name };
   });
-  return ({ document }) => {
+  const plain = fields.every((field) => field !== null && field.name === field.shown);
+  return (stored) => {
+    const { document } = stored;
+    // A document of just these fields in their order is shown by its own text.
+    if (plain && hasExactly(document, fields)) return stored.text;
     const row: [string, JsonValue][] = [];
     for (const field of fields) {
       if (field === null) row.push(...Object.entries(document));
@@ -60,6 +64,15 @@ export function projection(items: readonly SelectItem[]): (stored: StoredDocumen
     }
     return stringifyExact(Object.fromEntries(row));
   };
+}
+
+function hasExactly(document: Row, fields: readonly ({ readonly name: string } | null)[]): boolean {
+  let at = 0;
+  for (const name in document) {
+    if (fields[at]?.name !== name) return false;
+    at += 1;
+  }
+  return at === fields.length;
 }
 
 /** Numbers before texts before booleans before lists and objects. */

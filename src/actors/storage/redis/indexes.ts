@@ -56,7 +56,7 @@ export class CollectionIndexes {
       throw new DatabaseError('42704', `${collection} has no index on ${field}`);
     await this.#redeclare(collection, context, (indexes) => indexes.filter((index) => index.field !== field));
     // Nobody keeps it any more: what is left of it is found by nobody, and removed at once.
-    await this.#store.session.run(context, 'UNLINK', this.#store.keys.index(collection, field));
+    await this.#store.session.run(context, 'UNLINK', [this.#store.keys.index(collection, field)]);
   }
 
   async list(collection: string, context: ExecuteContext): Promise<readonly DeclaredIndex[]> {
@@ -78,7 +78,7 @@ export class CollectionIndexes {
   }
 
   async #existing(collection: string, context: ExecuteContext): Promise<CollectionFacts> {
-    const text = await this.#store.session.run(context, 'HGET', this.#store.keys.collections, collection);
+    const text = await this.#store.session.run(context, 'HGET', [this.#store.keys.collections, collection]);
     if (typeof text !== 'string') throw new MagError('PGRST205', { table: collection });
     return this.#store.learn(collection, text);
   }

@@ -41,7 +41,7 @@ export class NativeCommands {
     if (name === 'SCAN') return this.#scan(words, context);
     const { prefix } = this.#store.keys;
     const prepared = prepare(words, prefix);
-    return this.#store.session.run(context, prepared.name, ...prepared.args);
+    return this.#store.session.run(context, prepared.name, prepared.args);
   }
 
   async #index(
@@ -72,8 +72,8 @@ export class NativeCommands {
   #scan(words: readonly string[], context: ExecuteContext): Promise<unknown> {
     const { prefix } = this.#store.keys;
     const { name, args } = prepareScan(words, prefix);
-    return this.#store.session.apart(this.#scanner, context, async (call) => {
-      const [cursor, keys] = (await call(name, ...args)) as [string, readonly string[]]; // SCAN's reply
+    return this.#store.session.apart(this.#scanner, context, async (run) => {
+      const [cursor, keys] = (await run(name, args)) as [string, readonly string[]]; // SCAN's reply
       const own = keys.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
       return [cursor, own.filter((key) => !key.startsWith('$'))];
     });

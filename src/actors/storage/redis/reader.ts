@@ -7,7 +7,7 @@ import type { ExecuteContext, QueryResult } from '../engine.ts';
 import type { CollectionFacts } from './collection.ts';
 import { comparator, projection, type StoredDocument } from './documents.ts';
 import { findSource, type Source } from './read-plan.ts';
-import { type DocumentSource, StaleFacts, tooLarge } from './store.ts';
+import { type DocumentSource, LOOKUP, StaleFacts, tooLarge } from './store.ts';
 
 /** How often a read begins anew because indexes changed under it. */
 const TRIES = 5;
@@ -21,7 +21,7 @@ export async function select(
   context: ExecuteContext,
 ): Promise<QueryResult> {
   for (let attempt = 1; ; attempt += 1) {
-    const facts = await store.facts(query.table, context);
+    const facts = store.known(query.table) ?? (await store.facts(query.table, context));
     try {
       return await read(store, query, facts, context);
     } catch (error) {
@@ -64,12 +64,19 @@ async function read(
     : new RowsInTurn(offset, limit, query.count !== undefined);
   const { where } = query;
   let matched = 0;
-  for await (const batch of store.batches(query.table, source, facts, reverse, context)) {
+  const take = (batch: readonly StoredDocument[]): void => {
     for (const stored of batch) {
       if (where !== undefined && !matches(where, stored.document)) continue;
       matched += 1;
       rows.add(stored);
     }
+  };
+  if (ordered && source.kind === 'ids' && source.ids.length <= LOOKUP) {
+    take(await store.lookup(query.table, source.ids, context));
+    return resultOf(query, rows.finish(), matched);
+  }
+  for await (const batch of store.batches(query.table, source, facts, reverse, context)) {
+    take(batch);
     if (rows.full) break;
   }
   return resultOf(query, rows.finish(), matched);

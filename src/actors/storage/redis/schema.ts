@@ -56,7 +56,7 @@ export function columnsOf(documents: readonly StoredDocument[]): readonly Column
 
 /** Collections, with fields inferred from the newest documents of each; of the first so many collections. */
 export async function readSchema(store: DocumentStore, context: ExecuteContext): Promise<SchemaSnapshot> {
-  const reply = await store.session.run(context, 'HGETALL', store.keys.collections);
+  const reply = await store.session.run(context, 'HGETALL', [store.keys.collections]);
   const pairs = reply as readonly string[]; // HGETALL's reply: names and values in turn
   const registry = new Map<string, string>();
   for (let at = 0; at < pairs.length; at += 2) registry.set(pairs[at] ?? '', pairs[at + 1] ?? '');

@@ -146,6 +146,9 @@ function settings({ host, port, password }: RedisTarget, dataDir: string): strin
     // A key that is dropped to make room is a document that was acknowledged and lost.
     ['maxmemory-policy', 'noeviction'],
     ['databases', '1'],
+    // What a reply may hold in an edge worker's memory, and one value of it.
+    ['client-output-buffer-limit', `normal ${2 * LIMITS.resultBytes} 0 0`],
+    ['proto-max-bulk-len', String(LIMITS.resultBytes / 4)],
     ['maxclients', String(LIMITS.serverConnections * 4)],
     ['enable-debug-command', 'no'],
     ['enable-module-command', 'no'],

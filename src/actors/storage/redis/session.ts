@@ -68,7 +68,7 @@ export class RedisSession {
   }
 
   /** Runs one command. Rejects with an error of the registry. */
-  run(budget: Budget, command: string, ...args: readonly Argument[]): Promise<unknown> {
+  run(budget: Budget, command: string, args: readonly Argument[]): Promise<unknown> {
     const connection = this.#connection;
     const late = this.#refusal(budget);
     if (late !== null) return Promise.reject(late);
@@ -84,14 +84,14 @@ export class RedisSession {
   async apart<Result>(
     target: RedisTarget,
     budget: Budget,
-    work: (call: (command: string, ...args: readonly Argument[]) => Promise<unknown>) => Promise<Result>,
+    work: (run: (command: string, args: readonly Argument[]) => Promise<unknown>) => Promise<Result>,
   ): Promise<Result> {
     await this.#lease(budget.deadline);
     let connection: RedisConnection | null = null;
     try {
       const opened = await RedisConnection.open(target, this.#options.host, this.#patience(budget.deadline));
       connection = opened;
-      return await work((command, ...args) => this.#send(opened, budget, command, args));
+      return await work((command, args) => this.#send(opened, budget, command, args));
     } catch (error) {
       throw this.#failure(error);
     } finally {
@@ -138,7 +138,7 @@ export class RedisSession {
       const waiting: Waiting = { deadline, since, reject };
       this.#waiting.add(waiting);
       this.#sweepSoon();
-      connection.call(command, ...args).then(
+      connection.run(command, args).then(
         (reply) => {
           this.#heardAt = host.now();
           this.#settled(waiting);

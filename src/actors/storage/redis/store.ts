@@ -14,8 +14,8 @@ export class StaleFacts extends Error {}
 /** Documents read at once, and the bytes after which a batch ends early: Redis serves nobody else meanwhile. */
 const BATCH = 500;
 const BATCH_BYTES = 1024 * 1024;
-/** Ids looked up at once. */
-const LOOKUP = 200;
+/** Ids looked up at once: each may be of a document as large as a request's body. */
+export const LOOKUP = 50;
 
 export interface Page {
   readonly documents: readonly StoredDocument[];
@@ -44,8 +44,10 @@ interface PageCall {
 
 /** Where documents are read from: what is stored, or that with the writes of a transaction over it. */
 export interface DocumentSource {
+  known(collection: string): CollectionFacts | undefined;
   facts(collection: string, budget: Budget): Promise<CollectionFacts>;
   page(collection: string, window: Window, budget: Budget): Promise<Page>;
+  lookup(collection: string, ids: readonly string[], budget: Budget): Promise<readonly StoredDocument[]>;
   batches(
     collection: string,
     source: Source,
@@ -53,7 +55,7 @@ export interface DocumentSource {
     reverse: boolean,
     budget: Budget,
   ): AsyncGenerator<readonly StoredDocument[]>;
-  /** Whether `page` may be asked, and batches come in order. */
+  /** Whether `page` and `lookup` may be asked, and batches come in order. */
   ordered(collection: string): boolean;
   /** An insert looks whether its ids are taken before it is written. */
   readonly looksFirst: boolean;
@@ -85,11 +87,16 @@ export class DocumentStore implements DocumentSource {
     return true;
   }
 
+  /** The same where it is at hand. */
+  known(collection: string): CollectionFacts | undefined {
+    return this.#facts.get(collection);
+  }
+
   /** What is known of the collection, which may be out of date; `text` is empty where it does not exist. */
   async facts(collection: string, budget: Budget): Promise<CollectionFacts> {
     const known = this.#facts.get(collection);
     if (known !== undefined) return known;
-    const text = await this.session.run(budget, 'HGET', this.keys.collections, collection);
+    const text = await this.session.run(budget, 'HGET', [this.keys.collections, collection]);
     return this.learn(collection, typeof text === 'string' ? text : '');
   }
 
@@ -124,6 +131,22 @@ export class DocumentStore implements DocumentSource {
     return { documents: reply.texts.map((text) => new StoredDocument(text)), total: reply.total };
   }
 
+  /** Documents by their ids, at most LOOKUP of them. */
+  async lookup(
+    collection: string,
+    ids: readonly string[],
+    budget: Budget,
+  ): Promise<readonly StoredDocument[]> {
+    if (ids.length === 0) return [];
+    const prefix = this.keys.documents(collection);
+    const keys = ids.map((id) => prefix + id);
+    const texts = await this.session.run(budget, 'MGET', keys);
+    const documents: StoredDocument[] = [];
+    for (const text of texts as readonly (string | null)[]) // MGET's reply
+      if (text !== null) documents.push(new StoredDocument(text));
+    return documents;
+  }
+
   /**
    * Every document of a source, a batch at a time; `all`, and a single value of an index, in the order of ids. A
    * document that is written meanwhile may be seen before or after it. Throws StaleFacts.
@@ -154,13 +177,9 @@ export class DocumentStore implements DocumentSource {
     ids: readonly string[],
     budget: Budget,
   ): AsyncGenerator<readonly StoredDocument[]> {
-    const prefix = this.keys.documents(collection);
     for (let at = 0; at < ids.length; at += LOOKUP) {
       if (at > 0) refuseGone(budget);
-      const some = ids.slice(at, at + LOOKUP).map((id) => prefix + id);
-      const texts = await this.session.run(budget, 'MGET', ...some);
-      yield (texts as readonly (string | null)[]) // MGET's reply
-        .flatMap((text) => (text === null ? [] : [new StoredDocument(text)]));
+      yield await this.lookup(collection, ids.slice(at, at + LOOKUP), budget);
     }
   }
 
@@ -183,9 +202,7 @@ export class DocumentStore implements DocumentSource {
 
   async #page(collection: string, call: PageCall, budget: Budget): Promise<PageReply> {
     const { set, wanted, mode, reverse, indexed, from, to, most, bytes } = call;
-    const reply = await this.session.run(
-      budget,
-      'FCALL_RO',
+    const reply = await this.session.run(budget, 'FCALL_RO', [
       ...[FUNCTIONS.page, 2, this.keys.collections, set],
       ...[
         this.keys.documents(collection),
@@ -196,7 +213,7 @@ export class DocumentStore implements DocumentSource {
         indexed ? '1' : '0',
       ],
       ...[from, to, most, bytes],
-    );
+    ]);
     // The function's own shape.
     const [text, state, total = 0, next = '', ...texts] = reply as [
       string,

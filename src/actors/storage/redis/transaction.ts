@@ -87,6 +87,14 @@ export class OpenTransaction implements Transaction, DocumentSource {
     return this.#store.facts(collection, budget);
   }
 
+  known(collection: string): CollectionFacts | undefined {
+    return this.#store.known(collection);
+  }
+
+  lookup(collection: string, ids: readonly string[], budget: Budget): Promise<readonly StoredDocument[]> {
+    return this.#store.lookup(collection, ids, budget);
+  }
+
   page(collection: string, window: Window, budget: Budget): Promise<Page> {
     return this.#store.page(collection, window, budget);
   }
@@ -118,7 +126,7 @@ export class OpenTransaction implements Transaction, DocumentSource {
     if (held.length === 0) return;
     // It ends by itself, too: that costs only who asks meanwhile.
     const soon = { deadline: this.#host.now() + LIMITS.cancelGraceMs };
-    await this.#store.session.run(soon, 'DEL', ...held).catch(() => {});
+    await this.#store.session.run(soon, 'DEL', held).catch(() => {});
   }
 
   /**
@@ -129,7 +137,7 @@ export class OpenTransaction implements Transaction, DocumentSource {
     if (this.#records.has(key)) return;
     const patience = Math.max(1, Math.ceil(this.#context.deadline - this.#host.now())) + LIMITS.cancelGraceMs;
     const claim = this.#store.keys.claim(key);
-    const reply = await this.#store.session.run(this.#context, 'SET', claim, '1', 'NX', 'PX', patience);
+    const reply = await this.#store.session.run(this.#context, 'SET', [claim, '1', 'NX', 'PX', patience]);
     if (reply !== 'OK') throw new MagError('MAG_IDEMPOTENCY_RUNNING');
   }
 
@@ -143,7 +151,8 @@ export class OpenTransaction implements Transaction, DocumentSource {
 
   async #claim({ key, fingerprint, now, expires }: IdempotencyClaim): Promise<IdempotencyRecord | null> {
     const place = this.#store.keys.record(key);
-    const held = this.#records.get(key)?.text ?? (await this.#store.session.run(this.#context, 'GET', place));
+    const held =
+      this.#records.get(key)?.text ?? (await this.#store.session.run(this.#context, 'GET', [place]));
     if (typeof held === 'string') {
       const kept = JSON.parse(held) as Kept; // the engine's own
       if (kept.expires > now) return { fingerprint: kept.fingerprint, result: kept.result };
