@@ -2,12 +2,12 @@ import { describeError, isPublicError, MagError } from '../../../errors.ts';
 import type { Connection, EngineAvailability } from '../../../protocol/project.ts';
 import type { Host } from '../../../runtime/host.ts';
 import type { Log } from '../../../runtime/log.ts';
-import type { EngineProvider } from '../engine.ts';
-import { isUsableRef, rolePassword, ServerNames } from '../server-names.ts';
+import type { EngineProvider, NativeAccess } from '../engine.ts';
+import { credentialPrefix, credentialUser, isUsableRef, rolePassword, ServerNames } from '../server-names.ts';
 import { RedisConnection, type RedisTarget } from './connection.ts';
 import { isConnectionLost, unavailable } from './failures.ts';
 import { LIBRARY } from './functions.ts';
-import { projectRules, scannerRules } from './project-user.ts';
+import { credentialRules, projectRules, scannerRules } from './project-user.ts';
 import { NO_BINARY, redisBinary } from './server.ts';
 
 export type RedisSource =
@@ -79,15 +79,18 @@ export class RedisProvider implements EngineProvider {
   /** The user first: nobody writes any more while the keys go. Forgotten last. */
   async drop(ref: string): Promise<void> {
     await this.#admin(async (connection) => {
-      await connection.call('ACL', 'DELUSER', this.#names.of(ref));
+      const users = (await connection.call('ACL', 'USERS')) as readonly string[]; // its reply
+      const tools = users.filter((user) => user.startsWith(credentialPrefix(this.#names.of(ref))));
+      await connection.call('ACL', 'DELUSER', this.#names.of(ref), ...tools);
+      await saveUsers(connection);
       await removeKeys(connection, this.#prefix(ref));
       await connection.call('SREM', this.#projects, ref);
     });
   }
 
   /**
-   * The users live in the server's memory, or in its ACL file if it has one: each time a worker opens the project, they
-   * and the functions are set anew, which changes nothing where they are there.
+   * Each time a worker opens the project, its users and the functions are set anew, which changes nothing where the
+   * server still has them.
    */
   async connect(ref: string): Promise<Connection> {
     const { masterKey } = this.#options;
@@ -109,6 +112,26 @@ export class RedisProvider implements EngineProvider {
     });
     return { engine: 'redis', host, port, tls, user, password, prefix, scanner };
   }
+
+  /** Tools are not told to come again: who they are outlives the server only in its ACL file. */
+  readonly access: NativeAccess = {
+    grant: (ref, id, mode, password) => {
+      const user = credentialUser(this.#names.of(ref), id);
+      return this.#admin(async (connection, { host, port, tls }) => {
+        await connection.call('ACL', 'SETUSER', user, ...credentialRules(this.#prefix(ref), mode, password));
+        await connection.call('CLIENT', 'KILL', 'USER', user);
+        await saveUsers(connection);
+        const where = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+        const url = `redis${tls ? 's' : ''}://${user}:${password}@${where}`;
+        return { host, port, database: this.#prefix(ref), user, password, url };
+      });
+    },
+    revoke: (ref, id) =>
+      this.#admin(async (connection) => {
+        await connection.call('ACL', 'DELUSER', credentialUser(this.#names.of(ref), id));
+        await saveUsers(connection);
+      }),
+  };
 
   async reclaim(live: ReadonlySet<string>): Promise<readonly string[]> {
     const begun = await this.#admin((connection) => connection.call('SMEMBERS', this.#projects));
@@ -161,6 +184,13 @@ export class RedisProvider implements EngineProvider {
     const { source } = this.#options;
     return source.kind === 'managed' ? source.address() : Promise.resolve(parseUrl(source.url));
   }
+}
+
+/** A managed server has an ACL file; an external one that has none forgets its users when it ends. */
+async function saveUsers(connection: RedisConnection): Promise<void> {
+  await connection.call('ACL', 'SAVE').catch((error: unknown) => {
+    if (isConnectionLost(error)) throw error;
+  });
 }
 
 interface ServerFacts {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
@@ -72,8 +73,10 @@ export class RedisServer implements ServerOfOurs<RedisTarget> {
       ...{ host: '127.0.0.1', port, user: 'default', tls: false },
       password: serverPassword(secretsFolder, host),
     };
+    const users = join(folder, 'users.acl');
+    writeFileSync(users, usersOf(users, target.password), { mode: 0o600 });
     const config = join(folder, 'redis.conf');
-    writeFileSync(config, settings(target, dataDir), { mode: 0o600 });
+    writeFileSync(config, settings(target, dataDir, users), { mode: 0o600 });
     const spawn = {
       ...{ command: binary, args: [config], cwd: dataDir, ownGroup: true },
       env: { PATH: process.env.PATH ?? '', LANG: 'C', LC_ALL: 'C' },
@@ -120,14 +123,22 @@ function serverPassword(secretsFolder: string, host: Host): string {
   return password;
 }
 
+/** Users of the last run, for tools that come before anybody else; the server's own one always has our password. */
+function usersOf(file: string, password: string): string {
+  const kept = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
+  const others = kept.filter((line) => line.startsWith('user ') && !line.startsWith('user default '));
+  const hash = createHash('sha256').update(password).digest('hex');
+  return `${[`user default on #${hash} ~* &* +@all`, ...others].join('\n')}\n`;
+}
+
 const quoted = (text: string): string => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
 
 /** Settings of the server; ours alone, so the file is written anew at each start. */
-function settings({ host, port, password }: RedisTarget, dataDir: string): string {
+function settings({ host, port }: RedisTarget, dataDir: string, users: string): string {
   const lines: readonly (readonly [string, string])[] = [
     ['bind', host],
     ['port', String(port)],
-    ['requirepass', password],
+    ['aclfile', quoted(users)],
     ['dir', quoted(dataDir)],
     ['daemonize', 'no'],
     ['supervised', 'no'],
