@@ -16,6 +16,9 @@ export const REDIS_LIMITS = {
   sampledCollections: 200,
   sampledDocuments: 50,
   inferredColumns: 1_000,
+  /** Steps of LIKE, at most characters of the text times those of the pattern: for one text, and until others have a turn. */
+  likeStepsAtOnce: 50_000_000,
+  likeSteps: 5_000_000,
   /** Words of a native command. */
   nativeArguments: 10_000,
   /** Keys that one SCAN looks at: it goes over those of all projects. */

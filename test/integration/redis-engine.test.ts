@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RedisEngine } from '../../src/actors/storage/redis/engine.ts';
-import type { Query, Row, SelectQuery } from '../../src/protocol/query.ts';
+import type { Filter, Query, Row, SelectQuery } from '../../src/protocol/query.ts';
 import { column, compare, insert, select, within } from '../contract/engine/subject.ts';
 import { type ManagedRedis, managedRedis } from '../support/managed-redis.ts';
 import { service } from '../support/services/index.ts';
@@ -115,6 +115,85 @@ describe.skipIf(!service('redis').available)('documents in Redis', () => {
     const found = tables.get(table)?.columns.map(({ name, type }) => [name, type]);
     expect(Object.fromEntries(found ?? [])).toEqual({
       ...{ id: 'bigint', n: 'numeric', t: 'text', b: 'boolean', o: 'jsonb' },
+    });
+  });
+
+  describe('what documents have inside', () => {
+    const path = (name: string, ...steps: (string | number)[]) => ({ name, path: { steps, text: true } });
+    const find = (where: Filter) => ids({ where });
+    beforeEach(async () => {
+      await execute(
+        insert([
+          { id: 1, tags: ['red', 'sweet'], at: { shelf: 'b', row: [1, { x: 7 }] }, n: 1 },
+          { id: 2, tags: [], at: { shelf: 'a', row: [10, null] }, n: null },
+          { id: 3, tags: 'red', at: null, n: 3 },
+          { id: 4, tags: [7, 'a,b', null], at: { row: [9] } },
+        ]),
+      );
+    });
+
+    it('is filtered, put in order and shown by JSON paths', async () => {
+      const row = { column: path('at', 'row', 0), negated: false } as const;
+      expect(await find({ ...row, kind: 'compare', op: 'gt', value: '2' })).toEqual([2, 4]);
+      expect(await find({ ...row, kind: 'in', values: ['1', '9'] })).toEqual([1, 4]);
+      expect(await find({ ...row, kind: 'is', value: 'null' })).toEqual([3]);
+      const last = { column: path('at', 'row', -1, 'x'), kind: 'compare', op: 'eq', value: '7' } as const;
+      expect(await find({ ...last, negated: false })).toEqual([1]);
+      expect(await ids({ order: [{ column: path('at', 'row', 0), direction: 'desc' }] })).toEqual([
+        3, 2, 4, 1,
+      ]);
+      const shown = { kind: 'column', column: path('at', 'row') } as const;
+      const whole = {
+        kind: 'column',
+        column: { name: 'at', path: { steps: ['row'], text: false } },
+        alias: 'r',
+      } as const;
+      const query = select({ select: [shown, whole], where: compare('id', 'eq', '2') });
+      expect(await rows(query)).toEqual([{ row: '[10,null]', r: [10, null] }]);
+    });
+
+    it.each([
+      ['cs', '{red}', [1]],
+      ['cs', '{}', [1, 2, 4]],
+      ['cs', '["red"]', [1]],
+      ['cs', '{7,"a,b"}', [4]],
+      ['cd', '{red,sweet,sour}', [1, 2]],
+      ['ov', '{sour,sweet,7}', [1, 4]],
+    ] as const)('is contained by %s %s', async (op, value, expected) => {
+      const where = { kind: 'contain', column: { name: 'tags' }, op, value } as const;
+      expect(await find({ ...where, negated: false })).toEqual(expected);
+      const others = [1, 2, 3, 4].filter((id) => !expected.some((each) => each === id));
+      expect(await find({ ...where, negated: true })).toEqual(others);
+    });
+
+    it('contains objects member by member', async () => {
+      const where = { kind: 'contain', column: { name: 'at' }, op: 'cs', negated: false } as const;
+      expect(await find({ ...where, value: '{"shelf": "b"}' })).toEqual([1]);
+      expect(await find({ ...where, value: '{"row": [{"x": 7}]}' })).toEqual([1]);
+      expect(await find({ ...where, value: '{"row": [9]}' })).toEqual([4]);
+      await expect(find({ ...where, value: 'x{' })).rejects.toMatchObject({ code: '22P02', status: 400 });
+    });
+
+    it('compares with any or all of a list, and by being distinct', async () => {
+      const tags = { kind: 'quantified', column: { name: 'n' }, negated: false } as const;
+      expect(await find({ ...tags, op: 'eq', quantifier: 'any', values: ['1', '3'] })).toEqual([1, 3]);
+      expect(await find({ ...tags, op: 'gt', quantifier: 'all', values: ['1', '2'] })).toEqual([3]);
+      const distinct = { kind: 'compare', column: { name: 'n' }, op: 'isdistinct', value: '1' } as const;
+      expect(await find({ ...distinct, negated: false })).toEqual([2, 3, 4]);
+      expect(await find({ ...distinct, negated: true })).toEqual([1]);
+      await expect(find(compare('n', 'match' as 'like', 'a+'))).rejects.toMatchObject({
+        code: 'MAG_ENGINE_UNSUPPORTED',
+      });
+    });
+
+    it('is compared a bounded number of steps, however long the pattern and the text', async () => {
+      await execute(insert([{ id: 5, text: 'a'.repeat(100_000) }]));
+      const pattern = `${'%a'.repeat(500)}b`;
+      await expect(find(compare('text', 'like', pattern))).rejects.toMatchObject({
+        code: '22025',
+        status: 400,
+      });
+      expect(await find(compare('text', 'like', '%a%b'))).toEqual([]);
     });
   });
 

@@ -34,7 +34,10 @@ export const ENGINE_CAPABILITIES: Readonly<Record<EngineKind, ReadonlySet<Capabi
     ...(['native', 'json_path', 'regex', 'quantifier', 'distinct', 'contain'] as const),
     ...(['max_affected', 'rollback', 'transaction', 'idempotency'] as const),
   ]),
-  redis: new Set<Capability>(['native', 'max_affected', 'rollback', 'transaction', 'idempotency']),
+  redis: new Set<Capability>([
+    ...(['native', 'json_path', 'quantifier', 'distinct', 'contain', 'max_affected'] as const),
+    ...(['rollback', 'transaction', 'idempotency'] as const),
+  ]),
 };
 
 /** Throws MAG_ENGINE_UNSUPPORTED where the engine cannot do it. */

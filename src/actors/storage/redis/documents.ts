@@ -2,6 +2,7 @@ import { DatabaseError, MagError } from '../../../errors.ts';
 import { compareText } from '../../../protocol/compare-scalars.ts';
 import { parseExact, stringifyExact } from '../../../protocol/exact-json.ts';
 import type { JsonValue, OrderTerm, Row, SelectItem } from '../../../protocol/query.ts';
+import { nameOf, shownAt, valueAt } from './document-path.ts';
 
 /** A document as Redis holds it; read only where somebody looks into it. */
 export class StoredDocument {
@@ -34,9 +35,6 @@ function parseDocument(text: string): Row {
 const notADocument = (cause?: unknown): DatabaseError =>
   new DatabaseError('22032', 'A key of the collection holds no JSON document', { cause });
 
-const fieldOf = (document: Row, name: string): JsonValue =>
-  (Object.hasOwn(document, name) ? document[name] : null) ?? null;
-
 /** Throws MAG_ENGINE_UNSUPPORTED for what the door should have refused. */
 const cannot = (what: string): MagError => new MagError('MAG_ENGINE_UNSUPPORTED', { engine: 'redis', what });
 
@@ -48,9 +46,12 @@ export function projection(items: readonly SelectItem[]): (stored: StoredDocumen
     if (item.kind === 'embed') throw cannot('embed related tables');
     if (item.kind === 'count' || item.aggregate !== undefined) throw cannot('aggregate');
     if (item.cast !== undefined) throw cannot('cast columns');
-    if (item.column.path !== undefined) throw cannot('read JSON paths');
-    const { name } = item.column;
-    return { name, shown: item.alias ?? name };
+    const { column } = item;
+    return {
+      column,
+      name: column.path === undefined ? column.name : null,
+      shown: item.alias ?? nameOf(column),
+    };
   });
   const plain = fields.every((field) => field !== null && field.name === field.shown);
   return (stored) => {
@@ -60,13 +61,13 @@ export function projection(items: readonly SelectItem[]): (stored: StoredDocumen
     const row: [string, JsonValue][] = [];
     for (const field of fields) {
       if (field === null) row.push(...Object.entries(document));
-      else row.push([field.shown, fieldOf(document, field.name)]);
+      else row.push([field.shown, shownAt(document, field.column)]);
     }
     return stringifyExact(Object.fromEntries(row));
   };
 }
 
-function hasExactly(document: Row, fields: readonly ({ readonly name: string } | null)[]): boolean {
+function hasExactly(document: Row, fields: readonly ({ readonly name: string | null } | null)[]): boolean {
   let at = 0;
   for (const name in document) {
     if (fields[at]?.name !== name) return false;
@@ -102,21 +103,22 @@ export function compareValues(left: JsonValue, right: JsonValue): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+const ID = { name: 'id' };
+
 /** Compares documents by the terms, then by id, so that pages of one order never overlap. */
 export function comparator(order: readonly OrderTerm[]): (left: Row, right: Row) => number {
   const terms = order.map(({ column, direction, nulls, relation }) => {
     if (relation !== undefined) throw cannot('embed related tables');
-    if (column.path !== undefined) throw cannot('read JSON paths');
     const down = direction === 'desc';
     return {
-      name: column.name,
+      column,
       sign: down ? -1 : 1,
       nullSign: (nulls ?? (down ? 'first' : 'last')) === 'first' ? -1 : 1,
     };
   });
   return (left, right) => {
-    for (const { name, sign, nullSign } of terms) {
-      const [a, b] = [fieldOf(left, name), fieldOf(right, name)];
+    for (const { column, sign, nullSign } of terms) {
+      const [a, b] = [valueAt(left, column), valueAt(right, column)];
       if (a === null || b === null) {
         if (a !== b) return a === null ? nullSign : -nullSign;
         continue;
@@ -124,6 +126,6 @@ export function comparator(order: readonly OrderTerm[]): (left: Row, right: Row)
       const difference = compareValues(a, b);
       if (difference !== 0) return difference * sign;
     }
-    return compareValues(fieldOf(left, 'id'), fieldOf(right, 'id'));
+    return compareValues(valueAt(left, ID), valueAt(right, ID));
   };
 }

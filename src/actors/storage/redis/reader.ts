@@ -1,10 +1,10 @@
 import { MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import { REDIS_LIMITS } from '../../../limits-redis.ts';
-import { matches } from '../../../protocol/filter-match.ts';
 import type { Row, SelectQuery } from '../../../protocol/query.ts';
 import type { ExecuteContext, QueryResult } from '../engine.ts';
 import type { CollectionFacts } from './collection.ts';
+import { DocumentFilter } from './document-filter.ts';
 import { comparator, projection, type StoredDocument } from './documents.ts';
 import { findSource, type Source } from './read-plan.ts';
 import { type DocumentSource, LOOKUP, StaleFacts, tooLarge } from './store.ts';
@@ -62,21 +62,22 @@ async function read(
   const rows = sorts
     ? new SortedRows(offset, limit, comparator(query.order))
     : new RowsInTurn(offset, limit, query.count !== undefined);
-  const { where } = query;
+  const filter = query.where === undefined ? null : new DocumentFilter(query.where);
   let matched = 0;
-  const take = (batch: readonly StoredDocument[]): void => {
+  const take = async (batch: readonly StoredDocument[]): Promise<void> => {
     for (const stored of batch) {
-      if (where !== undefined && !matches(where, stored.document)) continue;
+      if (filter?.tired === true) await store.rest(context);
+      if (filter !== null && !filter.selects(stored.document)) continue;
       matched += 1;
       rows.add(stored);
     }
   };
   if (ordered && source.kind === 'ids' && source.ids.length <= LOOKUP) {
-    take(await store.lookup(query.table, source.ids, context));
+    await take(await store.lookup(query.table, source.ids, context));
     return resultOf(query, rows.finish(), matched);
   }
   for await (const batch of store.batches(query.table, source, facts, reverse, context)) {
-    take(batch);
+    await take(batch);
     if (rows.full) break;
   }
   return resultOf(query, rows.finish(), matched);

@@ -80,6 +80,13 @@ export class RedisSession {
     });
   }
 
+  /** Another turn of the event loop. Rejects at the deadline, or where the client has gone. */
+  async rest(budget: Budget): Promise<void> {
+    await new Promise<void>((resolve) => this.#options.host.defer(resolve));
+    const late = budget.signal?.aborted === true ? clientGone() : this.#refusal(budget);
+    if (late !== null) throw late;
+  }
+
   /** Runs work on a connection of its own under another user; also counted by the permits. */
   async apart<Result>(
     target: RedisTarget,

@@ -55,6 +55,8 @@ export interface DocumentSource {
     reverse: boolean,
     budget: Budget,
   ): AsyncGenerator<readonly StoredDocument[]>;
+  /** Lets others have the thread; rejects where nobody waits for this any more. */
+  rest(budget: Budget): Promise<void>;
   /** Whether `page` and `lookup` may be asked, and batches come in order. */
   ordered(collection: string): boolean;
   /** An insert looks whether its ids are taken before it is written. */
@@ -81,6 +83,10 @@ export class DocumentStore implements DocumentSource {
   constructor(session: RedisSession, keys: ProjectKeys) {
     this.session = session;
     this.keys = keys;
+  }
+
+  rest(budget: Budget): Promise<void> {
+    return this.session.rest(budget);
   }
 
   ordered(): boolean {

@@ -99,6 +99,10 @@ export class OpenTransaction implements Transaction, DocumentSource {
     return this.#store.page(collection, window, budget);
   }
 
+  rest(budget: Budget): Promise<void> {
+    return this.#store.rest(budget);
+  }
+
   /** What it wrote comes after what is stored, in no order. */
   ordered(collection: string): boolean {
     return !this.#written.has(collection);

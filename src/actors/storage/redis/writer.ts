@@ -2,7 +2,6 @@ import { DatabaseError, MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import { REDIS_LIMITS } from '../../../limits-redis.ts';
 import { stringifyExact } from '../../../protocol/exact-json.ts';
-import { matches } from '../../../protocol/filter-match.ts';
 import { notOneRow } from '../../../protocol/one-row.ts';
 import type { DeleteQuery, Filter, InsertQuery, Query, Row, UpdateQuery } from '../../../protocol/query.ts';
 import type { Host } from '../../../runtime/host.ts';
@@ -10,6 +9,7 @@ import type { ExecuteContext, QueryResult } from '../engine.ts';
 import type { CollectionFacts } from './collection.ts';
 import { type Change, idOf, tooMany } from './commit.ts';
 import { targetOf } from './conflict-target.ts';
+import { DocumentFilter } from './document-filter.ts';
 import { projection, StoredDocument } from './documents.ts';
 import { documentId } from './ids.ts';
 import { idText } from './keys.ts';
@@ -85,6 +85,7 @@ async function insert(
     string,
     { readonly before: StoredDocument | null; readonly after: StoredDocument }
   >();
+  const check = checkOf(query.check);
   let inserted = 0;
   for (const row of given) {
     const name = target.keyOf(row.document) ?? `id ${idText(row.id)}`;
@@ -95,7 +96,7 @@ async function insert(
       if (onConflict.resolution === 'ignore') continue;
     } else inserted += 1;
     const document = now === null ? row.document : merged(now.document, row.document, row.generated);
-    requireCheck(query.check, document, query, context);
+    requireCheck(check, document, query, context);
     written.set(name, { before, after: stored(document) });
   }
   const changes = [...written.values()].map((change) => ({ id: idOf(change.after.document), ...change }));
@@ -117,11 +118,12 @@ async function update(
 ): Promise<Decided> {
   const changes: Change[] = [];
   const wanted = query.set.id;
+  const check = checkOf(query.check);
   for (const before of await matching(source, query, facts, context)) {
     const id = idOf(before.document);
     if (wanted !== undefined && (wanted === null || String(wanted) !== idText(id))) throw fixedId();
     const document = { ...before.document, ...query.set, id };
-    requireCheck(query.check, document, query, context);
+    requireCheck(check, document, query, context);
     const after = stored(document);
     changes.push({ id, before, after: after.text === before.text ? before : after });
   }
@@ -150,9 +152,11 @@ async function matching(
 ): Promise<readonly StoredDocument[]> {
   const found: StoredDocument[] = [];
   let bytes = 0;
+  const filter = where === undefined ? null : new DocumentFilter(where);
   for await (const batch of store.batches(table, findSource(where, facts), facts, false, context)) {
     for (const each of batch) {
-      if (where !== undefined && !matches(where, each.document)) continue;
+      if (filter?.tired === true) await store.rest(context);
+      if (filter !== null && !filter.selects(each.document)) continue;
       bytes += each.text.length;
       if (found.length >= REDIS_LIMITS.writtenDocuments) throw tooMany();
       if (bytes > LIMITS.resultBytes) throw tooLarge();
@@ -186,13 +190,16 @@ function withId(row: Row, host: Host): GivenRow {
   return { id, document: { id, ...rest }, generated: given === undefined || given === null };
 }
 
+const checkOf = (filter: Filter | undefined): DocumentFilter | null =>
+  filter === undefined ? null : new DocumentFilter(filter);
+
 function requireCheck(
-  check: Filter | undefined,
+  check: DocumentFilter | null,
   document: Row,
   query: WriteQuery,
   { principal }: ExecuteContext,
 ): void {
-  if (check === undefined || matches(check, document)) return;
+  if (check === null || check.selects(document)) return;
   throw new MagError('MAG_FORBIDDEN', { role: principal.role, action: query.kind, table: query.table });
 }
 
