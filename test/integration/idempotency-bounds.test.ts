@@ -31,6 +31,17 @@ describe('idempotency records beyond their number on SQLite', () => {
     await board.close();
   });
 
+  it('have their table also where the very first claim was undone', () => {
+    const records = new SqliteIdempotency(connection);
+    for (let time = 0; time < 2; time += 1) {
+      connection.database.exec('BEGIN');
+      expect(records.claim(claim('undone'), false)).toBeNull();
+      connection.database.exec('ROLLBACK');
+    }
+    expect(records.claim(claim('undone'), false)).toBeNull();
+    connection.confinement.asBoard(() => connection.database.exec('DELETE FROM _mag_idempotency'));
+  });
+
   it('go with later ones, the oldest first and no more at a time than come meanwhile, twice over', () => {
     const records = new SqliteIdempotency(connection);
     records.claim(claim('first'), false);

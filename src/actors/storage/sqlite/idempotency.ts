@@ -2,6 +2,7 @@ import type { StatementSync } from 'node:sqlite';
 import { LIMITS } from '../../../limits.ts';
 import type { IdempotencyClaim, IdempotencyRecord } from '../engine.ts';
 import type { TenantConnection } from './connection.ts';
+import { isStaleSchema } from './sqlite-errors.ts';
 
 const TABLE = `
 CREATE TABLE IF NOT EXISTS main._mag_idempotency (
@@ -30,23 +31,35 @@ DELETE FROM main._mag_idempotency WHERE key IN
  */
 export class SqliteIdempotency {
   readonly #connection: TenantConnection;
-  #statements: Map<string, StatementSync> | null = null;
+  readonly #statements = new Map<string, StatementSync>();
 
   constructor(connection: TenantConnection) {
     this.#connection = connection;
   }
 
   /** @param trim whether to look how many there are: it takes a moment that an edge thread has not. */
-  claim({ key, fingerprint, now, expires }: IdempotencyClaim, trim: boolean): IdempotencyRecord | null {
+  claim(claim: IdempotencyClaim, trim: boolean): IdempotencyRecord | null {
     return this.#connection.confinement.asBoard(() => {
-      if (Number(this.#prepare(TAKE).run(key, fingerprint, expires, now).changes) === 0) {
-        const found = this.#prepare(FIND).get(key);
-        return { fingerprint: String(found?.['fingerprint']), result: String(found?.['result']) };
+      try {
+        return this.#claim(claim, trim);
+      } catch (error) {
+        if (!isStaleSchema(error)) throw error;
+        // It comes with the first claim, and goes again where that one is undone: a project that uses no keys has none.
+        this.#connection.database.exec(TABLE);
+        this.#statements.clear();
+        return this.#claim(claim, trim);
       }
-      this.#prepare(SWEEP).run(now, LIMITS.idempotencySweep);
-      if (trim) this.#trim();
-      return null;
     });
+  }
+
+  #claim({ key, fingerprint, now, expires }: IdempotencyClaim, trim: boolean): IdempotencyRecord | null {
+    if (Number(this.#prepare(TAKE).run(key, fingerprint, expires, now).changes) === 0) {
+      const found = this.#prepare(FIND).get(key);
+      return { fingerprint: String(found?.['fingerprint']), result: String(found?.['result']) };
+    }
+    this.#prepare(SWEEP).run(now, LIMITS.idempotencySweep);
+    if (trim) this.#trim();
+    return null;
   }
 
   settle(key: string, result: string): void {
@@ -58,16 +71,10 @@ export class SqliteIdempotency {
     if (excess > 0) this.#prepare(TRIM).run(Math.min(excess, LIMITS.idempotencyTrimEvery * 2));
   }
 
-  /** The table comes with the first claim: a project that uses no keys has none. */
   #prepare(sql: string): StatementSync {
-    const { database } = this.#connection;
-    if (this.#statements === null) {
-      database.exec(TABLE);
-      this.#statements = new Map();
-    }
     const known = this.#statements.get(sql);
     if (known !== undefined) return known;
-    const statement = database.prepare(sql);
+    const statement = this.#connection.database.prepare(sql);
     this.#statements.set(sql, statement);
     return statement;
   }
