@@ -221,7 +221,9 @@ export function transactions(subject: () => Subject): void {
       expect(['waits', 'MAG_IDEMPOTENCY_RUNNING']).toContain(early);
       release();
       await first;
-      if (early === 'waits') expect(await second).toMatchObject({ result: 'first' });
+      // On a busy machine an engine that would have told it so may take longer than that.
+      const late = await second;
+      if (late !== 'MAG_IDEMPOTENCY_RUNNING') expect(late).toMatchObject({ result: 'first' });
       expect(await records((idempotency) => idempotency.claim(claim('held')))).toMatchObject({
         result: 'first',
       });
