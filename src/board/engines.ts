@@ -21,7 +21,7 @@ import type { Shelf } from './shelf.ts';
 type InUse = (kind: EngineKind) => boolean;
 
 /** Engines whose own protocol tools may speak. */
-const NATIVE: ReadonlySet<EngineKind> = new Set(['postgres', 'mysql', 'redis']);
+const NATIVE: ReadonlySet<EngineKind> = new Set(['postgres', 'mysql', 'mongodb', 'redis']);
 
 function lateAccess(kind: EngineKind, provider: () => EngineProvider): NativeAccess {
   const access = (): NativeAccess => {

@@ -115,6 +115,50 @@ describe('a project’s own credentials', () => {
   });
 });
 
+describe('a credential for tools beside the board', () => {
+  const open = async (url: string): Promise<MongoClient> => {
+    const client = new MongoClient(url, { serverSelectionTimeoutMS: 3_000 });
+    clients.push(client);
+    return client;
+  };
+  const { access } = board.provider;
+
+  it('reads everything of its project and writes nothing, or writes as the project does', async () => {
+    const own = (await asMine()).db(mine.database).collection('seen');
+    await own.insertOne({ _id: 1 as never });
+    const reader = await open((await access.grant('mine', 'one', 'read', 'p1')).url);
+    expect(await reader.db().collection('seen').find({}).toArray()).toEqual([{ _id: 1 }]);
+    await expect(reader.db().collection('seen').insertOne({ a: 1 })).rejects.toMatchObject({ code: 13 });
+    await expect(reader.db().createCollection('made')).rejects.toMatchObject({ code: 13 });
+    const writer = await open((await access.grant('mine', 'two', 'write', 'p2')).url);
+    await writer
+      .db()
+      .collection('seen')
+      .insertOne({ _id: 2 as never });
+    await expect(writer.db(theirs.database).collection('secrets').findOne({})).rejects.toMatchObject({
+      code: 13,
+    });
+    expect(await own.countDocuments({})).toBe(2);
+  });
+
+  it('is cut off by a new password and by its end, and goes with its project', async () => {
+    const { url } = await access.grant('brief', 'one', 'write', 'first');
+    const first = await open(url);
+    await first.db().collection('t').insertOne({ a: 1 });
+    const second = await open((await access.grant('brief', 'one', 'write', 'second')).url);
+    await expect(first.db().collection('t').findOne({})).rejects.toThrow();
+    expect(await second.db().collection('t').countDocuments({})).toBe(1);
+    await access.revoke('brief', 'one');
+    await access.revoke('brief', 'one');
+    await expect(second.db().collection('t').findOne({})).rejects.toThrow();
+    const third = await open((await access.grant('brief', 'three', 'read', 'third')).url);
+    await third.db().command({ ping: 1 });
+    await board.provider.drop('brief');
+    await expect(third.db().collection('t').findOne({})).rejects.toThrow();
+    expect(await board.provider.reclaim(new Set(['mine', 'theirs', 'gone']))).toEqual([]);
+  });
+});
+
 describe('native commands', () => {
   it('run on the project’s own database, and answer in Extended JSON', async () => {
     const run = async (command: object) =>

@@ -66,8 +66,11 @@ export type Reply = Document | Buffer;
 
 export interface Command {
   readonly run: (context: CommandContext) => Reply | Promise<Reply>;
-  /** `anyone`: before authentication too. `database`: a user of the database it names, or the administrator. */
-  readonly for: 'anyone' | 'user' | 'database' | 'admin';
+  /**
+   * `anyone`: before authentication too. `database`: a user of the database it names; `writer`: one that may change it.
+   * The administrator may run them all.
+   */
+  readonly for: 'anyone' | 'user' | 'database' | 'writer' | 'admin';
   readonly inTransaction?: true;
 }
 

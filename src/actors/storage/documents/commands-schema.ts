@@ -166,9 +166,9 @@ function dropIndexes(context: CommandContext): Promise<Reply> {
 }
 
 export const SCHEMA_COMMANDS: Readonly<Record<string, Command>> = {
-  create: { run: create, for: 'database', inTransaction: true },
-  drop: { run: drop, for: 'database' },
-  createIndexes: { run: createIndexes, for: 'database', inTransaction: true },
-  dropIndexes: { run: dropIndexes, for: 'database' },
-  deleteIndexes: { run: dropIndexes, for: 'database' },
+  create: { run: create, for: 'writer', inTransaction: true },
+  drop: { run: drop, for: 'writer' },
+  createIndexes: { run: createIndexes, for: 'writer', inTransaction: true },
+  dropIndexes: { run: dropIndexes, for: 'writer' },
+  deleteIndexes: { run: dropIndexes, for: 'writer' },
 };

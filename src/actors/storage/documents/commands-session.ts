@@ -53,9 +53,9 @@ function saslContinue({ session, body }: CommandContext): Reply {
   if (login === null) throw new DocumentError('AuthenticationFailed', 'no authentication has begun');
   session.login = null;
   const proof = login.conversation.finish(message, login.user.verifier);
-  const { name, database, admin } = login.user;
+  const { name, database, admin, reader } = login.user;
   if (name === '') throw new DocumentError('AuthenticationFailed', 'Authentication failed.');
-  session.user = { name, database, admin };
+  session.user = { name, database, admin, reader };
   return { conversationId: 1, done: true, payload: payload(proof), ok: 1 };
 }
 
@@ -159,15 +159,33 @@ function currentOp({ server, session, operation }: CommandContext): Reply {
   return { inprog, ok: 1 };
 }
 
+/** Roles that mean something here: whoever has none that writes is a reader. */
+function isReader(roles: unknown): boolean {
+  const names = (Array.isArray(roles) ? roles : []).map((role: unknown) =>
+    typeof role === 'string' ? role : (document(role, 'role')['role'] as unknown),
+  );
+  return !names.some((name) => name === 'readWrite' || name === 'dbOwner');
+}
+
 /** What an administrator may do: make and drop databases and their users. */
 function createUser({ server, body, database }: CommandContext): Reply {
-  server.users.create(database, text(body['createUser'], 'createUser'), text(body['pwd'], 'pwd'));
+  server.users.create(
+    database,
+    text(body['createUser'], 'createUser'),
+    text(body['pwd'], 'pwd'),
+    isReader(body['roles']),
+  );
   server.databases.open(database);
   return { ok: 1 };
 }
 
 function updateUser({ server, body, database }: CommandContext): Reply {
-  server.users.update(database, text(body['updateUser'], 'updateUser'), text(body['pwd'], 'pwd'));
+  server.users.update(
+    database,
+    text(body['updateUser'], 'updateUser'),
+    text(body['pwd'], 'pwd'),
+    isReader(body['roles']),
+  );
   return { ok: 1 };
 }
 
@@ -176,6 +194,12 @@ function dropUser({ server, body, database }: CommandContext): Reply {
   server.users.drop(database, name);
   server.disconnect(`${database}.${name}`);
   return { ok: 1 };
+}
+
+function dropAllUsers({ server, database }: CommandContext): Reply {
+  const names = server.users.dropAll(database);
+  for (const name of names) server.disconnect(`${database}.${name}`);
+  return { n: names.length, ok: 1 };
 }
 
 function usersInfo({ server, body, database }: CommandContext): Reply {
@@ -229,6 +253,7 @@ export const SESSION_COMMANDS: Readonly<Record<string, Command>> = {
   createUser: { run: createUser, for: 'admin' },
   updateUser: { run: updateUser, for: 'admin' },
   dropUser: { run: dropUser, for: 'admin' },
+  dropAllUsersFromDatabase: { run: dropAllUsers, for: 'admin' },
   usersInfo: { run: usersInfo, for: 'admin' },
   dropDatabase: { run: dropDatabase, for: 'admin' },
   listDatabases: { run: listDatabases, for: 'admin' },

@@ -280,9 +280,9 @@ function findAndModify(context: CommandContext): Promise<Reply> {
 }
 
 export const WRITE_COMMANDS: Readonly<Record<string, Command>> = {
-  insert: { run: insert, for: 'database', inTransaction: true },
-  update: { run: update, for: 'database', inTransaction: true },
-  delete: { run: remove, for: 'database', inTransaction: true },
-  findAndModify: { run: findAndModify, for: 'database', inTransaction: true },
-  findandmodify: { run: findAndModify, for: 'database', inTransaction: true },
+  insert: { run: insert, for: 'writer', inTransaction: true },
+  update: { run: update, for: 'writer', inTransaction: true },
+  delete: { run: remove, for: 'writer', inTransaction: true },
+  findAndModify: { run: findAndModify, for: 'writer', inTransaction: true },
+  findandmodify: { run: findAndModify, for: 'writer', inTransaction: true },
 };

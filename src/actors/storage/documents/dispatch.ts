@@ -25,9 +25,10 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(
 function authorise(command: Command, session: Session, database: string, name: string): void {
   if (command.for === 'anyone') return;
   const { user } = session;
+  const own = user?.database === database && (command.for === 'database' || command.for === 'writer');
   const allowed =
     user !== null &&
-    (user.admin || command.for === 'user' || (command.for === 'database' && user.database === database));
+    (user.admin || command.for === 'user' || (own && !(command.for === 'writer' && user.reader)));
   if (allowed) return;
   const problem =
     user === null

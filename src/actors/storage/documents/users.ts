@@ -10,6 +10,8 @@ export interface User {
   readonly name: string;
   readonly database: string;
   readonly admin: boolean;
+  /** May look, and change nothing. */
+  readonly reader: boolean;
 }
 
 export interface KnownUser extends User {
@@ -21,7 +23,7 @@ const SCHEMA = `
   PRAGMA synchronous = FULL;
   CREATE TABLE IF NOT EXISTS users (
     name TEXT NOT NULL, database TEXT NOT NULL, salt BLOB NOT NULL, iterations INTEGER NOT NULL,
-    stored_key BLOB NOT NULL, server_key BLOB NOT NULL, PRIMARY KEY (database, name)) WITHOUT ROWID`;
+    stored_key BLOB NOT NULL, server_key BLOB NOT NULL, reader INTEGER NOT NULL, PRIMARY KEY (database, name)) WITHOUT ROWID`;
 
 interface UserRow {
   readonly name: string;
@@ -30,6 +32,7 @@ interface UserRow {
   readonly iterations: number;
   readonly stored_key: Uint8Array;
   readonly server_key: Uint8Array;
+  readonly reader: number;
 }
 
 /** The users of the server, durable before a command that changes them is answered. Passwords are not kept. */
@@ -58,7 +61,7 @@ export class Users {
   /** For a name that nobody has: the conversation takes the same steps, and fails at its end. */
   nobody(): KnownUser {
     const verifier = scramVerifier('', Buffer.from(this.#randomBytes(16)), ITERATIONS);
-    return { name: '', database: '', admin: false, verifier };
+    return { name: '', database: '', admin: false, reader: true, verifier };
   }
 
   list(database: string | null): readonly User[] {
@@ -69,16 +72,16 @@ export class Users {
   }
 
   /** Throws UserAlreadyExists. */
-  create(database: string, name: string, password: string): void {
+  create(database: string, name: string, password: string, reader: boolean): void {
     if (this.find(database, name) !== null)
       throw new DocumentError('UserAlreadyExists', `User "${name}@${database}" already exists`);
-    this.#put(database, name, password);
+    this.#put(database, name, password, reader);
   }
 
   /** Throws UserNotFound. */
-  update(database: string, name: string, password: string): void {
+  update(database: string, name: string, password: string, reader: boolean): void {
     if (this.find(database, name) === null) throw notFound(database, name);
-    this.#put(database, name, password);
+    this.#put(database, name, password, reader);
   }
 
   /** Throws UserNotFound. */
@@ -89,16 +92,23 @@ export class Users {
     if (Number(changes) === 0) throw notFound(database, name);
   }
 
+  /** Names of those that were dropped. */
+  dropAll(database: string): readonly string[] {
+    const names = this.list(database).map(({ name }) => name);
+    this.#database.prepare('DELETE FROM users WHERE database = ?').run(database);
+    return names;
+  }
+
   close(): void {
     this.#database.close();
   }
 
-  #put(database: string, name: string, password: string): void {
+  #put(database: string, name: string, password: string, reader: boolean): void {
     const salt = Buffer.from(this.#randomBytes(16));
     const { iterations, storedKey, serverKey } = scramVerifier(password, salt);
     this.#database
-      .prepare('INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?, ?, ?)')
-      .run(name, database, salt, iterations, storedKey, serverKey);
+      .prepare('INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?, ?, ?, ?)')
+      .run(name, database, salt, iterations, storedKey, serverKey, reader ? 1 : 0);
   }
 }
 
@@ -106,7 +116,7 @@ const notFound = (database: string, name: string): DocumentError =>
   new DocumentError('UserNotFound', `User '${name}@${database}' not found`);
 
 const known = (row: UserRow): KnownUser => ({
-  ...{ name: row.name, database: row.database, admin: false },
+  ...{ name: row.name, database: row.database, admin: false, reader: row.reader === 1 },
   verifier: {
     salt: Buffer.from(row.salt),
     iterations: row.iterations,

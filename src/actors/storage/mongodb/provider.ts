@@ -2,11 +2,12 @@ import type { Document } from 'bson';
 import type { MongoClient } from 'mongodb';
 import { describeError, isPublicError, MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
+import type { NativeAddress } from '../../../protocol/credentials.ts';
 import type { Connection, EngineAvailability } from '../../../protocol/project.ts';
 import type { Log } from '../../../runtime/log.ts';
 import type { DocumentServerAddress } from '../documents/server-process.ts';
-import type { EngineProvider } from '../engine.ts';
-import { isUsableRef, rolePassword, ServerNames } from '../server-names.ts';
+import type { EngineProvider, NativeAccess } from '../engine.ts';
+import { credentialUser, isUsableRef, rolePassword, ServerNames } from '../server-names.ts';
 
 export type MongodbSource =
   /** `address` starts the server where it does not run. */
@@ -138,6 +139,28 @@ export class MongodbProvider implements EngineProvider {
     );
   }
 
+  readonly access: NativeAccess = {
+    grant: (ref, id, mode, password) =>
+      this.#inTurn(async () => {
+        const database = this.#names.of(ref);
+        const user = credentialUser(database, id);
+        await this.#admin(async (client) => {
+          // Made anew and not changed: who came with another password has no rights from then on.
+          await dropUser(client, database, user);
+          const roles = [{ role: mode === 'read' ? 'read' : 'readWrite', db: database }];
+          await client.db(database).command({ createUser: user, pwd: password, roles });
+        });
+        return nativeAddress((await this.#place()).url, database, user, password);
+      }),
+    revoke: (ref, id) =>
+      this.#inTurn(() =>
+        this.#admin((client) => {
+          const database = this.#names.of(ref);
+          return dropUser(client, database, credentialUser(database, id));
+        }),
+      ),
+  };
+
   /** Waits for what is under way. The server's own end is its owner's affair. */
   async stop(): Promise<void> {
     await this.#tail;
@@ -192,15 +215,29 @@ export class MongodbProvider implements EngineProvider {
   }
 }
 
-/** User and database of a project, whichever of them there are; the user first, so that nobody writes meanwhile. */
+/** Users and database of a project, whichever of them there are; the users first, so that nobody writes meanwhile. */
 async function dropProject(client: MongoClient, name: string): Promise<void> {
   const database = client.db(name);
+  await database.command({ dropAllUsersFromDatabase: 1 });
+  await database.command({ dropDatabase: 1 });
+}
+
+async function dropUser(client: MongoClient, database: string, user: string): Promise<void> {
   try {
-    await database.command({ dropUser: name });
+    await client.db(database).command({ dropUser: user });
   } catch (error) {
     if (codeOf(error) !== USER_NOT_FOUND) throw error;
   }
-  await database.command({ dropDatabase: 1 });
+}
+
+/** The board's URL with a credential in it; host and port are those of the first server. */
+function nativeAddress(url: string, database: string, user: string, password: string): NativeAddress {
+  const [, scheme = 'mongodb://', hosts = '', search = ''] = /^([a-z+]+:\/\/)([^/]*)\/?(.*)$/.exec(url) ?? [];
+  const [host = '', port = '27017'] = (hosts.split(',')[0] ?? '').split(':');
+  const options = new URLSearchParams(search.replace(/^\?/, ''));
+  options.set('authSource', database);
+  const whole = `${scheme}${user}:${password}@${hosts}/${database}?${options}`;
+  return { host, port: Number(port), database, user, password, url: whole };
 }
 
 /** Why a server cannot hold projects, or null. */
