@@ -1,24 +1,12 @@
+import { type ErrorEntry, entry, POSTGREST_ERRORS } from './errors-postgrest.ts';
+import { statusOfSqlState } from './sql-state.ts';
+
 /**
  * The registry of every error a user, a client or an operator can meet.
  *
  * A code is an API: it never changes its meaning. docs/errors.md lists each one, and a meta test compares the
  * two both ways. Codes that PostgREST's clients expect (PGRST…) and SQLSTATEs keep their own names.
  */
-
-interface ErrorEntry {
-  /** HTTP status where the error reaches an HTTP client. */
-  readonly status: number;
-  /** Message template; `{name}` is filled from the parameters. */
-  readonly message: string;
-  /** What the reader can do about it, or null. */
-  readonly hint: string | null;
-}
-
-const entry = (status: number, message: string, hint: string | null = null): ErrorEntry => ({
-  status,
-  message,
-  hint,
-});
 
 export const ERRORS = {
   // ── start and configuration
@@ -219,28 +207,7 @@ export const ERRORS = {
     'Try again after the time in retry-after.',
   ),
 
-  // ── PostgREST's own codes, which its clients know
-  PGRST100: entry(400, '"failed to parse {what}" (line 1, column {column})'),
-  PGRST101: entry(405, 'Cannot use the {method} method on RPC'),
-  PGRST102: entry(400, '{problem}'),
-  PGRST103: entry(416, 'Requested range not satisfiable'),
-  PGRST105: entry(405, "Filters must include all and only primary key columns with 'eq' operators"),
-  PGRST106: entry(406, 'Invalid schema: {schema}', 'Only the following schemas are exposed: {schemas}'),
-  PGRST107: entry(406, 'None of these media types are available: {types}'),
-  PGRST108: entry(
-    400,
-    "'{relation}' is not an embedded resource in this request",
-    "Verify that '{relation}' is included in the 'select' query parameter.",
-  ),
-  PGRST114: entry(400, 'limit/offset querystring parameters are not allowed for PUT'),
-  PGRST115: entry(400, 'Payload values do not match URL in primary key column(s)'),
-  PGRST116: entry(406, 'Cannot coerce the result to a single JSON object', null),
-  PGRST122: entry(400, 'Invalid preferences given with handling=strict'),
-  PGRST124: entry(400, 'Query result exceeds max-affected preference constraint', null),
-  PGRST204: entry(400, "Could not find the '{column}' column of '{table}' in the schema cache"),
-  PGRST205: entry(404, "Could not find the table '{table}' in the schema cache", null),
-  PGRST301: entry(401, '{problem}'),
-  PGRST303: entry(401, '{problem}'),
+  ...POSTGREST_ERRORS,
 
   // ── realtime
   MAG_FRAME_INVALID: entry(400, 'The frame is not valid: {problem}'),
@@ -271,16 +238,19 @@ const fill = (template: string, params: Params): string =>
 export interface ErrorBody {
   readonly code: string;
   readonly message: string;
-  readonly details: string | null;
+  readonly details: ErrorDetails;
   readonly hint: string | null;
 }
+
+/** A sentence, or where there are several things to choose from, each with its members (PGRST201, PGRST203). */
+export type ErrorDetails = string | readonly Readonly<Record<string, string>>[] | null;
 
 /** An error of the registry. `details` must hold nothing secret: it reaches the client. */
 export class MagError extends Error {
   override readonly name = 'MagError';
   readonly code: string;
   readonly status: number;
-  readonly details: string | null;
+  readonly details: ErrorDetails;
   readonly hint: string | null;
   /** Seconds after which a retry makes sense; sent as `retry-after`. */
   readonly retryAfter: number | null;
@@ -290,7 +260,7 @@ export class MagError extends Error {
     params: Params = {},
     options: {
       cause?: unknown;
-      details?: string | null;
+      details?: ErrorDetails;
       hint?: string | null;
       /** Seconds; absent: one for a status that invites a retry. */
       retryAfter?: number;
@@ -341,23 +311,6 @@ export class DatabaseError extends Error {
   }
 }
 
-/** PostgREST's mapping of SQLSTATE to HTTP status, except that bad input is never a 500. */
-export function statusOfSqlState(state: string): number {
-  if (state === '23503' || state === '23505') return 409;
-  if (state === '42P01' || state === '42883') return 404;
-  if (state === '42501') return 403;
-  if (state === '57014') return 504;
-  if (state === '25006') return 405;
-  // An I/O error is the disk's, not the code's: a retry may work once the operator mended it.
-  if (state === '58030') return 503;
-  // The statement needs more than its project may use, such as temporary files: trying again does not help.
-  if (state === '53400') return 413;
-  if (state.startsWith('08') || state.startsWith('53') || state.startsWith('57P')) return 503;
-  if (state.startsWith('28')) return 403;
-  if (state.startsWith('58') || state.startsWith('XX')) return 500;
-  return 400;
-}
-
 export type PublicError = MagError | DatabaseError;
 
 export const isPublicError = (error: unknown): error is PublicError =>
@@ -366,8 +319,10 @@ export const isPublicError = (error: unknown): error is PublicError =>
 /** The same error, with where in a request it arose in front of its details. */
 export function locatedError(error: PublicError, where: string): PublicError {
   const { cause, hint, retryAfter, message } = error;
-  const details = error.details === null ? where : `${where}: ${error.details}`;
-  if (error instanceof DatabaseError) return new DatabaseError(error.code, message, { cause, details, hint });
+  const inside = typeof error.details === 'string' ? `${where}: ${error.details}` : where;
+  if (error instanceof DatabaseError)
+    return new DatabaseError(error.code, message, { cause, details: inside, hint });
+  const details = Array.isArray(error.details) ? error.details : inside;
   // A MagError's code is one of the registry: only its constructor sets it.
   const code = error.code as ErrorCode;
   return new MagError(

@@ -76,6 +76,8 @@ export const LIMITS = {
   jsonDepth: 1_000,
   /** Rows one REST reply may hold when the client asks for no limit (PostgREST's db-max-rows). */
   maxRows: 100_000,
+  /** Rows up to which count=estimated counts: a few milliseconds. Beyond it says what the planner expects. */
+  exactCountRows: 1_000,
   resultBytes: 64 * 1024 * 1024,
   /** Compiled plans kept per project session. */
   planCacheEntries: 512,

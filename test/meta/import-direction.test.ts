@@ -3,7 +3,10 @@ import { importsOf, resolveImport, sourceFiles } from './source-tree.ts';
 
 /** Lower layers first; a file may import its own layer and those below. */
 const LAYERS: readonly { readonly name: string; readonly owns: (path: string) => boolean }[] = [
-  { name: 'registry', owns: (path) => path === 'src/errors.ts' || /^src\/limits(-\w+)?\.ts$/.test(path) },
+  {
+    name: 'registry',
+    owns: (path) => path === 'src/sql-state.ts' || /^src\/(?:errors|limits)(-\w+)?\.ts$/.test(path),
+  },
   { name: 'protocol', owns: (path) => path.startsWith('src/protocol/') },
   { name: 'machines', owns: (path) => path.startsWith('src/machines/') },
   { name: 'streams', owns: (path) => path.startsWith('src/streams/') },

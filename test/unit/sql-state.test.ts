@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { statusOfSqlState } from '../../src/errors.ts';
+import { statusOfSqlState } from '../../src/sql-state.ts';
 
 describe("a database's error", () => {
   it.each([

@@ -49,7 +49,7 @@ function checkGrant(value: unknown, where: string, validateUsing: (text: string)
   try {
     validateUsing(using);
   } catch (cause) {
-    const problem = cause instanceof MagError ? (cause.details ?? cause.message) : 'unreadable';
+    const problem = cause instanceof MagError ? String(cause.details ?? cause.message) : 'unreadable';
     throw new MagError('MAG_FILTER_INVALID', { filter: using.slice(0, SHOWN), problem }, { cause });
   }
   return { ...grant, using };

@@ -8,6 +8,7 @@ import { authoriseBy } from '../psu/access.ts';
 import { bearerOf, principalOf } from '../psu/project-key-check.ts';
 import { CAPABILITIES, requireCapabilities, requireCapability } from '../storage/capabilities.ts';
 import type { Engine, QueryResult, Transaction } from '../storage/engine.ts';
+import { resolveEmbeds } from '../storage/relationships.ts';
 import { CORS } from './cors.ts';
 import { toPublic } from './faults.ts';
 import type { GateMetrics } from './gate-metrics.ts';
@@ -146,6 +147,7 @@ export class RestService {
     const engine = opened instanceof Promise ? await opened : opened;
     if (plan.key !== undefined) await holdKey(engine, call, plan.key);
     const locating = plan.prefer.returns === 'headers-only' && (await returnKey(engine, call));
+    if (plan.embeds) call.query = resolveEmbeds(call.query, await engine.schema(call));
     call.query = authoriseBy(call.project, call.principal, call.query);
     if (hooks.authorised.length > 0) await runHooks(hooks.authorised, call);
 

@@ -27,8 +27,15 @@ export type Capability = keyof typeof CAPABILITIES;
 
 /** What each engine can do. The rest is refused by name, never approximated; docs/capabilities.md is made from it. */
 export const ENGINE_CAPABILITIES: Readonly<Record<EngineKind, ReadonlySet<Capability>>> = {
-  sqlite: new Set<Capability>(['sql', 'rollback', 'transaction', 'idempotency']),
-  postgres: new Set<Capability>(['sql', 'rollback', 'transaction', 'idempotency']),
+  sqlite: new Set<Capability>([
+    ...(['sql', 'embed', 'json_path', 'cast', 'quantifier', 'distinct'] as const),
+    ...(['max_affected', 'rollback', 'transaction', 'idempotency'] as const),
+  ]),
+  postgres: new Set<Capability>([
+    ...(['sql', 'embed', 'json_path', 'cast', 'regex', 'quantifier', 'distinct'] as const),
+    ...(['call', 'contain', 'range', 'text_search', 'max_affected'] as const),
+    ...(['rollback', 'transaction', 'idempotency'] as const),
+  ]),
   mysql: new Set<Capability>(['sql', 'max_affected', 'rollback', 'transaction', 'idempotency']),
   mongodb: new Set<Capability>([
     ...(['native', 'json_path', 'regex', 'quantifier', 'distinct', 'contain'] as const),

@@ -107,6 +107,8 @@ export interface FunctionInfo {
     readonly set: boolean;
     readonly composite: boolean;
     readonly table: { readonly schema: string; readonly name: string } | null;
+    /** Of a composite type, where they are known. */
+    readonly columns?: readonly { readonly name: string; readonly type: string }[];
   };
   /** Whether it may write. */
   readonly volatile: boolean;

@@ -1,4 +1,11 @@
-import { DatabaseError, describeError, ERRORS, type ErrorCode, MagError } from '../../errors.ts';
+import {
+  DatabaseError,
+  describeError,
+  ERRORS,
+  type ErrorCode,
+  type ErrorDetails,
+  MagError,
+} from '../../errors.ts';
 
 /** An error as it crosses a thread: structured clone would keep the message and lose code, status and hint. */
 export interface WireError {
@@ -6,7 +13,7 @@ export interface WireError {
   readonly name: string;
   readonly code: string | null;
   readonly message: string;
-  readonly details: string | null;
+  readonly details: ErrorDetails;
   readonly hint: string | null;
   /** Seconds; an open circuit's is its own, not that of its code. */
   readonly retryAfter: number | null;
@@ -45,7 +52,8 @@ function revive(wire: WireError): Error {
     ...(wire.cause === null ? {} : { cause: new Error(wire.cause) }),
   };
   const code = wire.code ?? '';
-  if (wire.kind === 'database') return new DatabaseError(code, wire.message, options);
+  const details = typeof wire.details === 'string' ? wire.details : null;
+  if (wire.kind === 'database') return new DatabaseError(code, wire.message, { ...options, details });
   if (wire.kind === 'mag' && isErrorCode(code)) return new MagError(code, {}, options);
   const error = new Error(wire.message, 'cause' in options ? { cause: options.cause } : undefined);
   error.name = wire.name;

@@ -1,4 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe } from 'vitest';
+import { ENGINE_CAPABILITIES } from '../../../src/actors/storage/capabilities.ts';
+import type { EngineKind } from '../../../src/protocol/project.ts';
+import { embeds } from './embeds.ts';
+import { expressions } from './expressions.ts';
 import { failures } from './failures.ts';
 import { nativeSql } from './native-sql.ts';
 import { reading } from './reading.ts';
@@ -11,7 +15,7 @@ import { writing } from './writing.ts';
  * What every SQL engine must do, whatever runs it. Call it from a test file of the engine:
  * `engineContract('sqlite', async () => ({ engine, context, words, close }))`.
  */
-export function engineContract(name: string, makeEngine: () => Promise<EngineUnderTest>): void {
+export function engineContract(name: EngineKind, makeEngine: () => Promise<EngineUnderTest>): void {
   describe(`the ${name} engine`, () => {
     let under: EngineUnderTest;
     const subject = (): Subject => new Subject(under);
@@ -48,5 +52,8 @@ export function engineContract(name: string, makeEngine: () => Promise<EngineUnd
     failures(subject);
     nativeSql(subject);
     transactions(subject);
+    const can = ENGINE_CAPABILITIES[name];
+    if (can.has('embed')) embeds(subject, { aggregates: can.has('aggregate') });
+    expressions(subject, can);
   });
 }

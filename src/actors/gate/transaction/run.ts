@@ -5,6 +5,7 @@ import type { EdgePorts } from '../../edge/ports.ts';
 import { authoriseBy } from '../../psu/access.ts';
 import { requireCapabilities, requireCapability } from '../../storage/capabilities.ts';
 import type { Engine, QueryResult, Transaction } from '../../storage/engine.ts';
+import { hasEmbeds, resolveEmbeds } from '../../storage/relationships.ts';
 import { runHooks, type StagedRequest, type StageHooks } from '../hooks.ts';
 import type { RestCall } from '../rest-call.ts';
 import type { TransactionBody } from './body.ts';
@@ -103,6 +104,7 @@ export async function prepareTransaction(
     try {
       requireCapabilities(project.engine, each.query);
       if (hooks.parsed.length > 0) await runHooks(hooks.parsed, each);
+      if (hasEmbeds(each.query)) each.query = resolveEmbeds(each.query, await engine.schema(call));
       each.query = authoriseBy(project, principal, each.query);
       if (hooks.authorised.length > 0) await runHooks(hooks.authorised, each);
     } catch (error) {

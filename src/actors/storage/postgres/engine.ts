@@ -2,7 +2,7 @@ import { DatabaseError, isPublicError, MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import { notOneRow } from '../../../protocol/one-row.ts';
 import type { Connection } from '../../../protocol/project.ts';
-import type { Query } from '../../../protocol/query.ts';
+import type { CallQuery, Query, SelectQuery } from '../../../protocol/query.ts';
 import type { Host } from '../../../runtime/host.ts';
 import type { Log } from '../../../runtime/log.ts';
 import type { PoolStats } from '../connection-pool.ts';
@@ -16,13 +16,15 @@ import type {
 } from '../engine.ts';
 import type { Permits } from '../permits.ts';
 import { SchemaCache } from '../schema-cache.ts';
+import { type CallShape, callResult, compileCall } from '../sql/call-postgres.ts';
 import { compileQuery, findTable } from '../sql/compiler.ts';
 import type { CompiledStatement } from '../sql/dialect.ts';
 import { postgresDialect } from '../sql/dialect-postgres.ts';
 import { PlanCache } from '../sql/plan-cache.ts';
-import { type QueryShape, queryShape } from '../sql/query-shape.ts';
+import { callShape, type QueryShape, queryShape } from '../sql/query-shape.ts';
 import { TYPE_NAMES } from './cells.ts';
 import type { PgConnection } from './connection.ts';
+import { estimateTotal } from './estimate.ts';
 import {
   forbidden,
   isCheckViolation,
@@ -30,13 +32,16 @@ import {
   isSchemaStale,
   isServerError,
   publicError,
+  tooManyAffected,
   tooManyRows,
   withoutRow,
 } from './failures.ts';
 import { PostgresIdempotency, type RunText } from './idempotency.ts';
 import { JsonStatement } from './json-statement.ts';
 import { NativeStatement } from './native-statement.ts';
-import { requestRole } from './request-role.ts';
+import { readOnly, requestRole } from './request-role.ts';
+import { calledAs, resolveFunction } from './resolve-function.ts';
+import { refusal, resultOf } from './results.ts';
 import { readSchema } from './schema.ts';
 import { PostgresSession, type RunStatement, resultLimit } from './session.ts';
 import { bindValues, parameterText } from './values.ts';
@@ -64,9 +69,10 @@ export interface PostgresEngine extends Engine {
 /** The wire protocol counts parameters in 16 bits. */
 const MAX_PARAMETERS = 65_535;
 
-/** A compiled query and the name it is prepared under. */
+/** A compiled query and the name it is prepared under; of a call, what its answer is. */
 interface Plan extends CompiledStatement {
   readonly name: string;
+  readonly shape?: CallShape;
 }
 
 /** Opens a session; connects with the first statement. */
@@ -106,6 +112,8 @@ class Session implements PostgresEngine {
   async execute(query: Query, context: ExecuteContext): Promise<QueryResult> {
     if (context.rollback === true && query.kind !== 'select')
       return this.transaction((transaction) => transaction.execute(query), context);
+    if (query.kind === 'select' && (query.count === 'planned' || query.count === 'estimated'))
+      return this.#estimated(query, context);
     const shape = queryShape(query);
     try {
       return await this.#attempt(query, shape, context);
@@ -116,6 +124,22 @@ class Session implements PostgresEngine {
     await this.#lookAnew();
     try {
       return await this.#attempt(query, shape, context);
+    } catch (error) {
+      throw this.#failure(error, query, context);
+    }
+  }
+
+  async #estimated({ count, ...query }: SelectQuery, context: ExecuteContext): Promise<QueryResult> {
+    const page = await this.execute(query, context);
+    const snapshot = await this.schema(context);
+    const asked = count === undefined ? query : { ...query, count };
+    try {
+      const total = await estimateTotal(asked, snapshot, async (sql, values) => {
+        const role = requestRole(context, this.#roles, snapshot.readsRequest !== false);
+        const statement = new JsonStatement(sql, values, '', role);
+        return (await this.#fetch(statement, (each) => this.#session.run(each, context))).first;
+      });
+      return { ...page, ...total };
     } catch (error) {
       throw this.#failure(error, query, context);
     }
@@ -133,6 +157,40 @@ class Session implements PostgresEngine {
       // Nothing of it is there, so it may run again, under what the schema is now.
       if (stale) await this.#lookAnew();
     }
+  }
+
+  async call(query: CallQuery, context: ExecuteContext): Promise<QueryResult> {
+    const attempt = (): Promise<QueryResult> =>
+      context.rollback === true && !query.readOnly
+        ? this.#session.transaction(context, (run) => this.#call(query, context, run))
+        : this.#call(query, context, (statement, began) => this.#session.run(statement, context, began));
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!isSchemaStale(error) && !isUnknownName(error)) throw this.#failure(error, query, context);
+    }
+    await this.#lookAnew();
+    try {
+      return await attempt();
+    } catch (error) {
+      throw this.#failure(error, query, context);
+    }
+  }
+
+  async #call(query: CallQuery, context: ExecuteContext, run: RunStatement): Promise<QueryResult> {
+    const snapshot = this.#schema.current ?? (await this.#schema.check());
+    const resolved = resolveFunction(query, snapshot);
+    const shape = callShape(query, calledAs(query, resolved), resolved.text);
+    let plan = this.#plans.get(shape.key);
+    if (plan === undefined) {
+      const { compiled, shape: answer } = compileCall(query, resolved, snapshot);
+      plan = this.#keep({ ...compiled, shape: answer }, shape.key, snapshot);
+    }
+    const values = bindValues(plan, query, shape.values);
+    const role = requestRole(context, this.#roles, snapshot.readsRequest !== false);
+    const before = query.readOnly ? readOnly(role) : role;
+    const statement = await this.#fetch(new JsonStatement(plan.sql, values, plan.name, before), run);
+    return callResult(plan.shape ?? 'rows', query, statement);
   }
 
   async #lookAnew(): Promise<void> {
@@ -235,12 +293,16 @@ class Session implements PostgresEngine {
   ): Promise<QueryResult> {
     const values = bindValues(plan, query, shape.values);
     const role = requestRole(context, this.#roles, this.#schema.current?.readsRequest !== false);
-    const statement = new JsonStatement(plan.sql, values, plan.name, role);
+    const statement = await this.#fetch(new JsonStatement(plan.sql, values, plan.name, role), run);
+    return resultOf(query, plan, statement);
+  }
+
+  async #fetch(statement: JsonStatement, run: RunStatement): Promise<JsonStatement> {
     await run(statement, (cancel) => {
       statement.onOverflow = cancel;
     });
     if (statement.overflow) throw new MagError('MAG_RESULT_TOO_LARGE', { limit: resultLimit });
-    return resultOf(query, plan, statement);
+    return statement;
   }
 
   /** Throws PGRST205 and PGRST204 only after a fresh look: another session may have made the table just now. */
@@ -257,7 +319,7 @@ class Session implements PostgresEngine {
   }
 
   /** Under a snapshot that another one has replaced meanwhile the plan serves this once, and is not prepared. */
-  #keep(compiled: CompiledStatement, key: string, snapshot: SchemaSnapshot): Plan {
+  #keep(compiled: Omit<Plan, 'name'>, key: string, snapshot: SchemaSnapshot): Plan {
     if (this.#schema.current !== snapshot) return { ...compiled, name: '' };
     this.#names += 1;
     const plan = { ...compiled, name: `m${this.#names}` };
@@ -265,9 +327,12 @@ class Session implements PostgresEngine {
     return plan;
   }
 
-  #failure(error: unknown, query: Query, { principal }: ExecuteContext): Error {
+  #failure(error: unknown, query: Query | CallQuery, { principal }: ExecuteContext): Error {
     const rows = tooManyRows(error);
     if (rows !== null) return notOneRow(rows);
+    const affected = tooManyAffected(error);
+    if (affected !== null)
+      return new MagError('PGRST124', {}, { details: `The query affects ${affected} rows` });
     if (isForbidden(error)) return forbidden(error, principal);
     if (!isCheckViolation(error)) {
       const shown = publicError(error);
@@ -275,7 +340,11 @@ class Session implements PostgresEngine {
     }
     return new MagError(
       'MAG_FORBIDDEN',
-      { role: principal.role, action: query.kind, table: query.table },
+      {
+        role: principal.role,
+        action: query.kind,
+        table: query.kind === 'call' ? query.function : query.table,
+      },
       { cause: error },
     );
   }
@@ -298,7 +367,7 @@ class Session implements PostgresEngine {
 }
 
 const compile = (query: Query, snapshot: SchemaSnapshot): CompiledStatement =>
-  compileQuery(query, findTable(snapshot, query.schema, query.table), postgresDialect);
+  compileQuery(query, findTable(snapshot, query.schema, query.table), postgresDialect, snapshot);
 
 /** Another transaction stood in the way (a deadlock, a serialization failure): the server ended this one. */
 const isConflict = (error: unknown): boolean =>
@@ -310,27 +379,3 @@ const CONFLICT_TRIES = 5;
 /** A table or column that is not in the schema as we know it. */
 const isUnknownName = (error: unknown): boolean =>
   error instanceof MagError && error.code.startsWith('PGRST20');
-
-function resultOf(query: Query, plan: Plan, statement: JsonStatement): QueryResult {
-  if (query.kind === 'select') {
-    const counted = query.count !== undefined;
-    return {
-      ...{ json: statement.json, rowCount: statement.rowCount },
-      ...{ total: counted ? Number(statement.second ?? 0) : null, totalKind: counted ? 'exact' : null },
-    };
-  }
-  const none = { total: null, totalKind: null };
-  if (query.returning !== undefined) return { json: statement.json, rowCount: statement.rowCount, ...none };
-  const rowCount = plan.hasCheck ? Number(statement.first ?? 0) : statement.affected;
-  return { json: '[]', rowCount, ...none };
-}
-
-/** Why a native statement was refused while it ran; null where it was not. */
-function refusal(native: NativeStatement): MagError | null {
-  if (native.refused === 'too_large') return new MagError('MAG_RESULT_TOO_LARGE', { limit: resultLimit });
-  if (native.refused === 'copy')
-    return new MagError('MAG_STATEMENT_FORBIDDEN', {
-      why: 'COPY from or to the client needs a native connection',
-    });
-  return null;
-}

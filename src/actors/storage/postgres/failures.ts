@@ -7,6 +7,9 @@ export const CHECK_MARK = 'magmobo:check';
 /** What a write fails with that was to touch one row and touched more; the number of rows follows. */
 export const SINGLE_MARK = 'magmobo:rows:';
 
+/** What a write fails with that touched more rows than it may; the number of rows follows. */
+export const AFFECTED_MARK = 'magmobo:affected:';
+
 /** An error as the server sent it. */
 export interface ServerError extends Error {
   readonly code: string;
@@ -96,12 +99,17 @@ export function withoutRow(error: PublicError): PublicError {
   return new DatabaseError(error.code, error.message, { cause: error.cause, hint: error.hint });
 }
 
-/** How many rows a write touched that was to touch one; null where the error is another one. */
-export function tooManyRows(error: unknown): number | null {
+function rowsAfter(mark: string, error: unknown): number | null {
   if (!isServerError(error) || error.code !== '22P02') return null;
-  const [, rows] = new RegExp(`"${SINGLE_MARK}(\\d+)"`).exec(error.message) ?? [];
+  const [, rows] = new RegExp(`"${mark}(\\d+)"`).exec(error.message) ?? [];
   return rows === undefined ? null : Number(rows);
 }
+
+/** How many rows a write touched that was to touch one; null where the error is another one. */
+export const tooManyRows = (error: unknown): number | null => rowsAfter(SINGLE_MARK, error);
+
+/** How many rows a write touched that was to touch fewer; null where the error is another one. */
+export const tooManyAffected = (error: unknown): number | null => rowsAfter(AFFECTED_MARK, error);
 
 export const isCheckViolation = (error: unknown): boolean =>
   isServerError(error) && error.code === '22P02' && error.message.includes(CHECK_MARK);

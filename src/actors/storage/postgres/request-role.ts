@@ -63,3 +63,12 @@ export function requestRole(
   const asked = request === undefined ? NO_REQUEST : requestTexts(request);
   return { text: REQUEST_TOO, name: 'mag_request', values: [...values, ...asked] };
 }
+
+const NO_WRITES = `SELECT WHERE pg_catalog.set_config('transaction_read_only', 'on', true) IS NOT NULL AND `;
+
+/** The same for a function that must not write: what it tries to fails as PostgreSQL words it. */
+export const readOnly = ({ text, name, values }: Bound): Bound => ({
+  text: text.replace('SELECT WHERE ', NO_WRITES),
+  name: `${name}_read`,
+  values,
+});

@@ -1,7 +1,8 @@
 import { LIMITS } from '../../../limits.ts';
-import type { ColumnInfo, SchemaSnapshot, TableInfo } from '../engine.ts';
+import type { ColumnInfo, ForeignKey, SchemaSnapshot, TableInfo } from '../engine.ts';
 import type { SqlColumn } from '../sql/dialect.ts';
 import type { PgConnection } from './connection.ts';
+import { readFunctions } from './functions.ts';
 
 /** A column with what the compiler needs of PostgreSQL beyond the common form. */
 interface PgColumn extends ColumnInfo {
@@ -25,6 +26,7 @@ SELECT concat_ws('/',
   (SELECT count(*) || ':' || coalesce(sum(xmin::text::int8 * (attrelid::int8 % 8191 + attnum)), 0) FROM pg_catalog.pg_attribute WHERE attrelid >= 16384),
   (SELECT count(*) || ':' || coalesce(sum(oid::int8), 0) FROM pg_catalog.pg_attrdef),
   (SELECT coalesce(sum(xmin::text::int8), 0) FROM pg_catalog.pg_namespace),
+  (SELECT count(*) || ':' || coalesce(sum(xmin::text::int8 * (oid::int8 % 8191)), 0) FROM pg_catalog.pg_constraint WHERE oid >= 16384),
   (SELECT count(*) || ':' || coalesce(sum(xmin::text::int8 * (oid::int8 % 8191)), 0) FROM pg_catalog.pg_proc WHERE oid >= 16384),
   (SELECT count(*) || ':' || coalesce(sum(xmin::text::int8), 0) FROM pg_catalog.pg_policy))`;
 
@@ -61,14 +63,37 @@ SELECT json_agg(json_build_array(i.indisprimary, (
 FROM pg_catalog.pg_index i
 WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL`;
 
+/** A key of a partition is its parent's. */
+const FOREIGN_KEYS = `
+SELECT json_agg(json_build_array(f.conname, fn.nspname, fc.relname, (
+    SELECT json_agg(json_build_array(a.attname, b.attname) ORDER BY k.place)
+    FROM unnest(f.conkey, f.confkey) WITH ORDINALITY AS k(own, other, place)
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.own
+    JOIN pg_catalog.pg_attribute b ON b.attrelid = f.confrelid AND b.attnum = k.other)) ORDER BY f.conname)
+FROM pg_catalog.pg_constraint f JOIN pg_catalog.pg_class fc ON fc.oid = f.confrelid
+JOIN pg_catalog.pg_namespace fn ON fn.oid = fc.relnamespace
+WHERE f.conrelid = c.oid AND f.contype = 'f' AND f.conparentid = 0`;
+
 const TABLES = `
-SELECT n.nspname, c.relname, c.relkind, (${COLUMNS})::text, (${UNIQUE})::text, c.relrowsecurity
+SELECT n.nspname, c.relname, c.relkind, (${COLUMNS})::text, (${UNIQUE})::text, c.relrowsecurity, (${FOREIGN_KEYS})::text
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND n.nspname <> 'information_schema' AND n.nspname !~ '^(pg_|_mag)'
 ORDER BY n.nspname <> 'public', n.nspname, c.relname LIMIT ${LIMITS.schemaTables}`;
 
 type ColumnRow = readonly [string, string, boolean, boolean, string | null];
 type UniqueRow = readonly [boolean, readonly string[]];
+type KeyRow = readonly [
+  name: string,
+  schema: string,
+  table: string,
+  pairs: readonly (readonly [string, string])[],
+];
+
+const foreignKey = ([name, schema, table, pairs]: KeyRow): ForeignKey => ({
+  name,
+  columns: pairs.map(([own]) => own),
+  references: { schema, table, columns: pairs.map(([, other]) => other) },
+});
 
 async function fingerprint(connection: PgConnection): Promise<string> {
   return (await connection.rows(FINGERPRINT))[0]?.[0] ?? '';
@@ -83,11 +108,13 @@ export async function readSchema(
   const version = await fingerprint(connection);
   if (version === known?.version) return known;
   const tables = new Map<string, TableInfo>();
-  for (const [schema, name, kind, columnText, uniqueText, policed] of await connection.rows(TABLES)) {
+  for (const row of await connection.rows(TABLES)) {
+    const [schema, name, kind, columnText, uniqueText, policed, keyText] = row;
     if (typeof schema !== 'string' || typeof name !== 'string') continue;
-    // Both come out of the statements above, in this shape.
+    // All come out of the statements above, in this shape.
     const columnRows = JSON.parse(columnText ?? '[]') as readonly ColumnRow[];
     const uniqueRows = JSON.parse(uniqueText ?? '[]') as readonly UniqueRow[];
+    const keyRows = JSON.parse(keyText ?? '[]') as readonly KeyRow[];
     const primary = uniqueRows.find(([isPrimary]) => isPrimary)?.[1] ?? [];
     const columns = columnRows.map(
       ([column, type, nullable, hasDefault, defaultExpression]): PgColumn => ({
@@ -100,8 +127,10 @@ export async function readSchema(
       kind: kind === 'v' || kind === 'm' ? 'view' : 'table',
       unique: uniqueRows.map(([, names]) => names),
       rowSecurity: policed === 't',
+      ...(keyRows.length === 0 ? {} : { foreignKeys: keyRows.map(foreignKey) }),
     });
   }
   const readsRequest = (await connection.rows(READS_REQUEST))[0]?.[0] === 't';
-  return { version, tables, readsRequest };
+  const functions = await readFunctions(connection);
+  return { version, tables, readsRequest, functions };
 }

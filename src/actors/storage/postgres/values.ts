@@ -1,5 +1,5 @@
 import { stringifyExact } from '../../../protocol/exact-json.ts';
-import type { JsonValue, Query } from '../../../protocol/query.ts';
+import type { CallQuery, JsonValue, Query } from '../../../protocol/query.ts';
 import type { CompiledStatement, Param } from '../sql/dialect.ts';
 import type { QueryValue } from '../sql/query-shape.ts';
 
@@ -42,6 +42,7 @@ function valueText(param: Extract<Param, { kind: 'value' }>, value: QueryValue):
     case 'json':
       return cellText(value, param.column?.type ?? '');
     case 'list':
+    case 'patterns':
       return arrayLiteral(Array.isArray(value) ? value : []);
     default:
       return value === null ? null : String(value);
@@ -51,7 +52,7 @@ function valueText(param: Extract<Param, { kind: 'value' }>, value: QueryValue):
 /** The parameters of a compiled statement, filled from a query of its shape. */
 export function bindValues(
   compiled: Pick<CompiledStatement, 'params'>,
-  query: Query,
+  query: Query | CallQuery,
   values: readonly QueryValue[],
 ): readonly Text[] {
   return compiled.params.map((param) => {

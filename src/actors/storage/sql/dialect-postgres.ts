@@ -1,8 +1,8 @@
-import { MagError } from '../../../errors.ts';
 import type { TableInfo } from '../engine.ts';
-import { CHECK_MARK, SINGLE_MARK } from '../postgres/failures.ts';
 import { defaultOf } from '../postgres/schema.ts';
 import type { Dialect, InsertParts, SelectParts, SqlColumn, WriteParts } from './dialect.ts';
+import { postgresExpressions } from './postgres-expressions.ts';
+import { enforce, enforceMost, enforceSingle, quoteIdentifier } from './postgres-text.ts';
 
 /**
  * PostgreSQL's text. Every statement gives rows of one text column: the row as JSON, made by the server. Values are
@@ -11,16 +11,11 @@ import type { Dialect, InsertParts, SelectParts, SqlColumn, WriteParts } from '.
 export const postgresDialect: Dialect = {
   kind: 'postgres',
 
-  quoteIdentifier(name) {
-    // A NUL would end the statement's text on the wire.
-    if (name.includes('\0')) throw new MagError('PGRST100', { what: 'a name: it holds a NUL', column: 1 });
-    return `"${name.replaceAll('"', '""')}"`;
-  },
+  quoteIdentifier,
 
   placeholder: (position) => `$${position}`,
 
-  qualifiedTable: (table) =>
-    `${postgresDialect.quoteIdentifier(table.schema)}.${postgresDialect.quoteIdentifier(table.name)}`,
+  qualifiedTable: (table) => `${quoteIdentifier(table.schema)}.${quoteIdentifier(table.name)}`,
 
   like: (column, pattern, caseInsensitive) => `${column} ${caseInsensitive ? 'ILIKE' : 'LIKE'} ${pattern}`,
 
@@ -40,14 +35,15 @@ export const postgresDialect: Dialect = {
 
   onConflict(table, conflict, columns) {
     const target = conflict.columns ?? primaryKey(table);
-    const list = target.map((name) => postgresDialect.quoteIdentifier(name)).join(', ');
-    const names = columns.map((column) => postgresDialect.quoteIdentifier(column.name));
+    const list = target.map((name) => quoteIdentifier(name)).join(', ');
+    const names = columns.map((column) => quoteIdentifier(column.name));
     if (list === '') return ''; // Nothing to conflict on: PostgREST inserts plainly, too.
     if (conflict.resolution === 'ignore' || names.length === 0) return `ON CONFLICT (${list}) DO NOTHING`;
     const assignments = names.map((name) => `${name} = EXCLUDED.${name}`).join(', ');
     return `ON CONFLICT (${list}) DO UPDATE SET ${assignments}`;
   },
 
+  expressions: postgresExpressions,
   selectStatement,
   writeStatement,
 };
@@ -61,8 +57,8 @@ const primaryKey = (table: TableInfo): readonly string[] =>
 const list = (parts: { readonly output: SelectParts['output'] }): string =>
   parts.output
     .map(({ column, name }) => {
-      const quoted = postgresDialect.quoteIdentifier(column.name);
-      return name === column.name ? quoted : `${quoted} AS ${postgresDialect.quoteIdentifier(name)}`;
+      const quoted = quoteIdentifier(column.name);
+      return name === column.name ? quoted : `${quoted} AS ${quoteIdentifier(name)}`;
     })
     .join(', ');
 
@@ -70,7 +66,7 @@ const list = (parts: { readonly output: SelectParts['output'] }): string =>
 function insertSource({ columns, missing, bind }: InsertParts): string {
   const rows = bind({ kind: 'rows', columns });
   if (columns.length === 0) return `SELECT FROM json_array_elements(${rows})`;
-  const names = columns.map((column) => postgresDialect.quoteIdentifier(column.name));
+  const names = columns.map((column) => quoteIdentifier(column.name));
   const typed = columns.map((column, at) => `${names[at]} ${column.type}`).join(', ');
   if (missing === 'null') return `SELECT ${names.join(', ')} FROM json_to_recordset(${rows}) AS _(${typed})`;
   const merged = `${defaults(columns)} || "element"`;
@@ -108,31 +104,27 @@ function selectStatement(parts: SelectParts): string {
   );
 }
 
-/** NULL counts as a violation. The text is no number, so that reading it as one ends the statement, and undoes it. */
-const enforce = (checked: string): string =>
-  `(CASE WHEN ${checked} IS TRUE THEN '1' ELSE '${CHECK_MARK}' END)::int2`;
-
-/** Raises, with the number of rows in its message, where the statement touched more than one. */
-const enforceSingle = (from: string): string =>
-  `, (CASE WHEN (SELECT count(*) FROM ${from}) < 2 THEN '1' ELSE ` +
-  `'${SINGLE_MARK}' || (SELECT count(*) FROM ${from}) END)::int2`;
-
 function writeStatement(parts: WriteParts): string {
-  const { write, check, single } = parts;
+  const { write, check, single, most } = parts;
+  const demands = (from: string): string =>
+    (single ? `, ${enforceSingle(from)}` : '') + (most === null ? '' : `, ${enforceMost(from, most)}`);
   if (check === null) {
-    if (!parts.returning) return write;
-    const one = single ? enforceSingle('_') : '';
-    return `WITH _ AS (${write} RETURNING ${list(parts)}) SELECT row_to_json(_.*)::text${one} FROM _`;
+    if (parts.returning)
+      return `WITH _ AS (${write} RETURNING ${list(parts)}) SELECT row_to_json(_.*)::text${demands('_')} FROM _`;
+    return most === null
+      ? write
+      : `WITH _ AS (${write} RETURNING 1) SELECT count(*)::text${demands('_')} FROM _`;
   }
   if (!parts.returning) {
-    return `WITH _("ok") AS (${write} RETURNING (${check})) SELECT count(${enforce('_."ok"')})::text FROM _`;
+    const checked = `count(${enforce('_."ok"')})::text`;
+    return `WITH _("ok") AS (${write} RETURNING (${check})) SELECT ${checked}${demands('_')} FROM _`;
   }
-  const returned = parts.output.map(({ column }) => postgresDialect.quoteIdentifier(column.name));
+  const returned = parts.output.map(({ column }) => quoteIdentifier(column.name));
   const inner = parts.output.map((_, at) => `"c${at}"`);
-  const named = parts.output.map(({ name }, at) => `w."c${at}" AS ${postgresDialect.quoteIdentifier(name)}`);
+  const named = parts.output.map(({ name }, at) => `w."c${at}" AS ${quoteIdentifier(name)}`);
   return (
     `WITH w(${[...inner, '"ok"'].join(', ')}) AS (${write} RETURNING ${[...returned, `(${check})`].join(', ')}) ` +
-    `SELECT row_to_json(_.*)::text, ${enforce('w."ok"')}${single ? enforceSingle('w') : ''} ` +
+    `SELECT row_to_json(_.*)::text, ${enforce('w."ok"')}${demands('w')} ` +
     `FROM w CROSS JOIN LATERAL (SELECT ${named.join(', ')}) _`
   );
 }

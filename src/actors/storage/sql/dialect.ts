@@ -1,5 +1,15 @@
 import type { EngineKind } from '../../../protocol/project.ts';
-import type { InsertQuery, IsValue, OrderTerm } from '../../../protocol/query.ts';
+import type {
+  Aggregate,
+  CompareOperator,
+  ContainOperator,
+  InsertQuery,
+  IsValue,
+  JsonPath,
+  OrderTerm,
+  QuantifiedOperator,
+  TextSearchOperator,
+} from '../../../protocol/query.ts';
 import type { ColumnInfo, TableInfo } from '../engine.ts';
 
 /** A column as the compiler sees it; a dialect may know more of its own columns and reads it back by name. */
@@ -9,17 +19,17 @@ export type SqlColumn = ColumnInfo;
  * Where the value of a placeholder comes from at execution time.
  * `value`: entry `index` of `queryShape(query).values`, in one of these forms:
  *   `text` a filter value as the URL gave it · `pattern` a LIKE pattern with % and _ and backslash escapes ·
- *   `list` a string[] for IN · `json` a JsonValue to be stored in `column` · `count` a number (limit, offset).
+ *   `list` a string[] for IN · `patterns` a list of such patterns · `json` a JsonValue to be stored in `column` · `count` a number (limit, offset).
  * `cell`: the row being inserted, its member `column.name` (dialects that insert row by row).
  * `rows`: all rows of the insert as one JSON text (dialects that insert a set).
  */
 export type Param =
   | {
       readonly kind: 'value';
-      readonly form: 'text' | 'pattern' | 'list' | 'json' | 'count';
+      readonly form: 'text' | 'pattern' | 'list' | 'patterns' | 'json' | 'count';
       readonly index: number;
       readonly column: SqlColumn | null;
-      /** Of a pattern: whether it is compared without regard to case. */
+      /** Of patterns: whether it is compared without regard to case. */
       readonly caseInsensitive?: boolean;
     }
   | { readonly kind: 'cell'; readonly column: SqlColumn }
@@ -60,6 +70,97 @@ export interface WriteParts {
   readonly check: string | null;
   /** With `returning`: more than one row is an error that undoes the statement, or that the engine sees by itself. */
   readonly single: boolean;
+  /** Placeholder of the number of rows beyond which the same happens; null: any number may be written. */
+  readonly most: string | null;
+}
+
+/** What stands in a row: an expression and the type it has there. */
+export interface Value {
+  readonly sql: string;
+  /** The engine's name of its type. */
+  readonly type: string;
+  /** Whether the expression gives JSON that is to stand as such, whatever its type's name. */
+  readonly json: boolean;
+}
+
+/** A value and the name it has in its row. */
+export interface NamedValue {
+  readonly name: string;
+  readonly value: Value;
+}
+
+/** Rows to be read, in parts that are already text. */
+export interface RowsParts {
+  readonly output: readonly NamedValue[];
+  /** Tables with their aliases. */
+  readonly from: string;
+  readonly where: string | null;
+  /** Whether it holds aggregates. */
+  readonly grouped: boolean;
+  /** Terms of GROUP BY, or null. */
+  readonly group: string | null;
+  readonly order: string | null;
+  readonly limit: string | null;
+  readonly offset: string | null;
+}
+
+/** A whole select whose rows hold more than columns. */
+export interface RowsStatement extends RowsParts {
+  /** Where the rows that match are counted, if they are: those before grouping. */
+  readonly counted: { readonly from: string; readonly where: string | null } | null;
+}
+
+/** A write whose returned rows hold more than columns. */
+export interface RowsWrite {
+  readonly table: TableInfo;
+  readonly write: string;
+  readonly rows: RowsParts;
+  /** Columns of the written row that `rows` reads. */
+  readonly used: readonly string[];
+  readonly check: string | null;
+  readonly single: boolean;
+  readonly most: string | null;
+}
+
+/**
+ * What a dialect knows beyond plain columns and comparisons; one without it refuses all of that. A method that gives
+ * null cannot say what was asked, and the query is refused.
+ */
+export interface Expressions {
+  /** What a written row is called where its returned values are worked out. */
+  writtenAs(table: TableInfo): string;
+  /** Whether JSON compares and sorts by what it means, and not by how it is written. */
+  readonly comparesJson: boolean;
+  /** Whether a statement undoes itself where it writes more rows than it may; else its engine counts them. */
+  readonly limitsAffected: boolean;
+  /** Whether a written row's table may be read again in what is returned of it. */
+  readonly rereadsWritten: boolean;
+  path(column: string, info: SqlColumn, path: JsonPath): Value | null;
+  cast(value: Value, type: string): Value | null;
+  aggregate(function_: Aggregate['function'], value: Value | null): Value;
+  /** The value as it may stand in GROUP BY. */
+  groupable(value: Value): Value;
+  compare(
+    op: Exclude<CompareOperator, 'eq' | 'neq' | 'gt' | 'gte' | 'lt' | 'lte' | 'like' | 'ilike'>,
+    value: string,
+    bound: string,
+  ): string | null;
+  /** `bound` is a placeholder of form `list` or, for patterns, `patterns`. */
+  quantified(op: QuantifiedOperator, quantifier: 'any' | 'all', value: string, bound: string): string | null;
+  contain(op: ContainOperator, value: string, bound: string): string | null;
+  textSearch(op: TextSearchOperator, value: Value, bound: string, config: string | undefined): string | null;
+  /** The one row as a JSON object, or NULL. */
+  object(rows: RowsParts): Value;
+  /** The rows as a JSON array. */
+  array(rows: RowsParts): Value;
+  /** Of the only column: its value in the one row. */
+  one(rows: RowsParts): Value;
+  /** Of the only column: its values as a JSON array. */
+  list(rows: RowsParts): Value;
+  /** A derived table of these rows, whose columns are called as they are. */
+  derived(rows: RowsParts): string;
+  selectRows(statement: RowsStatement): string;
+  writeRows(write: RowsWrite): string;
 }
 
 export interface InsertParts {
@@ -100,6 +201,8 @@ export interface Dialect {
     conflict: NonNullable<InsertQuery['onConflict']>,
     columns: readonly SqlColumn[],
   ): string;
+  /** Absent: plain columns and comparisons only. */
+  readonly expressions?: Expressions;
   selectStatement(parts: SelectParts): string;
   writeStatement(parts: WriteParts): string;
 }

@@ -1,8 +1,10 @@
 import type {
+  CallQuery,
   ColumnRef,
   Embed,
   Filter,
   InsertQuery,
+  Join,
   JsonValue,
   OrderTerm,
   Query,
@@ -82,7 +84,19 @@ function embedShape(embed: Embed, values: QueryValue[]): string {
   let key = `${named(embed.relation)}${kind}${optional('as', embed.alias)}(${itemsShape(embed.select, values)}`;
   if (embed.where !== undefined) key += ` where ${filterShape(embed.where, values)}`;
   if (embed.order.length > 0) key += ` order ${orderShape(embed.order)}`;
+  if (embed.join !== undefined) key += joinShape(embed.join);
   return `${key}${windowShape(embed, values)}),`;
+}
+
+/** Which tables are read is part of what is asked, however they were found. */
+function joinShape({ schema, table, toOne, from, to, via }: Join): string {
+  const columns = (names: readonly string[]): string => names.map(named).join('');
+  const pairs = `${columns(from)}=${columns(to)}`;
+  const between =
+    via === undefined
+      ? ''
+      : ` via ${named(via.schema)}${named(via.table)}${columns(via.from)}=${columns(via.to)}`;
+  return ` join ${toOne ? '1' : 'n'} ${named(schema)}${named(table)} ${pairs}${between}`;
 }
 
 function itemsShape(items: readonly SelectItem[], values: QueryValue[]): string {
@@ -136,7 +150,7 @@ export const isSingle = (query: Query): boolean => 'single' in query && query.si
 /**
  * Splits a query into its shape and its values, in one walk. The compiler takes values in this order:
  * select: select, where, limit, offset · insert: check · update: set, where, check · delete: where ·
- * any write: then returning.
+ * any write: then returning, and the most rows it may affect.
  */
 export function queryShape(query: Query): QueryShape {
   const values: QueryValue[] = [];
@@ -167,5 +181,27 @@ export function queryShape(query: Query): QueryShape {
   }
   if (query.kind !== 'select' && query.returning !== undefined)
     key += ` returning${isSingle(query) ? ' one' : ''} ${itemsShape(query.returning, values)}`;
+  if (query.kind !== 'select' && query.maxAffected !== undefined) {
+    key += ' most';
+    values.push(query.maxAffected);
+  }
+  return { key, values };
+}
+
+/**
+ * The same of a call. Values: the arguments as one text, then as a select's. @param called which of the functions of
+ * its name it is, and how its arguments are given.
+ */
+export function callShape(query: CallQuery, called: string, argumentsText: string): QueryShape {
+  const values: QueryValue[] = [argumentsText];
+  let key = `call ${named(called)} ${itemsShape(query.select, values)}`;
+  if (query.where !== undefined) key += ` where ${filterShape(query.where, values)}`;
+  if (query.order.length > 0) key += ` order ${orderShape(query.order)}`;
+  key += windowShape(query, values);
+  if (query.count !== undefined) key += ` count ${query.count}`;
+  if (query.maxAffected !== undefined) {
+    key += ' most';
+    values.push(query.maxAffected);
+  }
   return { key, values };
 }

@@ -141,6 +141,11 @@ export function binderOf(param: Param): Binder {
       return param.caseInsensitive === true
         ? (values) => asText(values[index])
         : (values) => globPattern(asText(values[index]));
+    case 'patterns': {
+      const ignoresCase = param.caseInsensitive === true;
+      return (values) =>
+        JSON.stringify(asList(values[index]).map((item) => (ignoresCase ? item : globPattern(item))));
+    }
     case 'list':
       return (values) => listText(kind, asList(values[index]));
     case 'json':

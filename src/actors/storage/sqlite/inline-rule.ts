@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { LIMITS } from '../../../limits.ts';
-import type { Filter, Query } from '../../../protocol/query.ts';
+import type { Filter, OrderTerm, Query } from '../../../protocol/query.ts';
+import { isPlain } from '../sql/rows.ts';
 import type { SqliteTable } from './sqlite-schema.ts';
 
 /**
@@ -32,6 +33,7 @@ const ORDERED: ReadonlySet<string> = new Set(['eq', 'neq', 'gt', 'gte', 'lt', 'l
 /** A pattern over a long value takes time that nothing bounds, and so may every operator beyond the plain ones. */
 function hasPattern(filter: Filter | undefined): boolean {
   if (filter === undefined) return false;
+  if ('column' in filter && filter.column.path !== undefined) return true;
   if (filter.kind === 'compare') return !ORDERED.has(filter.op);
   if (filter.kind === 'in' || filter.kind === 'is') return false;
   return !('terms' in filter) || filter.terms.some(hasPattern);
@@ -53,10 +55,15 @@ function pinnedKey(terms: readonly Filter[], table: SqliteTable): readonly strin
 const isRangeOrEqual = (term: Filter): boolean =>
   term.kind === 'compare' && !term.negated && ['eq', 'gt', 'gte', 'lt', 'lte'].includes(term.op);
 
+const isColumn = ({ relation, column }: OrderTerm): boolean =>
+  relation === undefined && column.path === undefined;
+
 function selectVerdict(query: Extract<Query, { kind: 'select' }>, table: SqliteTable): InlineVerdict {
   if (!table.simpleReads || hasPattern(query.where) || query.count !== undefined) return 'never';
+  // Related rows, aggregates and JSON cost what nothing here bounds.
+  const isBounded = isPlain(query.select) && query.order.every(isColumn);
   const terms = conjuncts(query.where);
-  if (terms === null) return 'never';
+  if (terms === null || !isBounded) return 'never';
   if (pinnedKey(terms, table) !== null) return 'lookup';
   return query.limit !== undefined && terms.every(isRangeOrEqual) ? 'walk' : 'never';
 }
@@ -64,6 +71,7 @@ function selectVerdict(query: Extract<Query, { kind: 'select' }>, table: SqliteT
 function writeVerdict(query: Exclude<Query, { kind: 'select' }>, table: SqliteTable): InlineVerdict {
   if (!table.simpleWrites || !table.simpleReads) return 'never';
   if (query.kind !== 'delete' && hasPattern(query.check)) return 'never';
+  if (!isPlain(query.returning ?? [])) return 'never';
   const touchesReferenced = (names: readonly string[]): boolean =>
     names.some((name) => table.referenced.includes(name));
   if (query.kind === 'insert') {

@@ -6,7 +6,7 @@ import { type Binder, binderOf } from './binding.ts';
 import type { TenantConnection } from './connection.ts';
 import { confirmVerdict, type InlineVerdict, inlineVerdict } from './inline-rule.ts';
 import { sqliteDialect } from './sqlite-dialect.ts';
-import type { SqliteTable } from './sqlite-schema.ts';
+import type { SqliteSchema, SqliteTable } from './sqlite-schema.ts';
 
 /** A compiled and prepared statement, good for every query of one shape while the schema stays. */
 export interface SqlitePlan {
@@ -31,8 +31,9 @@ export function makePlan(
   query: Query,
   table: SqliteTable,
   anyBlob: boolean,
+  schema: SqliteSchema,
 ): SqlitePlan {
-  const compiled = compileQuery(query, table, anyBlob ? ANY_BLOB : PLAIN);
+  const compiled = compileQuery(query, table, anyBlob ? ANY_BLOB : PLAIN, schema);
   connection.confinement.begin();
   const statement = connection.database.prepare(compiled.sql);
   statement.setReturnArrays(true);

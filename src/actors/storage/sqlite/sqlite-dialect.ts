@@ -1,52 +1,15 @@
 import type { TableInfo } from '../engine.ts';
 import type { Dialect, OutputColumn, SelectParts, WriteParts } from '../sql/dialect.ts';
-import { columnKind } from './column-kind.ts';
-
-const quoteIdentifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
-
-const quoteText = (text: string): string => `'${text.replaceAll("'", "''")}'`;
-
-/** Columns in one json_object call: SQLite before 3.48 takes 127 arguments. */
-const OBJECT_COLUMNS = 60;
-
-/** `\x` and hex digits, as PostgreSQL writes bytea. */
-const blobText = (column: string): string => `'\\x' || lower(hex(${column}))`;
-
-/**
- * A column as a JSON value. json_object keeps integers of any size exact and is faster than making JavaScript
- * objects first, but refuses a blob: any column may hold one whatever it declares, so `anyBlob` wraps them all.
- */
-function jsonValue(name: string, declaredType: string, anyBlob: boolean): string {
-  const column = quoteIdentifier(name);
-  switch (columnKind(declaredType)) {
-    case 'boolean':
-      return `CASE ${column} WHEN 1 THEN json('true') WHEN 0 THEN json('false') ELSE ${column} END`;
-    case 'json':
-      return (
-        `CASE typeof(${column}) WHEN 'text' THEN iif(json_valid(${column}), json(${column}), ${column}) ` +
-        `WHEN 'blob' THEN iif(json_valid(${column}, 8), json(${column}), ${blobText(column)}) ELSE ${column} END`
-      );
-    case 'blob':
-    case 'any':
-      return `CASE typeof(${column}) WHEN 'blob' THEN ${blobText(column)} ELSE ${column} END`;
-    default:
-      return anyBlob
-        ? `CASE typeof(${column}) WHEN 'blob' THEN ${blobText(column)} ELSE ${column} END`
-        : column;
-  }
-}
+import { sqliteExpressions } from './sqlite-expressions.ts';
+import { jsonValue, objectText, quoteIdentifier } from './sqlite-text.ts';
 
 function jsonObject(output: readonly OutputColumn[], anyBlob: boolean): string {
-  const members = output.map(
-    ({ column, name }) => `${quoteText(name)}, ${jsonValue(column.name, column.type, anyBlob)}`,
+  return objectText(
+    output.map(({ column, name }) => ({
+      name,
+      member: jsonValue(quoteIdentifier(column.name), column.type, anyBlob),
+    })),
   );
-  if (members.length <= OBJECT_COLUMNS) return `json_object(${members.join(', ')})`;
-  const parts: string[] = [];
-  for (let start = 0; start < members.length; start += OBJECT_COLUMNS) {
-    const object = `json_object(${members.slice(start, start + OBJECT_COLUMNS).join(', ')})`;
-    parts.push(`substr(${object}, 2, length(${object}) - 2)`);
-  }
-  return `'{' || ${parts.join(` || ',' || `)} || '}'`;
 }
 
 function selectStatement(parts: SelectParts, anyBlob: boolean): string {
@@ -120,6 +83,7 @@ export function sqliteDialect(options: { readonly anyBlob: boolean }): Dialect {
         ? 'DEFAULT VALUES'
         : `VALUES (${columns.map((column) => bind({ kind: 'cell', column })).join(', ')})`,
     onConflict,
+    expressions: sqliteExpressions(options.anyBlob),
     selectStatement: (parts) => selectStatement(parts, options.anyBlob),
     writeStatement: (parts) => writeStatement(parts, options.anyBlob),
   };

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { ColumnInfo, SchemaSnapshot, TableInfo } from '../engine.ts';
+import type { ColumnInfo, ForeignKey, SchemaSnapshot, TableInfo } from '../engine.ts';
 
 /** Names the board keeps to itself inside a project's database: the change log and its triggers. */
 export const INTERNAL_PREFIX = '_mag_';
@@ -98,21 +98,73 @@ function readIndexes(database: DatabaseSync, table: string, primaryKey: readonly
   return { unique, computed };
 }
 
-/** Columns of each table (lower-cased name) that foreign keys of the whole schema point at. */
-function readReferences(database: DatabaseSync): ReadonlyMap<string, ReadonlySet<string>> {
-  const references = new Map<string, Set<string>>();
+interface Reference {
+  readonly table: string;
+  /** As the key is written, which may differ in case. */
+  readonly target: string;
+  readonly columns: string[];
+  /** Empty: the target's primary key. */
+  readonly to: string[];
+}
+
+/** Foreign keys of the whole schema, in the order in which each table declares them. */
+function readReferences(database: DatabaseSync): readonly Reference[] {
   const rows = rowsOf(
     database,
-    `SELECT lower(f."table"), f."to" FROM main.sqlite_master AS t, pragma_foreign_key_list(t.name) AS f
-     WHERE t.type = 'table' AND substr(lower(t.name), 1, 5) <> '_mag_' AND t.sql NOT LIKE 'create virtual%'`,
+    `SELECT t.name, f.id, f."table", f."from", f."to" FROM main.sqlite_master AS t, pragma_foreign_key_list(t.name) AS f
+     WHERE t.type = 'table' AND substr(lower(t.name), 1, 5) <> '_mag_' AND t.sql NOT LIKE 'create virtual%'
+     ORDER BY t.name, f.id DESC, f.seq`,
   );
-  for (const [target, column] of rows) {
-    const columns = references.get(text(target)) ?? new Set();
-    // Without a column name the reference is to the primary key: `*` stands for it.
-    columns.add(column === null ? '*' : text(column));
-    references.set(text(target), columns);
+  const references = new Map<string, Reference>();
+  for (const [table, id, target, from, to] of rows) {
+    const key = JSON.stringify([table, id]);
+    const known = references.get(key) ?? { table: text(table), target: text(target), columns: [], to: [] };
+    references.set(key, known);
+    known.columns.push(text(from));
+    if (to !== null) known.to.push(text(to));
   }
-  return references;
+  return [...references.values()];
+}
+
+/** Columns of each table (lower-cased name) that foreign keys point at; `*` stands for its primary key. */
+function referencedColumns(references: readonly Reference[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const referenced = new Map<string, Set<string>>();
+  for (const { target, to } of references) {
+    const columns = referenced.get(target.toLowerCase()) ?? new Set();
+    for (const column of to.length === 0 ? ['*'] : to) columns.add(column);
+    referenced.set(target.toLowerCase(), columns);
+  }
+  return referenced;
+}
+
+const primaryKeyOf = (table: TableInfo): readonly string[] =>
+  table.columns
+    .filter((column) => column.primaryKey > 0)
+    .sort((a, b) => a.primaryKey - b.primaryKey)
+    .map((column) => column.name);
+
+/** SQLite tells no name of a key: it gets the one that PostgreSQL would give it. */
+function foreignKeys(
+  table: TableInfo,
+  references: readonly Reference[],
+  tables: ReadonlyMap<string, TableInfo>,
+): readonly ForeignKey[] {
+  const spelled = (of: TableInfo, name: string): string =>
+    of.columns.find((column) => column.name.toLowerCase() === name.toLowerCase())?.name ?? name;
+  return references.flatMap((reference) => {
+    const target = reference.table === table.name ? tables.get(reference.target.toLowerCase()) : undefined;
+    if (target === undefined) return [];
+    const columns = reference.columns.map((name) => spelled(table, name));
+    const to = reference.to.length === 0 ? primaryKeyOf(target) : reference.to;
+    if (to.length !== columns.length) return []; // A key that SQLite itself calls a mismatch.
+    const name = `${[table.name, ...columns].join('_')}_fkey`;
+    const references_ = {
+      schema: 'public',
+      table: target.name,
+      columns: to.map((each) => spelled(target, each)),
+    };
+    return [{ name, columns, references: references_ }];
+  });
 }
 
 /** Names that the modules give the tables behind a virtual table. */
@@ -204,14 +256,20 @@ export function readSchema(database: DatabaseSync): SqliteSchema {
   const version = String(rowsOf(database, 'PRAGMA schema_version')[0]?.[0] ?? 0);
   const master = new Master(database);
   const references = readReferences(database);
+  const referenced = referencedColumns(references);
   const tables = new Map<string, SqliteTable>();
   for (const entry of master.entries) {
     if (entry.type === 'table' && master.isShadow(entry.name)) continue;
     const table =
       entry.type === 'table'
-        ? readTable(database, entry, master, references)
+        ? readTable(database, entry, master, referenced)
         : undescribed(entry.name, entry.type === 'view' ? 'view' : 'table');
     tables.set(entry.name, table);
+  }
+  const lowered = new Map([...tables.values()].map((table) => [table.name.toLowerCase(), table]));
+  for (const table of tables.values()) {
+    const keys = foreignKeys(table, references, lowered);
+    if (keys.length > 0) tables.set(table.name, { ...table, foreignKeys: keys });
   }
   return { version, tables };
 }

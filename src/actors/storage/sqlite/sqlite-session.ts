@@ -117,7 +117,7 @@ export class SqliteSession {
     if (table === undefined) throw new MagError('PGRST205', { table: query.table });
     // Compiling a view alone can take minutes; what may not run here is not compiled here either.
     if (this.#inlineOnly && inlineVerdict(query, table) === 'never') return null;
-    const plan = makePlan(this.connection, query, this.#described(table), this.#blobTables.has(name));
+    const plan = makePlan(this.connection, query, this.#described(table), this.#blobTables.has(name), schema);
     return this.#inlineOnly && plan.verdict === 'never' ? null : plan;
   }
 
@@ -153,16 +153,25 @@ export class SqliteSession {
       if (single) {
         const rows = this.#write(plan, query.kind === 'insert' ? query.rows[0] : null, job);
         if (mostOne && rows > 1) throw notOneRow(rows);
+        refuseMore(query, rows);
         return rows;
       }
-      return query.kind === 'insert' ? this.#writeRows(query, plan, job) : 0;
+      const rows = query.kind === 'insert' ? this.#writeRows(query, plan, job) : 0;
+      refuseMore(query, rows);
+      return rows;
     };
-    const mayRefuse = mostOne || plan.compiled.hasCheck || (plan.givesRows && options.byteBudget === null);
+    const mayRefuse =
+      mostOne ||
+      query.maxAffected !== undefined ||
+      plan.compiled.hasCheck ||
+      (plan.givesRows && options.byteBudget === null);
     const written = single && !mayRefuse ? write() : this.transaction.atomically(write);
     const returns = query.returning !== undefined;
+    // What an inner embed leaves out is no row of the answer.
+    const shown = returns ? job.rows.filter(([json]) => json !== null) : job.rows;
     return {
-      json: returns ? joinRows(job.rows) : '[]',
-      rowCount: plan.givesRows ? job.rows.length : written,
+      json: returns ? joinRows(shown) : '[]',
+      rowCount: plan.givesRows ? shown.length : written,
       total: null,
       totalKind: null,
     };
@@ -280,6 +289,11 @@ const SMALL_PAGE = 100;
 const LIGHT_BYTES = 128 * 1024;
 
 const tooLarge = (): MagError => new MagError('MAG_RESULT_TOO_LARGE', { limit: '64 MiB' });
+
+function refuseMore({ maxAffected }: Exclude<Query, { kind: 'select' }>, rows: number): void {
+  if (maxAffected === undefined || rows <= maxAffected) return;
+  throw new MagError('PGRST124', {}, { details: `The query affects ${rows} rows` });
+}
 
 const checkFailed = (table: string, role: string): MagError =>
   new MagError('MAG_FORBIDDEN', { role, action: 'write this row of', table });

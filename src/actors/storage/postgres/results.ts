@@ -1,0 +1,33 @@
+import { MagError } from '../../../errors.ts';
+import type { Query } from '../../../protocol/query.ts';
+import type { QueryResult } from '../engine.ts';
+import type { CompiledStatement } from '../sql/dialect.ts';
+import type { JsonStatement } from './json-statement.ts';
+import type { NativeStatement } from './native-statement.ts';
+import { resultLimit } from './session.ts';
+
+/** The answer of a query out of the rows of its statement. */
+export function resultOf(query: Query, plan: CompiledStatement, statement: JsonStatement): QueryResult {
+  if (query.kind === 'select') {
+    const counted = query.count !== undefined;
+    return {
+      ...{ json: statement.json, rowCount: statement.rowCount },
+      ...{ total: counted ? Number(statement.second ?? 0) : null, totalKind: counted ? 'exact' : null },
+    };
+  }
+  const none = { total: null, totalKind: null };
+  if (query.returning !== undefined) return { json: statement.json, rowCount: statement.rowCount, ...none };
+  const rowCount =
+    plan.hasCheck || query.maxAffected !== undefined ? Number(statement.first ?? 0) : statement.affected;
+  return { json: '[]', rowCount, ...none };
+}
+
+/** Why a native statement was refused while it ran; null where it was not. */
+export function refusal(native: NativeStatement): MagError | null {
+  if (native.refused === 'too_large') return new MagError('MAG_RESULT_TOO_LARGE', { limit: resultLimit });
+  if (native.refused === 'copy')
+    return new MagError('MAG_STATEMENT_FORBIDDEN', {
+      why: 'COPY from or to the client needs a native connection',
+    });
+  return null;
+}

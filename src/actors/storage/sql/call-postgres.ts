@@ -1,0 +1,127 @@
+import { MagError } from '../../../errors.ts';
+import type { CallQuery } from '../../../protocol/query.ts';
+import type { FunctionInfo, QueryResult, SchemaSnapshot, TableInfo } from '../engine.ts';
+import type { Resolved } from '../postgres/resolve-function.ts';
+import type { CompiledStatement } from './dialect.ts';
+import { postgresDialect } from './dialect-postgres.ts';
+import { enforceMost, quoteIdentifier } from './postgres-text.ts';
+import { RowsCompiler } from './rows.ts';
+import { Bindings, Scope } from './scope.ts';
+
+/** The rows of a function's result as a table is described. */
+function resultTable({ schema, name, returns }: FunctionInfo, snapshot: SchemaSnapshot): TableInfo {
+  const { table } = returns;
+  const key = table?.schema === 'public' ? table.name : `${table?.schema}.${table?.name}`;
+  const known = table === null ? undefined : snapshot.tables.get(key);
+  if (known !== undefined) return known;
+  const columns = (returns.columns ?? []).map((column) => ({
+    ...column,
+    ...{ nullable: true, hasDefault: false, primaryKey: 0 },
+  }));
+  return { ...{ schema, name, columns }, kind: 'view', unique: [] };
+}
+
+const ARGUMENTS = '_arguments';
+const CALLED = '_called';
+const MADE = '_made';
+
+/** The function with its arguments in the FROM clause; its rows are called `alias`. */
+function callText(
+  { function: called, style, given }: Resolved,
+  readOnly: boolean,
+  bound: string,
+  alias: string,
+): string {
+  const name = `${quoteIdentifier(called.schema)}.${quoteIdentifier(called.name)}`;
+  if (style === 'whole') return `${name}(${bound}::${called.parameters[0]?.type}) AS ${alias}`;
+  // The parameter must be one of the statement's, also where it says nothing.
+  if (given.length === 0)
+    return `(SELECT ${bound}::text) AS ${ARGUMENTS} CROSS JOIN LATERAL ${name}() AS ${alias}`;
+  const columns: string[] = [];
+  const passed: string[] = [];
+  for (const { name: parameter, type, variadic } of called.parameters) {
+    if (!given.includes(parameter)) continue;
+    const quoted = quoteIdentifier(parameter);
+    // A URL's values are texts, and read as such: `{"a":1}` is JSON there, and in a body a string.
+    const sent = readOnly ? `text${variadic ? '[]' : ''}` : type;
+    columns.push(`${quoted} ${sent}`);
+    passed.push(
+      `${variadic ? 'VARIADIC ' : ''}${quoted} => ${ARGUMENTS}.${quoted}${readOnly ? `::${type}` : ''}`,
+    );
+  }
+  return (
+    `json_to_record(${bound}) AS ${ARGUMENTS}(${columns.join(', ')}) ` +
+    `CROSS JOIN LATERAL ${name}(${passed.join(', ')}) AS ${alias}`
+  );
+}
+
+/** `set`: of values, which their array tells apart from one. */
+export type CallShape = NonNullable<QueryResult['shape']> | 'set';
+
+const isAll = ({ select }: CallQuery): boolean => select.every(({ kind }) => kind === 'all');
+
+/** What neither rows nor a row are made of: one value, or a set of them. */
+function valueStatement(query: CallQuery, from: string, alias: string, bindings: Bindings): string {
+  const { where, order, limit, offset } = query;
+  if (where !== undefined || order.length > 0 || !isAll(query))
+    throw new MagError('PGRST204', { column: 'select', table: query.function });
+  let inner = `SELECT to_json(${alias}.v) AS v FROM ${from}(v)`;
+  if (limit !== undefined) inner += ` LIMIT ${bindings.value('count', null)}`;
+  if (offset !== undefined) inner += ` OFFSET ${bindings.value('count', null)}`;
+  return `SELECT coalesce(_.v::text, 'null') FROM (${inner}) _`;
+}
+
+export function compileCall(
+  query: CallQuery,
+  resolved: Resolved,
+  snapshot: SchemaSnapshot,
+): { readonly compiled: CompiledStatement; readonly shape: CallShape } {
+  const { function: called } = resolved;
+  const { returns } = called;
+  const table = resultTable(called, snapshot);
+  const bindings = new Bindings(postgresDialect, table);
+  const alias = bindings.alias();
+  const from = callText(resolved, query.readOnly, bindings.value('text', null), alias);
+  const done = (sql: string, shape: CallShape) => ({
+    compiled: { sql, params: bindings.params, table, columns: [], hasCheck: false },
+    shape,
+  });
+  if (returns.type === 'void') return done(`SELECT NULL::text FROM ${from}`, 'void');
+  if (!returns.composite)
+    return done(valueStatement(query, from, alias, bindings), returns.set ? 'set' : 'value');
+  const shape = returns.set ? 'rows' : 'row';
+  // What is counted must not be called twice.
+  const once = query.count !== undefined || query.maxAffected !== undefined;
+  const rows = new RowsCompiler(bindings, snapshot, null);
+  const scope = new Scope(table, alias, postgresDialect);
+  const level = rows.level(scope, once ? `${CALLED} AS ${alias}` : from, [], query);
+  const counted = query.count === undefined ? null : level.base;
+  const sql = postgresDialect.expressions?.selectRows({ ...level.rows, counted }) ?? '';
+  if (!once) return done(sql, shape);
+  const most = query.maxAffected === undefined ? null : bindings.value('count', null);
+  const where = most === null ? '' : ` WHERE ${enforceMost(MADE, most)} = 1`;
+  const made = `${MADE} AS MATERIALIZED (SELECT ${alias}.* FROM ${from})`;
+  return done(`WITH ${made}, ${CALLED} AS (SELECT * FROM ${MADE}${where}) ${sql}`, shape);
+}
+
+/** The answer of a call out of the rows of its statement. */
+export function callResult(
+  shape: CallShape,
+  query: CallQuery,
+  {
+    json,
+    rowCount,
+    second,
+  }: { readonly json: string; readonly rowCount: number; readonly second: string | null },
+): QueryResult {
+  const counted = query.count !== undefined;
+  const total =
+    counted && shape !== 'value' && shape !== 'set' && shape !== 'void' ? Number(second ?? 0) : null;
+  const known = {
+    ...{ rowCount, total, totalKind: total === null ? null : ('exact' as const) },
+    shape: shape === 'set' ? ('value' as const) : shape,
+  };
+  if (shape === 'void') return { ...known, json: 'null' };
+  if (shape === 'rows' || shape === 'set') return { ...known, json };
+  return { ...known, json: rowCount === 0 ? 'null' : json.slice(1, -1) };
+}

@@ -1,0 +1,23 @@
+import { MagError } from '../../../errors.ts';
+import { AFFECTED_MARK, CHECK_MARK, SINGLE_MARK } from '../postgres/failures.ts';
+
+/** The one function through which a name reaches PostgreSQL's text. */
+export function quoteIdentifier(name: string): string {
+  // A NUL would end the statement's text on the wire.
+  if (name.includes('\0')) throw new MagError('PGRST100', { what: 'a name: it holds a NUL', column: 1 });
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** NULL counts as a violation. The text is no number, so that reading it as one ends the statement, and undoes it. */
+export const enforce = (checked: string): string =>
+  `(CASE WHEN ${checked} IS TRUE THEN '1' ELSE '${CHECK_MARK}' END)::int2`;
+
+/** Raises, with the number of rows in its message, where the statement touched more than one. */
+export const enforceSingle = (from: string): string =>
+  `(CASE WHEN (SELECT count(*) FROM ${from}) < 2 THEN '1' ELSE ` +
+  `'${SINGLE_MARK}' || (SELECT count(*) FROM ${from}) END)::int2`;
+
+/** The same where it touched more than `most`, a placeholder. */
+export const enforceMost = (from: string, most: string): string =>
+  `(CASE WHEN (SELECT count(*) FROM ${from}) <= ${most} THEN '1' ELSE ` +
+  `'${AFFECTED_MARK}' || (SELECT count(*) FROM ${from}) END)::int2`;

@@ -1,0 +1,266 @@
+import { DatabaseError } from '../../../errors.ts';
+import type { Aggregate, Embed, Filter, Join, OrderTerm, SelectItem } from '../../../protocol/query.ts';
+import type { SchemaSnapshot, TableInfo } from '../engine.ts';
+import { joinOf } from '../relationships.ts';
+import { conditionOf, expressionsOf, operandOf, orderOf } from './conditions.ts';
+import type { Expressions, NamedValue, RowsParts, Value } from './dialect.ts';
+import { type Bindings, type CompiledEmbed, Scope } from './scope.ts';
+import { findTable } from './tables.ts';
+
+/** What a level of rows is read by; a select, an embed or a call. */
+export interface Level {
+  readonly select: readonly SelectItem[];
+  readonly where?: Filter;
+  readonly order: readonly OrderTerm[];
+  readonly limit?: number;
+  readonly offset?: number;
+}
+
+/** A value of a level's rows; with `aggregate` what is aggregated, null standing for whole rows. */
+interface Output {
+  readonly name: string;
+  readonly value: Value | null;
+  readonly aggregate: Aggregate | null;
+}
+
+interface CompiledLevel {
+  readonly rows: RowsParts;
+  /** The rows before they are grouped. */
+  readonly base: { readonly from: string; readonly where: string | null };
+}
+
+/** Conditions that must all hold, as one; null where there is none. */
+const all = (conditions: readonly string[]): string | null =>
+  conditions.length === 0 ? null : conditions.join(' AND ');
+
+const exists = ({ from, where }: CompiledLevel['base'], window: string): string =>
+  `EXISTS (SELECT 1 FROM ${from}${where === null ? '' : ` WHERE ${where}`}${window})`;
+
+/** Whether the items are columns of the table alone, which a dialect writes without its expressions. */
+export const isPlain = (items: readonly SelectItem[]): boolean =>
+  items.every(
+    (item) =>
+      item.kind === 'all' ||
+      (item.kind === 'column' &&
+        item.column.path === undefined &&
+        item.cast === undefined &&
+        item.aggregate === undefined),
+  );
+
+/** Compiles rows whose values are more than columns: of JSON, cast, aggregated, or of related tables. */
+export class RowsCompiler {
+  readonly #bindings: Bindings;
+  readonly #expressions: Expressions;
+  readonly #snapshot: SchemaSnapshot;
+  /** What the statement writes, where that must not be read again. */
+  readonly #written: TableInfo | null;
+
+  constructor(bindings: Bindings, snapshot: SchemaSnapshot, written: TableInfo | null) {
+    this.#bindings = bindings;
+    this.#expressions = expressionsOf(bindings, 'give more than columns');
+    this.#snapshot = snapshot;
+    this.#written = this.#expressions.rereadsWritten ? null : written;
+  }
+
+  /** @param conditions what must hold beside the level's own filter. */
+  level(scope: Scope, from: string, conditions: readonly string[], level: Level): CompiledLevel {
+    const required: string[] = [...conditions];
+    const outputs = this.#outputs(scope, level.select, required);
+    if (level.where !== undefined) required.push(conditionOf(this.#bindings, scope, level.where));
+    const base = { from, where: all(required) };
+    const grouped = outputs.some(({ aggregate }) => aggregate !== null);
+    const rows = grouped
+      ? this.#group(scope, base, outputs, level)
+      : this.#plain(scope, base, outputs, level);
+    return { rows: { ...rows, ...this.#window(level) }, base };
+  }
+
+  #window({ limit, offset }: Level): Pick<RowsParts, 'limit' | 'offset'> {
+    return {
+      limit: limit === undefined ? null : this.#bindings.value('count', null),
+      offset: offset === undefined ? null : this.#bindings.value('count', null),
+    };
+  }
+
+  #plain(
+    scope: Scope,
+    base: CompiledLevel['base'],
+    outputs: readonly Output[],
+    level: Level,
+  ): Omit<RowsParts, 'limit' | 'offset'> {
+    const output = outputs.flatMap(({ name, value }) => (value === null ? [] : [{ name, value }]));
+    return {
+      ...base,
+      output,
+      grouped: false,
+      group: null,
+      order: orderOf(this.#bindings, scope, level.order),
+    };
+  }
+
+  /**
+   * Values are worked out first and aggregated around that: what a group is made by may be any expression, and is
+   * written once.
+   */
+  #group(
+    scope: Scope,
+    base: CompiledLevel['base'],
+    outputs: readonly Output[],
+    level: Level,
+  ): Omit<RowsParts, 'limit' | 'offset'> {
+    const alias = this.#bindings.alias();
+    const inner: NamedValue[] = [];
+    const groups = new Map<string, string>();
+    const output = outputs.map(({ name, value, aggregate }): NamedValue => {
+      if (value === null) return { name, value: this.#aggregated(aggregate, null) };
+      const given = aggregate === null ? this.#expressions.groupable(value) : value;
+      const column = `${alias}.${this.#bindings.dialect.quoteIdentifier(`c${inner.length}`)}`;
+      inner.push({ name: `c${inner.length}`, value: given });
+      const read = { ...given, sql: column };
+      if (aggregate !== null) return { name, value: this.#aggregated(aggregate, read) };
+      groups.set(value.sql, column);
+      return { name, value: read };
+    });
+    const rows = {
+      ...base,
+      output: inner,
+      grouped: false,
+      group: null,
+      order: null,
+      limit: null,
+      offset: null,
+    };
+    const order = orderOf(this.#bindings, scope, level.order, (sql, term) => {
+      const column = groups.get(sql);
+      if (column !== undefined) return column;
+      const name = `${scope.table.name}.${term.column.name}`;
+      throw new DatabaseError(
+        '42803',
+        `column "${name}" must appear in the GROUP BY clause or be used in an aggregate function`,
+      );
+    });
+    const group = groups.size === 0 ? null : [...groups.values()].join(', ');
+    return {
+      output,
+      from: `${this.#expressions.derived(rows)} AS ${alias}`,
+      where: null,
+      grouped: true,
+      group,
+      order,
+    };
+  }
+
+  #aggregated(aggregate: Aggregate | null, value: Value | null): Value {
+    const result = this.#expressions.aggregate(aggregate?.function ?? 'count', value);
+    return aggregate?.cast === undefined ? result : this.#cast(result, aggregate.cast);
+  }
+
+  #cast(value: Value, type: string): Value {
+    const result = this.#expressions.cast(value, type);
+    if (result === null) throw this.#bindings.unsupported(`cast to ${type}`);
+    return result;
+  }
+
+  /** The values in order; what an inner embed requires of the row is added to `required`. */
+  #outputs(scope: Scope, items: readonly SelectItem[], required: string[]): readonly Output[] {
+    return items.flatMap((item): readonly Output[] => {
+      switch (item.kind) {
+        case 'all':
+          return scope.table.columns.map(({ name, type }) => ({
+            ...{ name, aggregate: null },
+            value: { sql: scope.text(name), type, json: false },
+          }));
+        case 'column': {
+          const { value: read } = operandOf(this.#bindings, scope, item.column);
+          const value = item.cast === undefined ? read : this.#cast(read, item.cast);
+          const aggregate = item.aggregate ?? null;
+          return [{ name: item.alias ?? aggregate?.function ?? item.column.name, value, aggregate }];
+        }
+        case 'count': {
+          const cast = item.cast === undefined ? {} : { cast: item.cast };
+          return [{ name: item.alias ?? 'count', value: null, aggregate: { function: 'count', ...cast } }];
+        }
+        default:
+          return this.#embed(scope, item.embed, required);
+      }
+    });
+  }
+
+  #embed(outer: Scope, embed: Embed, required: string[]): readonly Output[] {
+    const { schema, name } = outer.table;
+    const join = embed.join ?? joinOf(embed, { schema, name }, this.#snapshot);
+    const table = findTable(this.#snapshot, join.schema, join.table);
+    const scope = new Scope(table, this.#bindings.alias(), this.#bindings.dialect);
+    const { from, conditions } = this.#joined(outer, scope, join);
+    const inside: string[] = [...conditions];
+    const outputs = this.#outputs(scope, embed.select, inside);
+    if (embed.where !== undefined) inside.push(conditionOf(this.#bindings, scope, embed.where));
+    const base = { from, where: all(inside) };
+    const grouped = outputs.some(({ aggregate }) => aggregate !== null);
+    const hoists = embed.spread && grouped;
+    const parts =
+      grouped && !hoists
+        ? this.#group(scope, base, outputs, embed)
+        : this.#plain(scope, base, outputs, embed);
+    const rows: RowsParts = { ...parts, ...this.#window(embed) };
+    const compiled = this.#compiledEmbed(scope, base, rows, join);
+    outer.embeds.set(embed.alias ?? embed.relation, compiled);
+    if (embed.inner) required.push(compiled.exists);
+    if (!embed.spread) {
+      // Nothing to show of it: it only filters.
+      if (outputs.length === 0) return [];
+      const value = join.toOne ? this.#expressions.object(rows) : this.#expressions.array(rows);
+      return [{ name: embed.alias ?? embed.relation, value, aggregate: null }];
+    }
+    if (hoists && !join.toOne) throw this.#bindings.unsupported('aggregate in a spread of many rows');
+    return outputs.map(({ name: called, value, aggregate }) => {
+      if (value === null) throw this.#bindings.unsupported('count rows in a spread');
+      const only = { ...rows, output: [{ name: called, value }] };
+      const spread = join.toOne ? this.#expressions.one(only) : this.#expressions.list(only);
+      return { name: called, value: spread, aggregate };
+    });
+  }
+
+  #compiledEmbed(scope: Scope, base: CompiledLevel['base'], rows: RowsParts, join: Join): CompiledEmbed {
+    const limit = rows.limit === null ? '' : ` LIMIT ${rows.limit}`;
+    const offset = rows.offset === null ? '' : ` OFFSET ${rows.offset}`;
+    // Without a limit an offset has no portable text; the row that is skipped to is looked for.
+    const window =
+      limit === '' && offset !== '' ? ` LIMIT 9223372036854775807${offset}` : `${limit}${offset}`;
+    const column = (name: string) => {
+      const info = scope.column(name);
+      const value: Value = { sql: scope.text(name), type: info.type, json: false };
+      const { sql } = this.#expressions.one({ ...rows, output: [{ name, value }] });
+      return { sql, info: { ...info, nullable: true } };
+    };
+    return { exists: exists(base, window), column: join.toOne ? column : null };
+  }
+
+  /** The embedded table with the one in between, and how their columns pair with those around. */
+  #joined(outer: Scope, scope: Scope, join: Join): { from: string; conditions: string[] } {
+    const { dialect } = this.#bindings;
+    const quoted = (alias: string | null, name: string): string =>
+      `${alias === null ? '' : `${alias}.`}${dialect.quoteIdentifier(name)}`;
+    const table = `${dialect.qualifiedTable(scope.table)} AS ${scope.alias}`;
+    this.#refuseWritten(scope.table);
+    if (join.via === undefined) {
+      const conditions = join.to.map((to, at) => `${scope.text(to)} = ${outer.text(join.from[at] ?? '')}`);
+      return { from: table, conditions };
+    }
+    const between = findTable(this.#snapshot, join.via.schema, join.via.table);
+    this.#refuseWritten(between);
+    const alias = this.#bindings.alias();
+    const { from, to } = join.via;
+    return {
+      from: `${dialect.qualifiedTable(between)} AS ${alias} JOIN ${table} ON ${to
+        .map((name, at) => `${scope.text(join.to[at] ?? '')} = ${quoted(alias, name)}`)
+        .join(' AND ')}`,
+      conditions: from.map((name, at) => `${quoted(alias, name)} = ${outer.text(join.from[at] ?? '')}`),
+    };
+  }
+
+  #refuseWritten(table: TableInfo): void {
+    if (this.#written === null || this.#written.name !== table.name) return;
+    throw this.#bindings.unsupported('embed a table in what a write of it returns');
+  }
+}

@@ -1,0 +1,177 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { Capability } from '../../../src/actors/storage/capabilities.ts';
+import { isPublicError } from '../../../src/errors.ts';
+import type { ColumnRef, Filter, SelectItem, SelectQuery } from '../../../src/protocol/query.ts';
+import { column, compare, insert, is, not, type Subject, select } from './subject.ts';
+
+const SEED = [
+  {
+    id: 1,
+    name: 'apple',
+    qty: 3,
+    price: 1.5,
+    done: true,
+    note: 'one',
+    attrs: { a: { b: [1, 'x', null] }, n: 5 },
+  },
+  { id: 2, name: 'banana', qty: 7, price: 0.25, done: false, note: null, attrs: { a: 'text', t: true } },
+  { id: 3, name: 'cherry', qty: null, price: 9.5, done: null, note: 'two', attrs: null },
+];
+
+const at = (name: string, steps: readonly (string | number)[], text = true): ColumnRef => ({
+  name,
+  path: { steps, text },
+});
+
+const quantified = (
+  name: string,
+  op: Extract<Filter, { kind: 'quantified' }>['op'],
+  quantifier: 'any' | 'all',
+  values: readonly string[],
+): Filter => ({ kind: 'quantified', column: { name }, op, quantifier, values, negated: false });
+
+/** What is more than columns and plain comparisons; each part where the engine has its capability. */
+export function expressions(subject: () => Subject, can: ReadonlySet<Capability>): void {
+  const ids = (where: Filter, query: Partial<SelectQuery> = {}) => subject().pluck('id', { where, ...query });
+  const codeOf = async (query: Promise<unknown>): Promise<string> => {
+    const error = await query.then(() => null).catch((caught: unknown) => caught);
+    return isPublicError(error) ? error.code : String(error);
+  };
+  const part = (capability: Capability, tests: () => void): void => {
+    if (!can.has(capability)) return;
+    describe(`with the capability ${capability}`, () => {
+      beforeEach(async () => {
+        await subject().execute(insert(SEED));
+      });
+      tests();
+    });
+  };
+
+  part('json_path', () => {
+    const pick = (ref: ColumnRef, alias: string): SelectItem => ({ kind: 'column', column: ref, alias });
+
+    it('reads JSON by -> and text by ->>, and null where there is nothing', async () => {
+      const items = [
+        pick(at('attrs', ['a', 'b'], false), 'b'),
+        pick(at('attrs', ['a', 'b', 1]), 'x'),
+        pick(at('attrs', ['a', 'b', -1]), 'last'),
+        pick(at('attrs', ['n']), 'n'),
+        pick(at('attrs', ['n'], false), 'json'),
+      ];
+      expect(await subject().rows(select({ select: items }))).toEqual([
+        { b: [1, 'x', null], x: 'x', last: null, n: '5', json: 5 },
+        { b: null, x: null, last: null, n: null, json: null },
+        { b: null, x: null, last: null, n: null, json: null },
+      ]);
+    });
+
+    it('filters and sorts by what is at a path', async () => {
+      const isText = {
+        kind: 'compare',
+        column: at('attrs', ['a']),
+        op: 'eq',
+        value: 'text',
+        negated: false,
+      } as const;
+      expect(await ids(isText)).toEqual([2]);
+      expect(
+        await ids({ kind: 'in', column: at('attrs', ['n']), values: ['5', '6'], negated: false }),
+      ).toEqual([1]);
+      expect(await ids({ kind: 'is', column: at('attrs', ['n']), value: 'null', negated: false })).toEqual([
+        2, 3,
+      ]);
+      const order = [{ column: at('attrs', ['t']), direction: 'asc', nulls: 'first' }] as const;
+      expect((await subject().pluck('id', { order: [...order] })).at(-1)).toBe(2);
+    });
+
+    it.each([`'`, '"', '\\', '$.a', 'a.b', '', ' ', '->', `x' or 1=1 --`])(
+      'takes the key %j literally',
+      async (key) => {
+        await subject().execute(insert([{ id: 9, name: 'odd', attrs: { [key]: 'found', other: 1 } }]));
+        const found = await subject()
+          .pluck('v', {
+            select: [pick(at('attrs', [key]), 'v')],
+            where: compare('id', 'eq', '9'),
+          })
+          .catch((error: unknown) => (isPublicError(error) ? [error.code] : [String(error)]));
+        expect(found).toEqual([
+          /["\\]/.test(key) && found[0] !== 'found' ? 'MAG_ENGINE_UNSUPPORTED' : 'found',
+        ]);
+      },
+    );
+  });
+
+  part('cast', () => {
+    it('casts what it gives', async () => {
+      const items: readonly SelectItem[] = [
+        { kind: 'column', column: { name: 'qty' }, cast: 'text' },
+        { kind: 'column', column: { name: 'price' }, cast: 'integer', alias: 'whole' },
+        { kind: 'column', column: { name: 'done' }, cast: 'text', alias: 'done' },
+      ];
+      const rows = await subject().rows(select({ select: items, where: compare('id', 'eq', '2') }));
+      expect(rows).toEqual([{ qty: '7', whole: 0, done: 'false' }]);
+    });
+
+    it.each([`text); drop table items; --`, `int'`, 'no such "type"', 'a.b.c', ''])(
+      'refuses what is no type: %s',
+      async (cast) => {
+        const query = select({ select: [{ kind: 'column', column: { name: 'qty' }, cast }] });
+        expect(['MAG_ENGINE_UNSUPPORTED', '42704']).toContain(await codeOf(subject().execute(query)));
+        expect(await subject().pluck('id', {})).toEqual([1, 2, 3]);
+      },
+    );
+  });
+
+  part('distinct', () => {
+    it('isdistinct takes null for a value', async () => {
+      expect(await ids(compare('qty', 'isdistinct', '3'))).toEqual([2, 3]);
+      expect(await ids(not(compare('qty', 'isdistinct', '3')))).toEqual([1]);
+    });
+  });
+
+  part('quantifier', () => {
+    it.each([
+      [quantified('qty', 'eq', 'any', ['3', '9']), [1]],
+      [quantified('qty', 'gt', 'all', ['3', '5']), [2]],
+      [quantified('qty', 'lte', 'any', ['3', '5']), [1]],
+      [quantified('name', 'like', 'any', ['a%', '%rry']), [1, 3]],
+      [quantified('name', 'like', 'all', ['%a%', 'b%']), [2]],
+      [quantified('name', 'ilike', 'any', ['A%', 'B_NANA']), [1, 2]],
+      [quantified('qty', 'eq', 'any', []), []],
+      [quantified('qty', 'eq', 'all', []), [1, 2, 3]],
+    ] as const)('%j', async (filter, expected) => {
+      expect(await ids(filter)).toEqual(expected);
+      // A null is unknown to every value, negated or not, and to no value at all.
+      const isUnknown = 'values' in filter && filter.column.name === 'qty' && filter.values.length > 0;
+      const others = [1, 2, 3].filter(
+        (id) => !expected.some((each) => each === id) && !(isUnknown && id === 3),
+      );
+      expect(await ids(not(filter))).toEqual(others);
+    });
+  });
+
+  part('max_affected', () => {
+    const remove = { kind: 'delete', schema: 'public', table: 'items' } as const;
+
+    it('undoes a write that affects more rows than it may, and lets pass one that does not', async () => {
+      const where = compare('id', 'lte', '2');
+      for (const more of [{}, { returning: [column('id')] }]) {
+        expect(await codeOf(subject().execute({ ...remove, where, maxAffected: 1, ...more }))).toBe(
+          'PGRST124',
+        );
+        expect(await subject().pluck('id', {})).toEqual([1, 2, 3]);
+      }
+      const gone = await subject().execute({ ...remove, where, maxAffected: 2 });
+      expect([gone.rowCount, await subject().pluck('id', {})]).toEqual([2, [3]]);
+      const set = {
+        kind: 'update',
+        schema: 'public',
+        table: 'items',
+        set: { qty: 1 },
+        maxAffected: 5,
+      } as const;
+      const check = is('qty', 'not_null');
+      expect(await subject().rows({ ...set, check, returning: [column('id')] })).toEqual([{ id: 3 }]);
+    });
+  });
+}
