@@ -139,11 +139,6 @@ describe('bad input is answered, never with a 500', () => {
       engine: 'sqlite',
     });
     expect(name.status).toBe(400);
-    const soon = await board.admin<{ code: string }>('POST', '/admin/v1/projects', {
-      name: 'm',
-      engine: 'mysql',
-    });
-    expect([soon.status, soon.body.code]).toEqual([503, 'MAG_ENGINE_UNAVAILABLE']);
   });
 
   it('gives every reply a request id', async () => {

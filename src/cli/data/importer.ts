@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { MagError } from '../../errors.ts';
-import { stringifyExact } from '../../protocol/exact-json.ts';
 import type { Row } from '../../protocol/query.ts';
+import { nodeHost } from '../../runtime/host-node.ts';
 import type { ProjectClient } from '../project-client.ts';
 import { ProgressFile } from './progress-file.ts';
 import { type Format, readRows } from './rows-format.ts';
@@ -13,6 +13,8 @@ interface Imported {
   readonly digest: string;
   readonly batch: number;
   readonly rows: number;
+  /** Tells this import from another one of the same file: its batches' idempotency keys begin with it. */
+  readonly run: string;
 }
 
 export interface ImportOptions {
@@ -34,14 +36,12 @@ async function digestOf(file: string): Promise<string> {
   return hash.digest('hex');
 }
 
-async function send(options: ImportOptions, rows: readonly Row[], digest: string): Promise<void> {
+async function send(options: ImportOptions, rows: readonly Row[], state: Imported): Promise<void> {
   const { project, table, upsert } = options;
   const resolution = upsert === null ? '' : 'resolution=merge-duplicates,';
   const search = upsert === null || upsert === '' ? '' : `?on_conflict=${encodeURIComponent(upsert)}`;
-  // The same rows of the same file again are the same request: a batch whose answer was lost is not written twice.
-  const key = createHash('sha256')
-    .update(`${digest} ${table} ${stringifyExact(rows)}`)
-    .digest('hex');
+  // A batch whose answer was lost is sent again under the same key, and not written twice.
+  const key = `${state.run}-${state.rows}`;
   await project.request(`/rest/v1/${encodeURIComponent(table)}${search}`, {
     method: 'POST',
     headers: { prefer: `${resolution}return=minimal,missing=default`, 'idempotency-key': key },
@@ -57,17 +57,20 @@ export async function importTable(options: ImportOptions): Promise<number> {
   const { table, file, format, batch } = options;
   const digest = await digestOf(file);
   const progress = new ProgressFile<Imported>(file, 'import');
-  let state: Imported = { table, digest, batch, rows: 0 };
+  const run = Buffer.from(nodeHost().randomBytes(18)).toString('base64url');
+  let state: Imported = { table, digest, batch, rows: 0, run };
   if (options.resume) {
     state = progress.read();
     if (state.table !== table || state.digest !== digest)
       throw new MagError('MAG_USAGE', { problem: `${file} has changed, or was begun with another table` });
   }
+  // Before the first batch: one whose answer is lost must be known by its key when it is sent again.
+  progress.write(state);
   let passed = 0;
   let rows: Row[] = [];
   const flush = async (): Promise<void> => {
     if (rows.length === 0) return;
-    await send(options, rows, digest);
+    await send(options, rows, state);
     state = { ...state, rows: state.rows + rows.length };
     rows = [];
     progress.write(state);
