@@ -25,8 +25,10 @@ const inRow = (row: Row): void => {
   for (const name of Object.keys(row)) requireField(name);
 };
 
-/** Every field that a query names. */
+/** Every field that a query names, and the schema. */
 export function requireFields(query: Query): void {
+  if (query.schema !== 'public')
+    throw new MagError('MAG_ENGINE_UNSUPPORTED', { engine: 'redis', what: 'have schemas beside public' });
   if ('where' in query && query.where !== undefined) inFilter(query.where);
   if (query.kind === 'select') {
     inItems(query.select);

@@ -85,6 +85,9 @@ export class RedisProvider implements EngineProvider {
       await saveUsers(connection);
       await removeKeys(connection, this.#prefix(ref));
       await connection.call('SREM', this.#projects, ref);
+      // After the last one nothing of the board is left but its functions, which another board may use.
+      const left = await connection.call('SCARD', this.#projects);
+      if (left === 0) await connection.call('ACL', 'DELUSER', this.#scanner);
     });
   }
 
@@ -145,6 +148,10 @@ export class RedisProvider implements EngineProvider {
     await this.#opening?.catch(() => {}); // whoever waited for it was told
     this.#connection?.close();
     this.#connection = null;
+  }
+
+  get #scanner(): string {
+    return `${this.#names.prefix}scanner`;
   }
 
   #prefix(ref: string): string {
