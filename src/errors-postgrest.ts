@@ -32,6 +32,11 @@ export const POSTGREST_ERRORS = {
   PGRST116: entry(406, 'Cannot coerce the result to a single JSON object', null),
   PGRST118: entry(400, "A related order on '{relation}' is not possible", null),
   PGRST122: entry(400, 'Invalid preferences given with handling=strict'),
+  PGRST123: entry(
+    400,
+    'Use of aggregate functions is not allowed',
+    "The project's setting aggregates allows them.",
+  ),
   PGRST124: entry(400, 'Query result exceeds max-affected preference constraint', null),
   PGRST200: entry(
     400,

@@ -370,6 +370,8 @@ export const LIMITS = {
   /** Grants of one project; each is compiled into every plan of its table. */
   grants: 256,
   grantUsingChars: 4_096,
+  /** Schemas that a project exposes beside `public`; an error names them all. */
+  schemas: 16,
   /** PostgreSQL's longest name has 63 bytes; SQLite's have no bound. */
   grantTableChars: 128,
 

@@ -14,6 +14,10 @@ export interface ProjectSettings {
   readonly grants: readonly Grant[];
   /** Absent: grants. */
   readonly access?: AccessMode;
+  /** Schemas beside `public` that REST reaches, on PostgreSQL. */
+  readonly schemas?: readonly string[];
+  /** Whether REST may sum, average and count: over a large table that costs as much as reading it. Absent: no. */
+  readonly aggregates?: boolean;
 }
 
 /** How a session reaches a project's database. Holds secrets of servers: never logged, never sent to a client. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openBoardDatabase } from '../../src/actors/catalogue/board-database.ts';
+import { checkSettings } from '../../src/actors/catalogue/grants.ts';
 import { MIGRATIONS } from '../../src/actors/catalogue/migrations.ts';
 import { principalOf } from '../../src/actors/psu/project-key-check.ts';
 import { keyDigest } from '../../src/actors/psu/project-keys.ts';
@@ -177,6 +178,14 @@ describe('project settings', () => {
     expect(open(folder).catalogue.get(ref).settings).toEqual(view.settings);
   });
 
+  it('may expose schemas of PostgreSQL, and allow aggregates', () => {
+    const check = (settings: object): unknown =>
+      checkSettings({ grants: [], ...settings }, 'postgres', () => {});
+    const given = { schemas: ['shop', 'public', 'shop'], aggregates: true };
+    expect(check(given)).toEqual({ grants: [], schemas: ['shop'], aggregates: true });
+    expect(check({ aggregates: false, schemas: [] })).toEqual({ grants: [] });
+  });
+
   it.each([
     [null, 'settings must be an object'],
     [{ grants: {} }, 'settings.grants must be a list'],
@@ -189,6 +198,12 @@ describe('project settings', () => {
     [{ grants: [{ ...grant, using: 7 }] }, 'settings.grants[0].using'],
     [{ grants: [], access: 'everyone' }, 'settings.access must be grants or policies'],
     [{ grants: [], access: 'policies' }, 'The engine sqlite cannot decide access by row level security'],
+    [{ grants: [], schemas: 'shop' }, 'settings.schemas must be a list of at most 16 names'],
+    [{ grants: [], schemas: [7] }, 'settings.schemas must hold names'],
+    [{ grants: [], schemas: ['_mag'] }, 'settings.schemas must not hold _mag'],
+    [{ grants: [], schemas: ['pg_catalog'] }, 'settings.schemas must not hold pg_catalog'],
+    [{ grants: [], schemas: ['shop'] }, 'The engine sqlite cannot expose schemas'],
+    [{ grants: [], aggregates: 1 }, 'settings.aggregates must be true or false'],
     [{ grants: Array.from({ length: 257 }, () => grant) }, 'at most 256'],
   ])('refuse %j', async (settings, problem) => {
     const { catalogue } = open();

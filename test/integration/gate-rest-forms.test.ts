@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ANON, REF, SERVICE, startGate, type TestGate } from '../support/gate.ts';
 
 let board: TestGate;
@@ -220,5 +220,47 @@ describe('OPTIONS', () => {
       204,
       'GET, HEAD, POST, PATCH, PUT, DELETE, OPTIONS',
     ]);
+  });
+});
+
+describe("a project's settings", () => {
+  const settle = (settings: object): void => {
+    board.project = { ...board.project, settings: { grants: [], ...settings } };
+  };
+  afterEach(() => settle({}));
+
+  it('say whether REST may aggregate, in embeds and in what a write gives back, too', async () => {
+    for (const select of ['count()', 'rank.sum()', 'id,x(y.avg())']) {
+      expect(await errorOf(await board.get(`${base}/todos?select=${select}`, key))).toMatchObject({
+        status: 400,
+        code: 'PGRST123',
+        message: 'Use of aggregate functions is not allowed',
+      });
+    }
+    const write = await board.call('PATCH', `${base}/todos?select=count()`, { rank: 1 }, full);
+    expect(await errorOf(write)).toMatchObject({ code: 'PGRST123' });
+    settle({ aggregates: true });
+    const allowed = await errorOf(await board.get(`${base}/todos?select=rank.sum()`, key));
+    expect(allowed).not.toMatchObject({ code: 'PGRST123' });
+  });
+
+  it('say which schemas REST reaches, and the reply which one it is of', async () => {
+    settle({ schemas: ['shop', 'back office'] });
+    const own = await board.get(`${base}/todos`, key);
+    expect([own.status, own.headers.get('content-profile')]).toEqual([200, 'public']);
+    const shop = await board.get(`${base}/todos`, { ...key, 'accept-profile': 'shop' });
+    expect(shop.headers.get('content-profile')).toBe('shop');
+    const write = await board.call(
+      'PATCH',
+      `${base}/todos`,
+      {},
+      { ...key, 'content-profile': 'back office' },
+    );
+    expect(write.headers.get('content-profile')).toBe('back office');
+    const none = await board.get(`${base}/todos`, { ...key, 'accept-profile': 'x' });
+    expect(await errorOf(none)).toMatchObject({
+      code: 'PGRST106',
+      hint: 'Only the following schemas are exposed: public, shop, back office',
+    });
   });
 });

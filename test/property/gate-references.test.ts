@@ -79,7 +79,7 @@ describe('a reference', () => {
     fc.assert(
       fc.property(values(), (value) => {
         const body = { method: 'insert', table: 't', values: { a: { $value: value } } } as const;
-        const { list, references } = planOperations([body], secret());
+        const { list, references } = planOperations([body], secret(), { grants: [] });
         const [planned] = list;
         expect(references.operations.size).toBe(0);
         expect(planned?.query).toMatchObject({ kind: 'insert', rows: [{ a: value }] });
@@ -113,7 +113,7 @@ describe('a body of operations', () => {
       fc.property(fc.array(operation, { minLength: 1, maxLength: 3 }), (bodies) => {
         try {
           // The schema at the door admits all of these.
-          expect(planOperations(bodies as never, secret()).list).toHaveLength(bodies.length);
+          expect(planOperations(bodies as never, secret(), { grants: [] }).list).toHaveLength(bodies.length);
         } catch (error) {
           expect(error).toMatchObject({ status: expect.any(Number), code: expect.any(String) });
           expect((error as { status: number }).status).toBeLessThan(500);

@@ -131,6 +131,13 @@ const plainItem: fc.Arbitrary<SelectItem> = fc.oneof(
 const relationsOf = (items: readonly SelectItem[]): string[] =>
   items.flatMap((item) => (item.kind === 'embed' ? [item.embed.alias ?? item.embed.relation] : []));
 
+function aggregates(items: readonly SelectItem[]): boolean {
+  return items.some((item) => {
+    if (item.kind === 'embed') return aggregates(item.embed.select);
+    return item.kind === 'count' || (item.kind === 'column' && item.aggregate !== undefined);
+  });
+}
+
 /** Embeds of one select are called differently. */
 function itemsOf(depth: number, prefix: string): fc.Arbitrary<readonly SelectItem[]> {
   const plain = fc.array(plainItem, { minLength: 1, maxLength: 3 });
@@ -171,6 +178,7 @@ export const query = itemsOf(2, 'x').chain((select) =>
   fc.record({
     select: fc.constant(select),
     embeds: fc.constant(relationsOf(select).length > 0),
+    aggregates: fc.constant(aggregates(select)),
     order: fc.array(orderBy(relationsOf(select)), { minLength: 1, maxLength: 3 }),
     filters: fc.array(filterIn(relationsOf(select)), { maxLength: 3 }),
     limit: fc.nat(),

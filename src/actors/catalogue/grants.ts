@@ -64,16 +64,49 @@ export function checkSettings(
   engine: EngineKind,
   validateUsing: (text: string) => void,
 ): ProjectSettings {
-  const { grants, access: given } = object(value, 'settings', ['grants', 'access']);
+  const given = object(value, 'settings', ['grants', 'access', 'schemas', 'aggregates']);
+  const { grants } = given;
   if (!Array.isArray(grants) || grants.length > LIMITS.grants) {
     throw refuse(`settings.grants must be a list of at most ${LIMITS.grants} grants`);
   }
   const checked = grants.map((grant: unknown, index) =>
     checkGrant(grant, `settings.grants[${index}]`, validateUsing),
   );
-  return checkAccess(given, engine) === 'policies'
-    ? { grants: checked, access: 'policies' }
-    : { grants: checked };
+  const schemas = checkSchemas(given.schemas, engine);
+  return {
+    grants: checked,
+    ...(checkAccess(given.access, engine) === 'policies' ? { access: 'policies' } : {}),
+    ...(schemas.length > 0 ? { schemas } : {}),
+    ...(checkAggregates(given.aggregates) ? { aggregates: true } : {}),
+  };
+}
+
+/** PostgreSQL's own schemas and ours hold what is nobody's to reach. */
+const RESERVED_SCHEMA = /^(?:pg_|_mag)|^information_schema$/;
+
+function checkSchemas(given: unknown, engine: EngineKind): readonly string[] {
+  if (given === undefined) return [];
+  if (!Array.isArray(given) || given.length > LIMITS.schemas)
+    throw refuse(`settings.schemas must be a list of at most ${LIMITS.schemas} names`);
+  const names = given.map((name: unknown) => {
+    if (
+      typeof name !== 'string' ||
+      name === '' ||
+      name.length > LIMITS.grantTableChars ||
+      name.includes('\0')
+    )
+      throw refuse('settings.schemas must hold names');
+    if (RESERVED_SCHEMA.test(name)) throw refuse(`settings.schemas must not hold ${name}`);
+    return name;
+  });
+  if (names.length > 0 && engine !== 'postgres')
+    throw new MagError('MAG_ENGINE_UNSUPPORTED', { engine, what: 'expose schemas' });
+  return [...new Set(names)].filter((name) => name !== 'public');
+}
+
+function checkAggregates(given: unknown): boolean {
+  if (given === undefined || typeof given === 'boolean') return given === true;
+  throw refuse('settings.aggregates must be true or false');
 }
 
 function checkAccess(given: unknown, engine: EngineKind): AccessMode {

@@ -32,6 +32,8 @@ export const settingsBody = {
   required: ['grants'],
   properties: {
     access: { enum: ACCESS_MODES },
+    schemas: { type: 'array', maxItems: LIMITS.schemas, items: text(LIMITS.grantTableChars) },
+    aggregates: { type: 'boolean' },
     grants: {
       type: 'array',
       maxItems: LIMITS.grants,

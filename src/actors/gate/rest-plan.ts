@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { MagError } from '../../errors.ts';
 import { notOneRow } from '../../protocol/one-row.ts';
+import type { ProjectSettings } from '../../protocol/project.ts';
 import type { CallQuery, Filter, InsertQuery, Query, SelectItem } from '../../protocol/query.ts';
 import { namedArguments, parseArguments, parseChanges, parseRows } from './body.ts';
 import { type Params, parseParams } from './grammar/params.ts';
@@ -31,14 +32,26 @@ export interface RestSubject {
   readonly call?: boolean;
 }
 
-/** The first is the one of a request that names none. */
-export const PUBLIC: readonly string[] = ['public'];
+const PUBLIC = 'public';
+/** A project that was never told otherwise. */
+const NO_SETTINGS: ProjectSettings = { grants: [] };
 
-function schemaOf(header: string | string[] | undefined, schemas: readonly string[]): string {
-  if (header === undefined) return schemas[0] ?? 'public';
+function schemaOf(header: string | string[] | undefined, { schemas }: ProjectSettings): string {
+  if (header === undefined || header === PUBLIC) return PUBLIC;
   const asked = String(header);
-  if (schemas.includes(asked)) return asked;
-  throw new MagError('PGRST106', { schema: asked.slice(0, 100), schemas: schemas.join(', ') });
+  if (schemas?.includes(asked) === true) return asked;
+  const shown = [PUBLIC, ...(schemas ?? [])].join(', ');
+  throw new MagError('PGRST106', { schema: asked.slice(0, 100), schemas: shown });
+}
+
+function readParams(
+  search: string,
+  mode: Parameters<typeof parseParams>[1],
+  settings: ProjectSettings,
+): Params {
+  const params = parseParams(search, mode);
+  if (params.aggregates && settings.aggregates !== true) throw new MagError('PGRST123');
+  return params;
 }
 
 /** What a table's and a function's rows are read by. */
@@ -209,9 +222,10 @@ function planCall(
   search: string,
   headers: IncomingHttpHeaders,
   body: string,
+  settings: ProjectSettings,
 ): RestPlan {
   const read = method !== 'POST';
-  const params = parseParams(search, read ? 'call' : 'read');
+  const params = readParams(search, read ? 'call' : 'read', settings);
   const prefer = preferencesOf(headers.prefer);
   const media = acceptedType(headers.accept);
   const window = windowOf(params.limit, params.offset, rangeOf(method, headers));
@@ -231,12 +245,8 @@ function planCall(
 
 const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD';
 
-function schemaFor(
-  method: string,
-  headers: IncomingHttpHeaders,
-  schemas: readonly string[] = PUBLIC,
-): string {
-  return schemaOf(headers[isRead(method) ? 'accept-profile' : 'content-profile'], schemas);
+function schemaFor(method: string, headers: IncomingHttpHeaders, settings: ProjectSettings): string {
+  return schemaOf(headers[isRead(method) ? 'accept-profile' : 'content-profile'], settings);
 }
 
 /** The same for a table alone. */
@@ -246,10 +256,10 @@ export function planTable(
   search: string,
   headers: IncomingHttpHeaders,
   body: string,
-  schemas: readonly string[] = PUBLIC,
+  settings: ProjectSettings = NO_SETTINGS,
 ): RestPlan<Query> {
-  const schema = schemaFor(method, headers, schemas);
-  const params = parseParams(search, isRead(method) ? 'read' : 'write');
+  const schema = schemaFor(method, headers, settings);
+  const params = readParams(search, isRead(method) ? 'read' : 'write', settings);
   if (isRead(method)) return planRead(method, schema, table, params, headers);
   const write = new Write(schema, table, params, headers, body);
   if (method === 'POST') return write.insert();
@@ -258,8 +268,7 @@ export function planTable(
 }
 
 /**
- * Reads one REST request. `search` is the query string without `?`, `body` the text of the body or empty, `schemas`
- * those that the project shows.
+ * Reads one REST request. `search` is the query string without `?`, `body` the text of the body or empty.
  *
  * Throws PGRST1xx, 42712, MAG_BAD_REQUEST or MAG_UNSUPPORTED_MEDIA_TYPE.
  */
@@ -269,8 +278,8 @@ export function planRequest(
   search: string,
   headers: IncomingHttpHeaders,
   body: string,
-  schemas: readonly string[] = PUBLIC,
+  settings: ProjectSettings = NO_SETTINGS,
 ): RestPlan {
-  if (call !== true) return planTable(method, table, search, headers, body, schemas);
-  return planCall(method, schemaFor(method, headers, schemas), table, search, headers, body);
+  if (call !== true) return planTable(method, table, search, headers, body, settings);
+  return planCall(method, schemaFor(method, headers, settings), table, search, headers, body, settings);
 }

@@ -138,7 +138,14 @@ export class RestService {
     const call = admit(project, request, response, target, time);
     if (hooks.authenticated.length > 0) await runHooks(hooks.authenticated, call);
 
-    const plan = planRequest(request.method ?? 'GET', target, target.search, request.headers, target.body);
+    const plan = planRequest(
+      request.method ?? 'GET',
+      target,
+      target.search,
+      request.headers,
+      target.body,
+      call.project.settings,
+    );
     call.query = plan.query;
     requireAll(plan, call);
     if (hooks.parsed.length > 0) await runHooks(hooks.parsed, call);
@@ -165,6 +172,8 @@ export class RestService {
     const { status, headers, body } = replyTo(plan, call.result, locating ? locationOf(call) : null);
     if (body !== null) this.#budget.admit(response, body);
     headers.push('x-request-id', target.id);
+    // Where a project shows several schemas, which one this is of.
+    if (call.project.settings.schemas !== undefined) headers.push('content-profile', query.schema);
     if (outcome !== null) for (const each of replayHeaders(outcome)) headers.push(each);
     for (const header of cors) headers.push(header);
     // The drain may have begun while this request ran.

@@ -16,6 +16,8 @@ export interface Params {
   readonly select: readonly SelectItem[];
   /** Whether the select embeds other tables. */
   readonly embeds: boolean;
+  /** Whether it aggregates. */
+  readonly aggregates: boolean;
   readonly where: Filter | null;
   readonly order: readonly OrderTerm[];
   readonly limit: number | null;
@@ -177,7 +179,7 @@ class Reader {
     if (this.#terms > LIMITS.filterTerms) {
       new Cursor('', 'filters').refuse(`more than ${LIMITS.filterTerms} filter terms`);
     }
-    const { items, embeds } = this.#select ?? ALL;
+    const { items, embeds, aggregates } = this.#select ?? ALL;
     const addressed = this.#addressed === null ? items : applyAddressed(items, this.#addressed);
     const order = this.#order ?? UNORDERED;
     const where = combine(this.#where);
@@ -187,6 +189,7 @@ class Reader {
       select: tied === null ? addressed : tied.select,
       where: tied === null || this.#mode === 'write' ? where : tied.where,
       embeds,
+      aggregates,
       order,
       limit: this.#limit,
       offset: this.#offset,

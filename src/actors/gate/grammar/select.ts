@@ -5,14 +5,15 @@ import { nameOfPath } from './json-path.ts';
 import { UNORDERED } from './order.ts';
 import { readColumn, readIdentifier, readName } from './words.ts';
 
-/** A select, and whether it embeds other tables. */
+/** A select, and whether it embeds other tables and aggregates, at whatever depth. */
 export interface Selection {
   readonly items: readonly SelectItem[];
   readonly embeds: boolean;
+  readonly aggregates: boolean;
 }
 
 /** What a request without `select` gets: every column. */
-export const ALL: Selection = { items: [{ kind: 'all' }], embeds: false };
+export const ALL: Selection = { items: [{ kind: 'all' }], embeds: false, aggregates: false };
 
 const NOTHING: readonly SelectItem[] = [];
 const AFTER_FIELD = 'letter, digit, "-", "->>", "->", "::", ".", ")", "," or end of input';
@@ -21,6 +22,7 @@ const AGGREGATES: readonly AggregateFunction[] = ['sum', 'avg', 'count', 'max', 
 /** Reads one select text; it counts what the whole of it holds. */
 class SelectReader {
   readonly cursor: Cursor;
+  aggregates = false;
   #items = 0;
   #embeds = 0;
 
@@ -72,6 +74,7 @@ class SelectReader {
   }
 
   #count(alias: string | null): SelectItem {
+    this.aggregates = true;
     const cast = this.#cast();
     const item = { kind: 'count', ...(alias === null ? {} : { alias }), ...cast } as const;
     return this.#ended(item, '"::", ")", "," or end of input');
@@ -101,6 +104,7 @@ class SelectReader {
     const { cursor } = this;
     const found = AGGREGATES.find((name) => cursor.take(`${name}()`));
     if (found === undefined) return cursor.unexpectedWord('sum', '"sum", "avg", "count", "max" or "min"');
+    this.aggregates = true;
     return { function: found, ...this.#cast() };
   }
 
@@ -160,5 +164,5 @@ export function parseSelect(text: string): Selection {
   if (text === '' || text === '*') return ALL;
   const reader = new SelectReader(text);
   const items = reader.items();
-  return { items, embeds: reader.embeds };
+  return { items, embeds: reader.embeds, aggregates: reader.aggregates };
 }

@@ -1,6 +1,7 @@
 import { isPublicError, locatedError, MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import { stringifyExact } from '../../../protocol/exact-json.ts';
+import type { ProjectSettings } from '../../../protocol/project.ts';
 import type { Filter, JsonValue, Query } from '../../../protocol/query.ts';
 import { planTable } from '../rest-plan.ts';
 import type { OperationBody } from './body.ts';
@@ -120,7 +121,11 @@ class RowBudget {
  * A write gives its rows back where its query says `select=`, or where a later operation refers to it.
  * `secret`: see References. Throws what planning a REST request throws, and MAG_REFERENCE_INVALID.
  */
-export function planOperations(bodies: readonly OperationBody[], secret: Uint8Array): Operations {
+export function planOperations(
+  bodies: readonly OperationBody[],
+  secret: Uint8Array,
+  settings: ProjectSettings,
+): Operations {
   const references = new References(namesOf(bodies), secret);
   const read = bodies.map((body, at) => {
     const label = labelOf(at, body.name);
@@ -141,7 +146,7 @@ export function planOperations(bodies: readonly OperationBody[], secret: Uint8Ar
       const returning = asksForRows(body.query) || references.operations.has(at);
       const headers = { ...schema, prefer: preferences(body, returning) };
       const text = values === undefined ? '' : stringifyExact(values);
-      const { query } = planTable(WRITES[body.method], body.table, searchOf(body), headers, text);
+      const { query } = planTable(WRITES[body.method], body.table, searchOf(body), headers, text, settings);
       budget.take(query);
       const expected = body.expect?.rows ?? null;
       return { name: body.name ?? null, label, query: narrowed(query, terms), expected };

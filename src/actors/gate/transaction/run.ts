@@ -96,7 +96,7 @@ export async function prepareTransaction(
   const { id, project, principal } = call;
   requireCapability(project.engine, 'transaction');
   if (hooks.authenticated.length > 0) await runHooks(hooks.authenticated, call);
-  const operations = planOperations(body.operations, ports.host.randomBytes(SECRET_BYTES));
+  const operations = planOperations(body.operations, ports.host.randomBytes(SECRET_BYTES), project.settings);
   const engine = await ports.sessions.open(project);
   const staged: Staged[] = [];
   for (const operation of operations.list) {
