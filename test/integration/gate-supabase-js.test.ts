@@ -139,7 +139,7 @@ describe('the unmodified supabase-js client, on SQLite', () => {
 
   it('reads CSV', async () => {
     const { data } = await service.from('todos').select('id,title').lte('id', 2).csv();
-    expect(data).toBe('id,title\n1,buy milk\n2,"write, (tests)"');
+    expect(data).toBe('id,title\n1,"buy milk"\n2,"write, (tests)"');
   });
 
   it('sees with the public key what the grants show, and no more', async () => {

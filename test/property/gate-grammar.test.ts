@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseFilter } from '../../src/actors/gate/grammar/filter.ts';
 import { parseParams } from '../../src/actors/gate/grammar/params.ts';
-import { DatabaseError, MagError } from '../../src/errors.ts';
+import { MagError } from '../../src/errors.ts';
 import { anyFilter, paramsOf, query } from '../support/grammar-arbitraries.ts';
 import { printAddressed, printFilter, printOrder, printPair, printSelect } from '../support/print-filter.ts';
 
@@ -69,7 +69,6 @@ function parseOrMagError(parse: () => unknown): void {
   try {
     parse();
   } catch (error) {
-    if (error instanceof DatabaseError && error.code === '42712') return;
     expect(error).toBeInstanceOf(MagError);
     if (error instanceof MagError) expect([400, 416]).toContain(error.status);
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseParams } from '../../src/actors/gate/grammar/params.ts';
+import { planTable } from '../../src/actors/gate/rest-plan.ts';
 import { MagError } from '../../src/errors.ts';
 import { LIMITS } from '../../src/limits.ts';
 
@@ -112,11 +113,19 @@ describe('what is refused', () => {
     expect(refusal(() => parseParams('order=clientsx(id)'))).toMatchObject(error);
   });
 
-  it('two embeds of one name', () => {
-    expect(() => parseParams('select=clients(id),clients(name)')).toThrow(
-      expect.objectContaining({ code: '42712', status: 400 }),
-    );
-    expect(parseParams('select=clients(id),others:clients(name)').select).toHaveLength(2);
+  it('two embeds of one name, at any depth', () => {
+    const plan = (select: string): unknown => planTable('GET', 'projects', `select=${select}`, {}, '');
+    for (const [select, name] of [
+      ['clients(id),clients(name)', 'projects_clients_1'],
+      ['a:clients(id),a:users(id)', 'projects_a_1'],
+      ['clients(people(id),people(name))', 'clients_people_2'],
+    ] as const) {
+      const message = `table name "${name}" specified more than once`;
+      expect(() => plan(select)).toThrow(
+        expect.objectContaining({ code: '42712', status: 400, message, hint: null }),
+      );
+    }
+    expect(() => plan('clients(id),others:clients(name)')).not.toThrow();
   });
 
   it('a broken escape, as a bad request', () => {

@@ -3,11 +3,22 @@ import { LIMITS } from '../../limits.ts';
 import { parseExact, stringifyExact } from '../../protocol/exact-json.ts';
 import type { JsonValue, Row } from '../../protocol/query.ts';
 
+/** JSON as PostgreSQL writes it, with a space behind `:` and `,`. */
+function spaced(value: JsonValue): string {
+  if (typeof value !== 'object' || value === null) return stringifyExact(value);
+  if (Array.isArray(value)) return `[${value.map(spaced).join(', ')}]`;
+  const members = Object.entries(value).map(([name, member]) => `${JSON.stringify(name)}: ${spaced(member)}`);
+  return `{${members.join(', ')}}`;
+}
+
+/** Quoted also where PostgreSQL's rows are, so that an empty text is none of the nulls. */
 function cell(value: JsonValue | undefined): string {
   if (value === null || value === undefined) return '';
-  const text = typeof value === 'object' ? stringifyExact(value) : String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  const text = typeof value === 'object' ? spaced(value) : String(value);
+  return text === '' || /[",()\s\\]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
+
+const heading = (name: string): string => (/[",\r\n]/.test(name) ? cell(name) : name);
 
 const isRow = (value: JsonValue): value is Row =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -23,7 +34,7 @@ export function toCsv(json: string): string {
   const [first] = rows;
   if (first === undefined) return '';
   const names = Object.keys(first);
-  const lines = [names.map(cell).join(',')];
+  const lines = [names.map(heading).join(',')];
   for (const row of rows) lines.push(names.map((name) => cell(row[name])).join(','));
   return lines.join('\n');
 }

@@ -4,6 +4,7 @@ import { notOneRow } from '../../protocol/one-row.ts';
 import type { ProjectSettings } from '../../protocol/project.ts';
 import type { CallQuery, Filter, InsertQuery, Query, SelectItem } from '../../protocol/query.ts';
 import { namedArguments, parseArguments, parseChanges, parseRows } from './body.ts';
+import { requireDistinct } from './grammar/embeds.ts';
 import { type Params, parseParams } from './grammar/params.ts';
 import { type Window, windowOf } from './grammar/range.ts';
 import { acceptedType, bodyType, type MediaType } from './media-type.ts';
@@ -47,9 +48,11 @@ function schemaOf(header: string | string[] | undefined, { schemas }: ProjectSet
 function readParams(
   search: string,
   mode: Parameters<typeof parseParams>[1],
+  table: string,
   settings: ProjectSettings,
 ): Params {
   const params = parseParams(search, mode);
+  if (params.embeds) requireDistinct(params.select, table);
   if (params.aggregates && settings.aggregates !== true) throw new MagError('PGRST123');
   return params;
 }
@@ -225,7 +228,7 @@ function planCall(
   settings: ProjectSettings,
 ): RestPlan {
   const read = method !== 'POST';
-  const params = readParams(search, read ? 'call' : 'read', settings);
+  const params = readParams(search, read ? 'call' : 'read', name, settings);
   const prefer = preferencesOf(headers.prefer);
   const media = acceptedType(headers.accept);
   const window = windowOf(params.limit, params.offset, rangeOf(method, headers));
@@ -259,7 +262,7 @@ export function planTable(
   settings: ProjectSettings = NO_SETTINGS,
 ): RestPlan<Query> {
   const schema = schemaFor(method, headers, settings);
-  const params = readParams(search, isRead(method) ? 'read' : 'write', settings);
+  const params = readParams(search, isRead(method) ? 'read' : 'write', table, settings);
   if (isRead(method)) return planRead(method, schema, table, params, headers);
   const write = new Write(schema, table, params, headers, body);
   if (method === 'POST') return write.insert();

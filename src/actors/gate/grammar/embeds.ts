@@ -70,17 +70,27 @@ function relate(filter: Filter, names: ReadonlySet<string>): Filter {
 
 function namesOf(items: readonly SelectItem[]): ReadonlySet<string> {
   const names = new Set<string>();
+  for (const item of items) if (item.kind === 'embed') names.add(nameOf(item.embed));
+  return names;
+}
+
+/**
+ * Throws 42712 where two embeds of one select have one name, as PostgreSQL says it of PostgREST's statements.
+ * `table`: what they are embedded in.
+ */
+export function requireDistinct(items: readonly SelectItem[], table: string, depth = 1): void {
+  const names = new Set<string>();
   for (const item of items) {
     if (item.kind !== 'embed') continue;
-    const name = nameOf(item.embed);
+    const { embed } = item;
+    const name = nameOf(embed);
     if (names.has(name)) {
-      throw new DatabaseError('42712', `table name "${name}" specified more than once`, {
-        hint: 'Give one of them an alias.',
-      });
+      const twice = `${table}_${name}_${depth}`;
+      throw new DatabaseError('42712', `table name "${twice}" specified more than once`);
     }
     names.add(name);
+    requireDistinct(embed.select, embed.relation, depth + 1);
   }
-  return names;
 }
 
 /** Where nothing is embedded, nothing can be ordered by it. Throws PGRST108. */
@@ -100,7 +110,7 @@ function tieEmbed(embed: Embed): Embed {
 
 /**
  * Ties what names an embedded relation to it, on every level: null filters become `related`, and an order by another
- * table's column must name one. Throws PGRST108, or 42712 where two embeds have one name.
+ * table's column must name one. Throws PGRST108.
  */
 export function tie(select: readonly SelectItem[], where: Filter | null, order: readonly OrderTerm[]): Tied {
   const names = namesOf(select);

@@ -214,7 +214,7 @@ const NONE: Params = new Reader('read').read();
  * A REST query string, without its `?`. Filters are conjoined; of a repeated `select`, `order`, `columns` or
  * `on_conflict` the first counts, of `limit` and `offset` the last; a key without `=` says nothing.
  *
- * Throws PGRST100 (with the column), PGRST103, PGRST108, 42712 or MAG_BAD_REQUEST, nothing else.
+ * Throws PGRST100 (with the column), PGRST103, PGRST108 or MAG_BAD_REQUEST, nothing else.
  */
 export function parseParams(raw: string, mode: Mode = 'read'): Params {
   if (raw === '') return NONE;
