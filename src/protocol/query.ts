@@ -221,7 +221,12 @@ export interface DeleteQuery extends Target {
 
 /** Arguments of a function: by name (a URL's are texts, a repeated one is an array), or one body for its one argument (`binary`: its bytes in hex). */
 export type CallArguments =
-  | { readonly kind: 'named'; readonly values: { readonly [name: string]: JsonValue } }
+  | {
+      readonly kind: 'named';
+      readonly values: { readonly [name: string]: JsonValue };
+      /** They are the members of a JSON body, which a function's one json parameter without a name takes whole. */
+      readonly json?: true;
+    }
   | { readonly kind: 'body'; readonly type: 'json' | 'text' | 'binary'; readonly value: string };
 
 /** `rpc/NAME`: its rows are read as a table's are. */

@@ -107,9 +107,7 @@ export function parseArguments(
   if (type === 'form') return namedArguments(parseForm(text));
   const value = text === '' ? {} : readJson(text);
   if (!isRow(value)) return { kind: 'body', type: 'json', value: text };
-  if (columns === null) return { kind: 'named', values: value };
-  return {
-    kind: 'named',
-    values: Object.fromEntries(Object.entries(value).filter(([name]) => columns.includes(name))),
-  };
+  if (columns === null) return { kind: 'named', values: value, json: true };
+  const named = Object.entries(value).filter(([name]) => columns.includes(name));
+  return { kind: 'named', values: Object.fromEntries(named), json: true };
 }
