@@ -4,7 +4,7 @@ import { LIMITS } from '../../limits.ts';
 import type { ProjectHandle } from '../../protocol/project.ts';
 import type { CallQuery, Query } from '../../protocol/query.ts';
 import type { EdgePorts } from '../edge/ports.ts';
-import { authoriseBy } from '../psu/access.ts';
+import { authoriseBy, requireAnyGrant } from '../psu/access.ts';
 import { bearerOf, principalOf } from '../psu/project-key-check.ts';
 import { CAPABILITIES, requireCapabilities, requireCapability } from '../storage/capabilities.ts';
 import type { Engine, QueryResult, Transaction } from '../storage/engine.ts';
@@ -76,6 +76,12 @@ function requireAll(plan: RestPlan, call: RestCall): void {
   if (!plan.prefer.rollback || !mayWrite(plan.query)) return;
   requireCapability(engine, 'rollback');
   call.rollback = true;
+}
+
+/** Nobody is told how tables hang together who may do nothing with the first of them. */
+async function resolve(engine: Engine, call: RestCall, query: Query | CallQuery): Promise<Query | CallQuery> {
+  if (query.kind !== 'call') requireAnyGrant(call.project, call.principal, query.table);
+  return resolveEmbeds(query, await engine.schema(call));
 }
 
 /** The `apikey` of a query string, for clients that cannot set headers. */
@@ -154,7 +160,7 @@ export class RestService {
     const engine = opened instanceof Promise ? await opened : opened;
     if (plan.key !== undefined) await holdKey(engine, call, plan.key);
     const locating = plan.prefer.returns === 'headers-only' && (await returnKey(engine, call));
-    if (plan.embeds) call.query = resolveEmbeds(call.query, await engine.schema(call));
+    if (plan.embeds) call.query = await resolve(engine, call, call.query ?? plan.query);
     call.query = authoriseBy(call.project, call.principal, call.query);
     if (hooks.authorised.length > 0) await runHooks(hooks.authorised, call);
 
