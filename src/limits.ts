@@ -141,6 +141,11 @@ export const LIMITS = {
   engineCircuitProbes: 5,
   /** Server addresses whose circuits are kept; a managed server that restarts may come up at another one. */
   engineCircuits: 64,
+  /**
+   * Text of the related rows of one row on MySQL, which cuts a longer one; a row that long is refused. Under the server's
+   * largest packet, which would cut it unnoticed.
+   */
+  mysqlGroupBytes: 8 * 1024 * 1024,
   /** Statements kept prepared per MySQL connection; a server has room for 16,382 over all of them. */
   mysqlPreparedStatements: 128,
   /** Sorts and hashes of one PostgreSQL session that spill; without it one statement fills the disk. */

@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import fastify, { type FastifyInstance } from 'fastify';
 import { Redis } from 'ioredis';
+import mysql from 'mysql2/promise';
 import pg from 'pg';
 
 interface Plan {
@@ -98,6 +99,27 @@ function postgres(app: FastifyInstance, url: string, connections: number): void 
 }
 
 /** Documents as JSON texts beside a sorted set of their ids, replied as they are stored. */
+function mysqlRoutes(app: FastifyInstance, url: string, connections: number): void {
+  const pool = mysql.createPool({ uri: url, connectionLimit: connections });
+  const columns = 'id, name, value, note';
+  const rowsOf = async (text: string, values: readonly (string | number)[] = []): Promise<unknown[]> => {
+    const [rows] = await pool.execute(text, [...values]);
+    return rows as unknown[]; // Each of the statements gives rows.
+  };
+  app.get('/items/:id', async (request) => {
+    const { id } = request.params as { id: string };
+    return (await rowsOf(`select ${columns} from items where id = ?`, [id]))[0];
+  });
+  app.get('/items', () => rowsOf(`select ${columns} from items order by id desc limit 20`));
+  app.post('/items', async (request, reply) => {
+    const { name, value, note } = request.body as Item;
+    const text = `insert into items (name, value, note) values (?, ?, ?) returning ${columns}`;
+    const [row] = await rowsOf(text, [name, value, note]);
+    reply.code(201);
+    return row;
+  });
+}
+
 function redis(app: FastifyInstance, url: string): void {
   const client = new Redis(url);
   const prefix = 'baseline:items:';
@@ -127,6 +149,7 @@ async function serve(plan: Plan): Promise<number> {
   const app = fastify();
   if (plan.engine === 'sqlite') sqlite(app, plan.target);
   else if (plan.engine === 'redis') redis(app, plan.target);
+  else if (plan.engine === 'mysql') mysqlRoutes(app, plan.target, plan.connections);
   else postgres(app, plan.target, plan.connections);
   await app.ready();
   await new Promise<void>((resolve) =>

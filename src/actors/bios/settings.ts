@@ -145,7 +145,7 @@ export const SETTINGS = {
     'mysql-url',
     url('mysql', 'mariadb'),
     'a URL such as mysql://user:password@host:3306',
-    'External MariaDB 10.5 or later for the mysql engine; without it a mariadbd of this machine is started when needed.',
+    'External MariaDB 10.11 or later for the mysql engine; without it a mariadbd of this machine is started when needed.',
   ),
   mongodbUrl: optional(
     'MAG_MONGODB_URL',

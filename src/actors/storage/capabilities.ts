@@ -36,7 +36,10 @@ export const ENGINE_CAPABILITIES: Readonly<Record<EngineKind, ReadonlySet<Capabi
     ...(['call', 'contain', 'range', 'text_search', 'max_affected'] as const),
     ...(['rollback', 'transaction', 'idempotency'] as const),
   ]),
-  mysql: new Set<Capability>(['sql', 'max_affected', 'rollback', 'transaction', 'idempotency']),
+  mysql: new Set<Capability>([
+    ...(['sql', 'embed', 'json_path', 'cast', 'aggregate', 'regex', 'quantifier', 'distinct'] as const),
+    ...(['max_affected', 'rollback', 'transaction', 'idempotency'] as const),
+  ]),
   mongodb: new Set<Capability>([
     ...(['native', 'json_path', 'regex', 'quantifier', 'distinct', 'contain'] as const),
     ...(['max_affected', 'rollback', 'transaction', 'idempotency'] as const),

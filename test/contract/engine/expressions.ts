@@ -95,7 +95,7 @@ export function expressions(subject: () => Subject, can: ReadonlySet<Capability>
           })
           .catch((error: unknown) => (isPublicError(error) ? [error.code] : [String(error)]));
         expect(found).toEqual([
-          /["\\]/.test(key) && found[0] !== 'found' ? 'MAG_ENGINE_UNSUPPORTED' : 'found',
+          /["\\]|^-/.test(key) && found[0] !== 'found' ? 'MAG_ENGINE_UNSUPPORTED' : 'found',
         ]);
       },
     );

@@ -6,7 +6,7 @@ import { type ColumnKind, columnKind } from './column-kind.ts';
 import { momentText, timeOfDay } from './temporal.ts';
 
 /** What the driver is given for one placeholder. */
-export type BoundValue = string | number | Buffer | null;
+export type BoundValue = string | number | bigint | Buffer | null;
 
 const INT64_MAX = 2n ** 63n - 1n;
 const INT64_MIN = -(2n ** 63n);

@@ -19,13 +19,15 @@ export interface RowSink {
 
 /** What a session starts with, and starts with again after a tenant's own SQL. */
 const SESSION_SETTINGS =
-  "SET time_zone = '+00:00', tx_isolation = 'READ-COMMITTED', sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE," +
-  "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'";
+  `SET time_zone = '+00:00', tx_isolation = 'READ-COMMITTED', group_concat_max_len = ${LIMITS.mysqlGroupBytes}, ` +
+  `sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'`;
 
 /** One connection to a server. `mysql2` is loaded with the first one: an edge without MySQL projects never pays for it. */
 export class MysqlConnection implements PooledConnection, WatchedConnection {
   readonly target: MysqlTarget;
   readonly #client: DriverConnection;
+  /** Marks an integer for the driver, which would send it as a text. */
+  readonly #integer: (value: bigint) => unknown;
   onClosed: () => void = () => {};
   native = false;
   #closed = false;
@@ -34,8 +36,9 @@ export class MysqlConnection implements PooledConnection, WatchedConnection {
   /** Rejects what runs where the connection ends under it: the driver tells only the connection then. */
   #interrupt: (error: Error) => void = () => {};
 
-  private constructor(client: DriverConnection, target: MysqlTarget) {
+  private constructor(client: DriverConnection, target: MysqlTarget, integer: (value: bigint) => unknown) {
     this.#client = client;
+    this.#integer = integer;
     this.target = target;
     client.on('error', (error) => this.#gone(error));
     client.stream.on('close', () => this.#gone(new Error('the server closed the connection')));
@@ -54,7 +57,7 @@ export class MysqlConnection implements PooledConnection, WatchedConnection {
       // A server could ask for any file of ours.
       flags: ['-LOCAL_FILES'],
     }) as unknown as DriverConnection; // driver.ts says why.
-    const connection = new MysqlConnection(client, target);
+    const connection = new MysqlConnection(client, target, mysql.TypedParameter.LONGLONG);
     try {
       await new Promise<void>((resolve, reject) => {
         connection.#interrupt = reject;
@@ -104,9 +107,10 @@ export class MysqlConnection implements PooledConnection, WatchedConnection {
         return;
       }
       let header: Header | null = null;
+      const bound = values.map((value) => (typeof value === 'bigint' ? this.#integer(value) : value));
       this.#interrupt = reject;
       const command: Command =
-        how === 'text' ? this.#client.query({ sql }) : this.#client.execute({ sql, values });
+        how === 'text' ? this.#client.query({ sql }) : this.#client.execute({ sql, values: bound });
       command.on('fields', (fields) => {
         if (fields !== undefined) sink?.fields?.(fields);
       });

@@ -159,8 +159,9 @@ class Session implements MysqlEngine {
   }
 
   async #read(query: SelectQuery, schema: MysqlSchema, { run, tooLarge }: Work): Promise<QueryResult> {
-    const rows = new JsonRows(tooLarge);
-    await run(this.#plans.bind(query, schema), rows);
+    const bound = this.#plans.bind(query, schema);
+    const rows = new JsonRows(tooLarge, bound.sql);
+    await run(bound, rows);
     if (rows.overflow) throw new MagError('MAG_RESULT_TOO_LARGE', { limit: resultLimit });
     const counted = query.count !== undefined;
     return {

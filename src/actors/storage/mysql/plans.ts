@@ -24,7 +24,7 @@ export class Plans {
     const name = rows === 1 ? key : `${rows} rows ${key}`;
     let plan = this.#plans.get(name);
     if (plan === undefined) {
-      plan = new MysqlStatement(compileQuery(query, tableOf(schema, query), mysqlDialect(rows)));
+      plan = new MysqlStatement(compileQuery(query, tableOf(schema, query), mysqlDialect(rows), schema));
       this.#plans.set(name, plan);
     }
     return plan.bind(query, values);

@@ -1,4 +1,5 @@
 import { describeError, isPublicError, MagError } from '../../../errors.ts';
+import { LIMITS } from '../../../limits.ts';
 import type { Connection, EngineAvailability } from '../../../protocol/project.ts';
 import type { EngineProvider, NativeAccess } from '../engine.ts';
 import { credentialUser, isUsableRef, projectOfUser, rolePassword, ServerNames } from '../server-names.ts';
@@ -25,8 +26,8 @@ export interface MysqlProviderOptions {
   readonly masterKey: Uint8Array;
 }
 
-/** INSERT … RETURNING came with it. */
-const OLDEST_RELEASE = 1005;
+/** What was verified; its paths into JSON take places from the end, which came with 10.9. */
+const OLDEST_RELEASE = 1011;
 const FEED = { available: false, why: 'changes on mysql are not followed in this version' };
 
 /** Project databases in one MariaDB server, managed or external. */
@@ -157,9 +158,11 @@ const unavailable = (error: unknown): Error =>
 /** Why a server cannot hold projects, or null. */
 function shortcoming(rights: AdminRights): string | null {
   if (!rights.mariadb || rights.release < OLDEST_RELEASE)
-    return `MariaDB 10.5 or later is needed (for INSERT … RETURNING), this server says ${rights.version}`;
+    return `MariaDB 10.11 or later is needed, this server says ${rights.version}`;
   if (!rights.createUser || !rights.grants)
     return 'the user in MAG_MYSQL_URL needs CREATE USER, and all rights on *.* WITH GRANT OPTION';
+  if (rights.packetBytes < LIMITS.mysqlGroupBytes * 2)
+    return `max_allowed_packet is ${rights.packetBytes}; set it to ${LIMITS.mysqlGroupBytes * 2} or more`;
   if (rights.logsStatements) return 'binlog_format is STATEMENT; set it to MIXED or ROW';
   return null;
 }

@@ -33,10 +33,14 @@ export interface AdminRights {
   readonly kills: boolean;
   /** Logs statements and not rows, which our isolation level does not allow. */
   readonly logsStatements: boolean;
+  /** Its largest packet, bytes. */
+  readonly packetBytes: number;
 }
 
 export async function readRights(connection: MysqlConnection): Promise<AdminRights> {
-  const [facts] = await connection.rows(`SELECT VERSION(), @@log_bin AND @@binlog_format = 'STATEMENT'`);
+  const [facts] = await connection.rows(
+    `SELECT VERSION(), @@log_bin AND @@binlog_format = 'STATEMENT', @@max_allowed_packet`,
+  );
   const version = String(facts?.[0] ?? '');
   const [, major = '0', minor = '0'] = /^(\d+)\.(\d+)/.exec(version) ?? [];
   const privileges = await connection.rows(
@@ -52,6 +56,7 @@ export async function readRights(connection: MysqlConnection): Promise<AdminRigh
     grants: privileges.some(([type, grantable]) => type === 'CREATE' && grantable === 'YES'),
     kills: held.has('SUPER') || held.has('CONNECTION ADMIN'),
     logsStatements: Number(facts?.[1]) === 1,
+    packetBytes: Number(facts?.[2]),
   };
 }
 

@@ -90,7 +90,7 @@ function uniqueIndexes(rows: readonly Cells[]): readonly UniqueIndex[] {
   return [...indexes.values()];
 }
 
-function foreignKeys(rows: readonly Cells[]): readonly ForeignKey[] {
+function foreignKeys(own: string, rows: readonly Cells[]): readonly ForeignKey[] {
   const keys = new Map<string, { columns: string[]; table: string; references: string[] }>();
   for (const [name, column, table, referenced] of rows) {
     const key = keys.get(String(name)) ?? { columns: [], table: String(table), references: [] };
@@ -99,7 +99,8 @@ function foreignKeys(rows: readonly Cells[]): readonly ForeignKey[] {
     key.references.push(String(referenced));
   }
   return [...keys].map(([name, { columns, table, references }]) => ({
-    name,
+    // A name that the server made tells nothing; clients know how PostgreSQL would have called it.
+    name: /(^|_ibfk_)\d+$/.test(name) ? `${[own, ...columns].join('_')}_fkey` : name,
     columns,
     references: { schema: SCHEMA, table, columns: references },
   }));
@@ -146,7 +147,7 @@ export async function readSchema(
       columns: (columns.get(name) ?? []).map((cells) => columnOf(cells, json, primary)),
       unique: indexes.filter((index) => index.whole).map((index) => index.columns),
       uniqueIndexes: indexes.length,
-      foreignKeys: foreignKeys(references.get(name) ?? []),
+      foreignKeys: foreignKeys(name, references.get(name) ?? []),
     });
   }
   const schema: MysqlSchema = { version, tables };

@@ -1,7 +1,8 @@
 import { DatabaseError } from '../../../errors.ts';
 import type { JsonValue, Query, Row } from '../../../protocol/query.ts';
 import type { CompiledStatement, Param } from '../sql/dialect.ts';
-import { PLACE_MARK, valueText } from '../sql/dialect-mysql.ts';
+import { valueText } from '../sql/dialect-mysql.ts';
+import { PLACE_MARK } from '../sql/mysql-text.ts';
 import type { QueryValue } from '../sql/query-shape.ts';
 import { type BoundValue, filterValue, storedValue } from './binding.ts';
 
@@ -15,6 +16,21 @@ export interface Bound {
 interface Place {
   readonly param: Param;
   readonly row: number;
+  /** Of a list with a quantifier: what each item stands between. */
+  readonly each: { readonly quantifier: string; readonly before: string; readonly after: string } | null;
+}
+
+/** What stands in a mark: a parameter's number, and for a quantified list how its items are compared. */
+const MARK = /^(\d+)(?: (any|all) (\d+):([\s\S]*))?$/;
+
+function placeOf(mark: string, params: readonly Param[], rows: readonly number[]): Place {
+  const [, position, quantifier, length = '0', text = ''] = MARK.exec(mark) ?? [];
+  const at = Number(position) - 1;
+  const param = params[at];
+  if (param === undefined || param.kind === 'rows')
+    throw new DatabaseError('XX000', 'a placeholder without a value');
+  const [before, after] = [text.slice(0, Number(length)), text.slice(Number(length))];
+  return { param, row: rows[at] ?? 0, each: quantifier === undefined ? null : { quantifier, before, after } };
 }
 
 /** An empty list is a query without rows: `x IN (NULL)` would be unknown, and not false. */
@@ -43,16 +59,8 @@ export class MysqlStatement {
     const parts = compiled.sql.split(PLACE_MARK);
     this.#texts = parts.filter((_, at) => at % 2 === 0);
     const rows = rowsOfCells(compiled);
-    this.#places = parts
-      .filter((_, at) => at % 2 === 1)
-      .map((position) => {
-        const at = Number(position) - 1;
-        const param = compiled.params[at];
-        if (param === undefined || param.kind === 'rows')
-          throw new DatabaseError('XX000', 'a placeholder without a value');
-        return { param, row: rows[at] ?? 0 };
-      });
-    this.#hasLists = this.#places.some(({ param }) => param.kind === 'value' && param.form === 'list');
+    this.#places = parts.filter((_, at) => at % 2 === 1).map((mark) => placeOf(mark, compiled.params, rows));
+    this.#hasLists = this.#places.some(({ param }) => isList(param));
   }
 
   /** Fills the places from a query of its shape. Throws 22P02 and its kin where a value is none of its column's type. */
@@ -61,8 +69,10 @@ export class MysqlStatement {
     const lengths: number[] = [];
     const bound: BoundValue[] = [];
     for (const { param, row } of this.#places) {
-      if (param.kind === 'value' && param.form === 'list') {
-        const items = listOf(values[param.index]).map((item) => filterValue(param.column, String(item)));
+      if (param.kind === 'value' && isList(param)) {
+        const read = (item: JsonValue): BoundValue =>
+          param.form === 'patterns' ? String(item) : filterValue(param.column, String(item));
+        const items = listOf(values[param.index]).map(read);
         const length = bucket(items.length);
         lengths.push(length);
         // The last one again and again: IN does not care.
@@ -79,20 +89,36 @@ export class MysqlStatement {
     if (this.#rendered.size >= LIST_TEXTS) this.#rendered.clear();
     let list = 0;
     let text = this.#texts[0] ?? '';
-    for (const [at, { param }] of this.#places.entries()) {
+    for (const [at, { param, each }] of this.#places.entries()) {
       const form = param.kind === 'value' ? param.form : 'cell';
       const column = param.kind === 'rows' ? null : param.column;
       const one = valueText(form, column);
-      if (form === 'list') {
-        const length = lengths[list] ?? 0;
+      if (isList(param)) {
+        text += each === null ? itemsText(one, lengths[list] ?? 0) : eachText(one, each, lengths[list] ?? 0);
         list += 1;
-        text += length === 0 ? EMPTY_LIST : Array.from({ length }, () => one).join(', ');
       } else text += one;
       text += this.#texts[at + 1] ?? '';
     }
     this.#rendered.set(key, text);
     return text;
   }
+}
+
+const isList = (param: Param): boolean =>
+  param.kind === 'value' && (param.form === 'list' || param.form === 'patterns');
+
+const itemsText = (one: string, length: number): string =>
+  length === 0 ? EMPTY_LIST : Array.from({ length }, () => one).join(', ');
+
+/** An empty list settles it by itself, whatever it is compared with, as in PostgreSQL. */
+function eachText(
+  one: string,
+  { quantifier, before, after }: NonNullable<Place['each']>,
+  length: number,
+): string {
+  if (length === 0) return quantifier === 'any' ? '1 = 0' : '1 = 1';
+  const joined = Array.from({ length }, () => `${before}${one}${after}`);
+  return `(${joined.join(quantifier === 'any' ? ' OR ' : ' AND ')})`;
 }
 
 /** Cells come row by row: which row each parameter is of. */
@@ -121,6 +147,8 @@ function placedValue(param: Param, values: readonly QueryValue[], row: Row | und
       return storedValue(param.column, value);
     case 'text':
       return filterValue(param.column, String(value));
+    case 'count':
+      return BigInt(Number(value)); // LIMIT takes an integer and no text that looks like one.
     default:
       return String(value);
   }

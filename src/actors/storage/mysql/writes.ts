@@ -9,10 +9,12 @@ import type {
   JsonValue,
   Query,
   Row,
+  SelectItem,
   UpdateQuery,
 } from '../../../protocol/query.ts';
 import type { ExecuteContext, QueryResult } from '../engine.ts';
 import { insertColumns, isSingle } from '../sql/query-shape.ts';
+import { isPlain } from '../sql/rows.ts';
 import { isDuplicate } from './failures.ts';
 import { JsonRows } from './json-rows.ts';
 import { type Plans, tableOf } from './plans.ts';
@@ -79,7 +81,7 @@ export class Write {
     const query = this.#query;
     if (this.#options.context.rollback === true || query.maxAffected !== undefined || isSingle(query))
       return false;
-    if ('check' in query && query.check !== undefined) return false;
+    if (('check' in query && query.check !== undefined) || this.#readsBack()) return false;
     if (query.kind === 'delete') return true;
     if (query.kind === 'update') return query.returning === undefined;
     return this.#batches(query).length <= 1 && (query.onConflict === undefined || this.#upsertsAlone(query));
@@ -88,16 +90,72 @@ export class Write {
   async #write(work: Work): Promise<Written> {
     const query = this.#query;
     const written: Written = { rows: new JsonRows(work.tooLarge), count: 0 };
-    if (query.kind === 'insert') await this.#insert(query, work, written);
+    if (this.#readsBack()) await this.#writeAndRead(query, work, written);
+    else if (query.kind === 'insert') await this.#insert(query, work, written);
     else if (query.kind === 'delete') await this.#run(query, work, written);
     else await this.#update(query, work, written);
     if (written.rows.overflow) throw new MagError('MAG_RESULT_TOO_LARGE', { limit: resultLimit });
     if (written.rows.broken) throw this.#forbidden();
-    const count = query.returning === undefined ? written.count : written.rows.rowCount;
+    const { count } = written;
     if (isSingle(query) && count > 1) throw notOneRow(count);
     if (query.maxAffected !== undefined && count > query.maxAffected)
       throw new MagError('PGRST124', {}, { details: `The query affects ${count} rows` });
     return written;
+  }
+
+  /** Whether more than columns is to be given back, which no write of MySQL's can. */
+  #readsBack(): boolean {
+    const { returning } = this.#query;
+    return returning !== undefined && !isPlain(returning);
+  }
+
+  /** Reads what is more than columns by the keys of what was written, or before it is deleted. */
+  async #writeAndRead(query: WriteQuery, work: Work, written: Written): Promise<void> {
+    const { returning = [] } = query;
+    if (query.kind === 'update') {
+      await this.#update(query, work, written);
+      return;
+    }
+    if (query.kind === 'delete') {
+      const keys = await this.#lockedKeys(query, work);
+      await this.#readBack(keys, returning, work, written);
+      const { returning: _, where: __, ...bare } = query;
+      for (const where of this.#keyFilters(keys)) await this.#run({ ...bare, where }, work, written);
+      return;
+    }
+    const made: Written = { rows: new JsonRows(work.tooLarge), count: 0 };
+    await this.#insert({ ...query, returning: this.#keyItems() }, work, made);
+    if (made.rows.broken) throw this.#forbidden();
+    await this.#readBack(keysOf(made.rows), returning, work, written);
+    written.count = made.count;
+    if (made.inserted !== undefined) written.inserted = made.inserted;
+  }
+
+  async #readBack(
+    keys: readonly Row[],
+    select: readonly SelectItem[],
+    work: Work,
+    written: Written,
+  ): Promise<void> {
+    for (const where of this.#keyFilters(keys)) await this.#select(select, where, work, written.rows);
+  }
+
+  /** Reads rows into `rows`, and gives how many there were. */
+  async #select(select: readonly SelectItem[], where: Filter, work: Work, rows: JsonRows): Promise<number> {
+    const { plans, schema } = this.#options;
+    const { schema: name, table } = this.#query;
+    const before = rows.rowCount;
+    const bound = plans.bind({ kind: 'select', schema: name, table, select, order: [], where }, schema);
+    rows.watchFor(bound.sql);
+    await work.run(bound, rows);
+    return rows.rowCount - before;
+  }
+
+  /** Throws MAG_FORBIDDEN where fewer than `most` of the rows satisfy the check. */
+  async #enforce(check: Filter | undefined, where: Filter, most: number, work: Work): Promise<void> {
+    if (check === undefined) return;
+    const held: Filter = { kind: 'and', terms: [where, check], negated: false };
+    if ((await this.#select([], held, work, new JsonRows(work.tooLarge))) < most) throw this.#forbidden();
   }
 
   /** Runs one statement, and counts the rows it touched. */
@@ -200,14 +258,8 @@ export class Write {
     const set = Object.fromEntries(insertColumns(row).map((name) => [name, row.rows[0]?.[name] ?? null]));
     if ((await this.#run({ kind: 'update', set, ...base }, work, found)) === 0) return false;
     written.count += 1;
-    if (returning === undefined && check === undefined) return true;
-    const held: Filter = check === undefined ? where : { kind: 'and', terms: [where, check], negated: false };
-    const before = written.rows.rowCount;
-    await this.#run({ ...base, kind: 'select', select: returning ?? [], order: [], where: held }, work, {
-      ...written,
-      count: 0,
-    });
-    if (written.rows.rowCount === before) throw this.#forbidden();
+    await this.#enforce(check, where, 1, work);
+    if (returning !== undefined) await this.#select(returning, where, work, written.rows);
     return true;
   }
 
@@ -238,56 +290,61 @@ export class Write {
   // ── updates
 
   async #update(query: UpdateQuery, work: Work, written: Written): Promise<void> {
-    const { returning, check, where, schema, table } = query;
+    const { returning, check, ...bare } = query;
     if (returning === undefined && check === undefined) {
       await this.#run(query, work, written);
       return;
     }
-    const primary = primaryKey(this.#table);
-    if (primary.length === 0)
-      throw new MagError('MAG_ENGINE_UNSUPPORTED', {
-        engine: 'mysql',
-        what: 'give back, or check, rows that it updates in a table without a primary key',
-      });
-    const keys = await this.#lockedKeys(
-      { kind: 'delete', schema, table, ...(where && { where }) },
-      primary,
-      work,
-    );
+    const keys = await this.#lockedKeys(query, work);
     if (isSingle(query) && keys.length > 1) throw notOneRow(keys.length);
-    for (const some of chunks(keys, primary.length === 1 ? KEYS_AT_ONCE : COMPOSITE_KEYS_AT_ONCE)) {
-      const { returning: _, check: __, ...bare } = query;
+    const primary = this.#primary();
+    for (const some of chunks(keys, this.#keysAtOnce())) {
       await this.#run({ ...bare, where: keyFilter(primary, some) }, work, written);
       const moved = some.map((key) => ({ ...key, ...pick(query.set, primary) }));
-      const found = keyFilter(primary, moved);
-      const held: Filter =
-        check === undefined ? found : { kind: 'and', terms: [found, check], negated: false };
-      const before = written.rows.rowCount;
-      const back = {
-        kind: 'select',
-        schema,
-        table,
-        select: returning ?? [],
-        order: [],
-        where: held,
-      } as const;
-      await this.#run(back, work, { ...written, count: 0 });
-      if (check !== undefined && written.rows.rowCount - before < some.length) throw this.#forbidden();
+      await this.#enforce(check, keyFilter(primary, moved), some.length, work);
+      if (returning !== undefined) await this.#readBack(moved, returning, work, written);
     }
   }
 
+  // ── keys
+
+  #primary(): readonly string[] {
+    const primary = primaryKey(this.#table);
+    if (primary.length > 0) return primary;
+    const what = 'give back, or check, what it writes in a table without a primary key, in this form';
+    throw new MagError('MAG_ENGINE_UNSUPPORTED', { engine: 'mysql', what });
+  }
+
+  #keyItems(): readonly SelectItem[] {
+    return this.#primary().map((name) => ({ kind: 'column', column: { name } }));
+  }
+
+  #keysAtOnce(): number {
+    return this.#primary().length === 1 ? KEYS_AT_ONCE : COMPOSITE_KEYS_AT_ONCE;
+  }
+
+  #keyFilters(keys: readonly Row[]): readonly Filter[] {
+    return chunks(keys, this.#keysAtOnce()).map((some) => keyFilter(this.#primary(), some));
+  }
+
   /** Keys of the rows that match, which nobody else can change from now on. */
-  async #lockedKeys(query: DeleteQuery, primary: readonly string[], work: Work): Promise<readonly Row[]> {
-    const { plans, schema } = this.#options;
-    const select = primary.map((name) => ({ kind: 'column', column: { name } }) as const);
-    const { where, ...target } = query;
-    const keys = { ...target, kind: 'select', select, order: [], ...(where && { where }) } as const;
-    const bound = plans.bind(keys, schema);
+  async #lockedKeys(
+    { schema, table, where }: UpdateQuery | DeleteQuery,
+    work: Work,
+  ): Promise<readonly Row[]> {
+    const { plans, schema: snapshot } = this.#options;
+    const select = this.#keyItems();
+    const keys = { kind: 'select', schema, table, select, order: [], ...(where && { where }) } as const;
+    const bound = plans.bind(keys, snapshot);
     const rows = new JsonRows(work.tooLarge);
     await work.run({ ...bound, sql: `${bound.sql} FOR UPDATE` }, rows);
-    if (rows.overflow) throw new MagError('MAG_RESULT_TOO_LARGE', { limit: `${LIMITS.maxRows} rows` });
-    return parseExact(rows.json) as unknown as readonly Row[]; // Made by the statement: objects of the key's columns.
+    return keysOf(rows);
   }
+}
+
+function keysOf(rows: JsonRows): readonly Row[] {
+  if (rows.overflow) throw new MagError('MAG_RESULT_TOO_LARGE', { limit: `${LIMITS.maxRows} rows` });
+  return parseExact(rows.json) as unknown as readonly Row[]; // Made by the statement: objects of the key's columns.
 }
 
 const primaryKey = (table: MysqlTable): readonly string[] =>

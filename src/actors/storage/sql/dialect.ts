@@ -133,6 +133,11 @@ export interface Expressions {
   readonly comparesJson: boolean;
   /** Whether a statement undoes itself where it writes more rows than it may; else its engine counts them. */
   readonly limitsAffected: boolean;
+  /**
+   * Whether rows are grouped where they are read. Absent: around a derived table of them, which needs not say twice what
+   * they are grouped by, but must see the row around it.
+   */
+  readonly groupsInPlace?: true;
   /** Whether a written row's table may be read again in what is returned of it. */
   readonly rereadsWritten: boolean;
   path(column: string, info: SqlColumn, path: JsonPath): Value | null;

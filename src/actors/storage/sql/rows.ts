@@ -108,6 +108,7 @@ export class RowsCompiler {
     outputs: readonly Output[],
     level: Level,
   ): Omit<RowsParts, 'limit' | 'offset'> {
+    if (this.#expressions.groupsInPlace === true) return this.#groupInPlace(scope, base, outputs, level);
     const alias = this.#bindings.alias();
     const inner: NamedValue[] = [];
     const groups = new Map<string, string>();
@@ -130,15 +131,7 @@ export class RowsCompiler {
       limit: null,
       offset: null,
     };
-    const order = orderOf(this.#bindings, scope, level.order, (sql, term) => {
-      const column = groups.get(sql);
-      if (column !== undefined) return column;
-      const name = `${scope.table.name}.${term.column.name}`;
-      throw new DatabaseError(
-        '42803',
-        `column "${name}" must appear in the GROUP BY clause or be used in an aggregate function`,
-      );
-    });
+    const order = this.#groupedOrder(scope, level, groups);
     const group = groups.size === 0 ? null : [...groups.values()].join(', ');
     return {
       output,
@@ -148,6 +141,37 @@ export class RowsCompiler {
       group,
       order,
     };
+  }
+
+  #groupInPlace(
+    scope: Scope,
+    base: CompiledLevel['base'],
+    outputs: readonly Output[],
+    level: Level,
+  ): Omit<RowsParts, 'limit' | 'offset'> {
+    const groups = new Map<string, string>();
+    const output = outputs.map(({ name, value, aggregate }): NamedValue => {
+      if (value === null || aggregate !== null) return { name, value: this.#aggregated(aggregate, value) };
+      const read = this.#expressions.groupable(value);
+      groups.set(value.sql, read.sql);
+      return { name, value: read };
+    });
+    const order = this.#groupedOrder(scope, level, groups);
+    const group = groups.size === 0 ? null : [...groups.values()].join(', ');
+    return { output, ...base, grouped: true, group, order };
+  }
+
+  /** @param groups what rows are grouped by, and what that is called. */
+  #groupedOrder(scope: Scope, level: Level, groups: ReadonlyMap<string, string>): string | null {
+    return orderOf(this.#bindings, scope, level.order, (sql, term) => {
+      const column = groups.get(sql);
+      if (column !== undefined) return column;
+      const name = `${scope.table.name}.${term.column.name}`;
+      throw new DatabaseError(
+        '42803',
+        `column "${name}" must appear in the GROUP BY clause or be used in an aggregate function`,
+      );
+    });
   }
 
   #aggregated(aggregate: Aggregate | null, value: Value | null): Value {
