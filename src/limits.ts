@@ -276,7 +276,7 @@ export const LIMITS = {
   heartbeatMs: 250,
   hungMs: 1_500,
   /** Processor time a thread may use without a beat; one that was starved on a busy machine has used little. */
-  spinMs: 750,
+  spinMs: 1_000,
   /** After so long without a beat a thread is given up whatever it does: it is blocked. */
   blockedMs: 20_000,
   deadLetters: 1_000,
