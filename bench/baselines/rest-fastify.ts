@@ -89,6 +89,13 @@ function postgres(app: FastifyInstance, url: string, connections: number): void 
     });
     return rows;
   });
+  app.get('/owners', async (_request, reply) => {
+    const parts = `select json_agg(json_build_object('id', p.id, 'label', p.label) order by p.id) from parts p where p.owner_id = o.id`;
+    const rows = `select o.id, o.name, coalesce((${parts}), '[]') as parts from owners o order by o.id limit 100`;
+    const text = `select coalesce(json_agg(row_to_json(r)), '[]')::text as json from (${rows}) r`;
+    const result = await underRole(pool, { name: 'embed', text });
+    return reply.type('application/json; charset=utf-8').send(result.rows[0].json);
+  });
   app.post('/items', async (request, reply) => {
     const { name, value, note } = request.body as Item;
     const text = `insert into items (name, value, note) values ($1, $2, $3) returning ${columns}`;

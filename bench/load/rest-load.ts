@@ -3,7 +3,7 @@ import autocannon from 'autocannon';
 
 interface Load {
   readonly url: string;
-  readonly operation: 'get' | 'list' | 'insert';
+  readonly operation: 'get' | 'list' | 'insert' | 'embed';
   /** Path with `{id}` where a random id belongs. */
   readonly path: string;
   readonly seconds: number;

@@ -1,8 +1,7 @@
 import type { ContainOperator, JsonPath, TextSearchOperator } from '../../../protocol/query.ts';
-import { literal } from '../postgres/quoting.ts';
 import { parseType } from './casts.ts';
 import type { Expressions, NamedValue, RowsParts, RowsStatement, RowsWrite, Value } from './dialect.ts';
-import { enforce, enforceMost, enforceSingle, quoteIdentifier } from './postgres-text.ts';
+import { enforce, enforceMost, enforceSingle, quoteIdentifier, quoteText } from './postgres-text.ts';
 
 const CONTAIN: Readonly<Record<ContainOperator, string>> = {
   ...{ cs: '@>', cd: '<@', ov: '&&', sl: '<<', sr: '>>' },
@@ -26,7 +25,7 @@ function pathValue(column: string, type: string, { steps, text }: JsonPath): Val
   const last = steps.length - 1;
   const arrows = steps.map((step, at) => {
     const arrow = text && at === last ? '->>' : '->';
-    return `${arrow}${typeof step === 'number' ? String(step) : literal(step)}`;
+    return `${arrow}${typeof step === 'number' ? String(step) : quoteText(step)}`;
   });
   const sql = `(${isJson(type) ? column : `to_jsonb(${column})`}${arrows.join('')})`;
   return { sql, type: text ? 'text' : type === 'json' ? 'json' : 'jsonb', json: !text };
@@ -120,7 +119,7 @@ export const postgresExpressions: Expressions = {
     `${value} ${QUANTIFIED[op]} ${quantifier === 'any' ? 'ANY' : 'ALL'} (${bound})`,
   contain: (op, value, bound) => `${value} ${CONTAIN[op]} ${bound}`,
   textSearch(op, value, bound, config) {
-    const configured = config === undefined ? '' : `${literal(config)}::regconfig, `;
+    const configured = config === undefined ? '' : `${quoteText(config)}::regconfig, `;
     const vector = value.type === 'tsvector' ? value.sql : `to_tsvector(${configured}${value.sql})`;
     return `${vector} @@ ${QUERIES[op]}(${configured}${bound})`;
   },

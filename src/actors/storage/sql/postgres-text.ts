@@ -1,11 +1,19 @@
 import { MagError } from '../../../errors.ts';
 import { AFFECTED_MARK, CHECK_MARK, SINGLE_MARK } from '../postgres/failures.ts';
 
+// A NUL would end the statement's text on the wire.
+function withoutNul(text: string): string {
+  if (text.includes('\0')) throw new MagError('PGRST100', { what: 'a name: it holds a NUL', column: 1 });
+  return text;
+}
+
 /** The one function through which a name reaches PostgreSQL's text. */
-export function quoteIdentifier(name: string): string {
-  // A NUL would end the statement's text on the wire.
-  if (name.includes('\0')) throw new MagError('PGRST100', { what: 'a name: it holds a NUL', column: 1 });
-  return `"${name.replaceAll('"', '""')}"`;
+export const quoteIdentifier = (name: string): string => `"${withoutNul(name).replaceAll('"', '""')}"`;
+
+/** A JSON key or a search configuration as a literal, whatever `standard_conforming_strings` says. */
+export function quoteText(text: string): string {
+  const quoted = withoutNul(text).replaceAll("'", "''");
+  return quoted.includes('\\') ? ` E'${quoted.replaceAll('\\', '\\\\')}'` : `'${quoted}'`;
 }
 
 /** NULL counts as a violation. The text is no number, so that reading it as one ends the statement, and undoes it. */

@@ -20,7 +20,7 @@ function pathText({ steps }: JsonPath): string | null {
   let text = '$';
   for (const step of steps) {
     if (typeof step === 'number') text += step < 0 ? `[#${step}]` : `[${step}]`;
-    else if (/["\\]/.test(step)) return null;
+    else if (['"', '\\', '\0'].some((each) => step.includes(each))) return null;
     else text += `."${step}"`;
   }
   return text;
