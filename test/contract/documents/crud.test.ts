@@ -4,7 +4,7 @@ import { DocumentBoard } from '../../support/document-board.ts';
 import { documentClient } from '../../support/document-client.ts';
 import type { CrudCase } from './cases.ts';
 import { READ_CASES } from './read-cases.ts';
-import { FIND_AND_MODIFY_CASES, WRITE_CASES } from './write-cases.ts';
+import { FIND_AND_MODIFY_CASES, LATER_CASES, WRITE_CASES } from './write-cases.ts';
 
 const board = new DocumentBoard();
 let client: MongoClient;
@@ -40,6 +40,7 @@ async function hold({ before, run, gives, error, after }: CrudCase): Promise<voi
 describe('the drivers’ CRUD specification on the embedded document server', () => {
   it.each(READ_CASES.map((each) => [each.name, each] as const))('%s', (_name, each) => hold(each));
   it.each(WRITE_CASES.map((each) => [each.name, each] as const))('%s', (_name, each) => hold(each));
+  it.each(LATER_CASES.map((each) => [each.name, each] as const))('%s', (_name, each) => hold(each));
   it.each(FIND_AND_MODIFY_CASES.map((each) => [each.name, each] as const))('%s', (_name, each) => hold(each));
 });
 

@@ -88,6 +88,15 @@ describe('the drivers’ transaction specification on the embedded document serv
     expect(await ids()).toEqual([0]);
   });
 
+  it('a collection that it makes is there for nobody else before its commit', async () => {
+    const made = () => database.listCollections({ name: `made${tests}` }).toArray();
+    session.startTransaction();
+    await database.createCollection(`made${tests}`, { session });
+    expect(await made()).toEqual([]);
+    await session.commitTransaction();
+    expect(await made()).toHaveLength(1);
+  });
+
   it('a write that fails ends it', async () => {
     session.startTransaction();
     await add(1);

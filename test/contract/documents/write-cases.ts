@@ -181,6 +181,69 @@ export const WRITE_CASES: readonly CrudCase[] = [
   },
 ];
 
+/** Variables of a command, and pipelines that write. */
+export const LATER_CASES: readonly CrudCase[] = [
+  {
+    name: 'let: variables in the filter of a find, an update and a delete',
+    before: three,
+    run: async (c) => [
+      await c.find({ $expr: { $eq: ['$_id', '$$id'] } }, { let: { id: 1 } }).toArray(),
+      (
+        await c.updateOne({ $expr: { $eq: ['$_id', '$$id'] } }, [{ $set: { x: '$$x', y: '$$y' } }], {
+          let: { id: 2, x: 5, y: { $literal: '$z' } },
+        })
+      ).modifiedCount,
+      (await c.deleteOne({ $expr: { $eq: ['$_id', '$$id'] } }, { let: { id: 3 } })).deletedCount,
+    ],
+    gives: [[{ _id: 1, x: 11 }], 1, 1],
+    after: [
+      { _id: 1, x: 11 },
+      { _id: 2, x: 5, y: '$z' },
+    ],
+  },
+  {
+    name: '$out writes over a collection',
+    before: three,
+    run: async (c) => {
+      await c.aggregate([{ $match: { _id: { $gt: 1 } } }, { $out: 'made_by_out' }]).toArray();
+      return c
+        .aggregate([{ $limit: 1 }, { $lookup: { from: 'made_by_out', pipeline: [], as: 'out' } }])
+        .next();
+    },
+    gives: {
+      out: [
+        { _id: 2, x: 22 },
+        { _id: 3, x: 33 },
+      ],
+    },
+    after: three,
+  },
+  {
+    name: '$merge adds to what is there, and fails whole',
+    before: three,
+    run: async (c) => {
+      const into = c.collectionName;
+      await c.aggregate([{ $match: { _id: 1 } }, { $project: { y: '$x' } }, { $merge: { into } }]).toArray();
+      await c
+        .aggregate([{ $project: { x: 1 } }, { $merge: { into, whenMatched: 'fail' } }])
+        .toArray()
+        .catch((error: { code: number }) => expectCode(error.code, 11_000));
+    },
+    after: [{ _id: 1, x: 11, y: 11 }, ...three.slice(1)],
+  },
+  {
+    name: 'a sort of an update is refused, and not passed over',
+    before: three,
+    run: (c) => c.updateOne({}, { $set: { x: 1 } }, { sort: { _id: -1 } } as never),
+    error: 9,
+    after: three,
+  },
+];
+
+function expectCode(given: number, wanted: number): void {
+  if (given !== wanted) throw new Error(`the code ${given}, not ${wanted}`);
+}
+
 /** findOneAndUpdate, findOneAndReplace and findOneAndDelete. */
 export const FIND_AND_MODIFY_CASES: readonly CrudCase[] = [
   {

@@ -67,12 +67,13 @@ export class Catalog {
     );
   }
 
-  find(name: string): CollectionInfo | null {
-    return this.#collections.get(name) ?? null;
+  /** As it is now; a change makes another one, so that it stays what was committed while a transaction goes on. */
+  get collections(): ReadonlyMap<string, CollectionInfo> {
+    return this.#collections;
   }
 
-  all(): readonly CollectionInfo[] {
-    return [...this.#collections.values()];
+  find(name: string): CollectionInfo | null {
+    return this.#collections.get(name) ?? null;
   }
 
   create(name: string): CollectionInfo {
@@ -87,7 +88,7 @@ export class Catalog {
       `CREATE TABLE c${id} (rid INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, doc BLOB NOT NULL)`,
     );
     const info = { id, name, indexes: [] };
-    this.#collections.set(name, info);
+    this.#collections = new Map(this.#collections).set(name, info);
     return info;
   }
 
@@ -96,7 +97,9 @@ export class Catalog {
     this.#file.forgetStatements();
     this.#file.exec(`DROP TABLE ${tableOf(collection)}`);
     this.#file.run('DELETE FROM _collections WHERE id = ?', collection.id);
-    this.#collections.delete(collection.name);
+    const left = new Map(this.#collections);
+    left.delete(collection.name);
+    this.#collections = left;
   }
 
   createIndex(
@@ -142,7 +145,8 @@ export class Catalog {
 
   #replace(name: string, change: (indexes: readonly IndexInfo[]) => readonly IndexInfo[]): void {
     const known = this.#collections.get(name);
-    if (known !== undefined) this.#collections.set(name, { ...known, indexes: change(known.indexes) });
+    if (known === undefined) return;
+    this.#collections = new Map(this.#collections).set(name, { ...known, indexes: change(known.indexes) });
   }
 }
 

@@ -164,8 +164,9 @@ export function reading<Result>(
     if (transaction !== null) await transaction.enter(database, operation);
     try {
       const file: ReadFile = () => database.readable(transaction);
-      const { catalog } = database;
-      return await work({ file, collection: catalog.find(collection), collections: catalog.all() });
+      const collections = database.visible(transaction);
+      const found = collections.get(collection) ?? null;
+      return await work({ file, collection: found, collections: [...collections.values()] });
     } finally {
       transaction?.leave();
     }

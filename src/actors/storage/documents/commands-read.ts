@@ -13,13 +13,17 @@ import {
   reading,
   requireSimpleCollation,
   text,
+  writing,
 } from './command.ts';
 import { badValue, DocumentError } from './document-error.ts';
 import { splitPath, valuesAt } from './field-path.ts';
 import { compileFilter } from './matcher.ts';
+import type { Operation } from './operation.ts';
+import { outputOf, writeOutput } from './output.ts';
 import { readPipeline, runPipeline } from './pipeline.ts';
 import { compileProjection } from './projection.ts';
 import { countMatches, FindResults, ListResults, Matches, type Results } from './results.ts';
+import { boundFilter } from './variables.ts';
 import { cursorReply, readDocument } from './wire.ts';
 
 const FIRST_BATCH = 101;
@@ -55,7 +59,7 @@ async function find(context: CommandContext): Promise<Reply> {
   requireSimpleCollation(body['collation']);
   const limit = Number(body['limit'] ?? 0);
   const selection = {
-    filter: document(body['filter'], 'filter'),
+    filter: boundFilter(document(body['filter'], 'filter'), document(body['let'], 'let')),
     sort:
       body['sort'] === undefined || Object.keys(document(body['sort'], 'sort')).length === 0
         ? null
@@ -162,6 +166,60 @@ async function distinct(context: CommandContext): Promise<Reply> {
   });
 }
 
+/** A pipeline whose last stage writes: in one commit with what it reads. */
+async function aggregateInto(
+  context: CommandContext,
+  name: string,
+  stages: readonly Document[],
+  output: Document,
+  variables: Document,
+): Promise<Reply> {
+  const { session, transaction, database, operation } = context;
+  if (session.user?.reader !== false)
+    throw new DocumentError('Unauthorized', `not authorized on ${database} to execute command aggregate`);
+  if (transaction !== null)
+    throw new DocumentError(
+      'OperationNotSupportedInTransaction',
+      'a pipeline in a transaction may not write',
+    );
+  await writing(context, async (view) => {
+    const { catalog } = view.database;
+    const collections = [...catalog.collections.values()];
+    const file = () => view.database.writable(view.holder);
+    const results = await runPipeline(
+      stages,
+      { file, collection: catalog.find(name), collections },
+      variables,
+      operation,
+    );
+    await writeOutput(context, view, output, await drain(results, operation));
+    return { ok: 1 };
+  });
+  return cursorReply('firstBatch', [], { id: NO_CURSOR, ns: `${database}.${name}` });
+}
+
+/** Everything that results give, within what a pipeline may hold. */
+async function drain(results: Results, operation: Operation): Promise<readonly Document[]> {
+  const all: Document[] = [];
+  let bytes = 0;
+  while (!results.done) {
+    for (const found of await results.next(
+      operation,
+      DOCUMENT_LIMITS.sliceRows,
+      DOCUMENT_LIMITS.sliceBytes,
+    )) {
+      bytes += found.length;
+      if (bytes > DOCUMENT_LIMITS.sortBytes)
+        throw new DocumentError(
+          'ExceededMemoryLimit',
+          `the pipeline needs more than ${DOCUMENT_LIMITS.sortBytes} bytes`,
+        );
+      all.push(readDocument(found));
+    }
+  }
+  return all;
+}
+
 async function aggregate(context: CommandContext): Promise<Reply> {
   const { body } = context;
   const source: unknown = body['aggregate'];
@@ -170,6 +228,8 @@ async function aggregate(context: CommandContext): Promise<Reply> {
   const pipeline = readPipeline(body['pipeline'], typeof source === 'string');
   const variables = document(body['let'], 'let');
   const { batchSize } = document(body['cursor'], 'cursor');
+  const output = outputOf(pipeline);
+  if (output !== null) return aggregateInto(context, name, pipeline.slice(0, -1), output, variables);
   return reading(context, name, async (view) => {
     const results = await runPipeline(pipeline, view, variables, context.operation);
     return openCursor(context, name, results, { batchSize: count(batchSize, 'batchSize', FIRST_BATCH) });

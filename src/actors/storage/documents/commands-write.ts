@@ -1,8 +1,7 @@
 import { type Document, ObjectId, serialize } from 'bson';
 import { DOCUMENT_LIMITS } from '../../../limits-documents.ts';
-import { planAccess } from './access.ts';
 import { isPlainDocument } from './bson-value.ts';
-import { type CollectionInfo, tableOf } from './catalog.ts';
+import type { CollectionInfo } from './catalog.ts';
 import {
   deleteDocument,
   insertDocument,
@@ -24,11 +23,11 @@ import {
 } from './command.ts';
 import { badValue, DocumentError } from './document-error.ts';
 import { own } from './field-path.ts';
-import type { Operation } from './operation.ts';
+import { placesOf, storedAt } from './places.ts';
 import { compileProjection } from './projection.ts';
-import { FindResults, Matches } from './results.ts';
-import { blob } from './sqlite-file.ts';
+import { FindResults } from './results.ts';
 import { type Change, isReplacement, readChange, requireSameId, upserted } from './update.ts';
+import { bound, boundFilter } from './variables.ts';
 import { readDocument } from './wire.ts';
 
 const encode = (value: Document): Buffer => Buffer.from(serialize(value, { ignoreUndefined: true }));
@@ -52,7 +51,7 @@ function forStorage(
   const [first] = Object.keys(value);
   if (first === '_id' && bytes !== null) return { value, bytes };
   const { _id: id, ...others } = value;
-  const made = { _id: id ?? new ObjectId(), ...others };
+  const made = { _id: id === undefined ? new ObjectId() : id, ...others };
   return { value: made, bytes: encode(made) };
 }
 
@@ -106,26 +105,6 @@ function insert(context: CommandContext): Promise<Reply> {
   });
 }
 
-/** Places of the documents that match: found first, so that what a write changes cannot come up again. */
-async function placesOf(
-  target: WriteTarget,
-  filter: Document,
-  most: number,
-  operation: Operation,
-): Promise<readonly number[]> {
-  const { collection, file } = target;
-  const matches = new Matches(collection, filter, planAccess(collection, filter, null), () => file);
-  const places: number[] = [];
-  while (!matches.done && places.length < most)
-    for (const { rid } of await matches.next(operation)) places.push(rid);
-  return places.slice(0, most);
-}
-
-function storedAt({ file, collection }: WriteTarget, rid: number): Stored {
-  const row = file.get(`SELECT doc FROM ${tableOf(collection)} WHERE rid = ?`, rid);
-  return { rid, bytes: blob(row?.[0]) };
-}
-
 /** Applies a change to one document; whether it became another. */
 function changeOne(
   target: WriteTarget,
@@ -148,6 +127,16 @@ interface Updated {
   readonly upsertedId?: unknown;
 }
 
+/** Servers from 8.0 on know it; one that does not must not write to another document than was meant. */
+function requireNoSort(statement: Document): void {
+  if (statement['sort'] !== undefined)
+    throw new DocumentError('FailedToParse', "BSON field 'update.updates.sort' is an unknown field.");
+}
+
+/** A pipeline with the command's variables, and the statement's own constants, in it. */
+const boundChange = (change: unknown, variables: Document, constants: unknown): unknown =>
+  Array.isArray(change) ? bound(change, { ...variables, ...document(constants, 'c') }) : change;
+
 async function updateOne(
   context: CommandContext,
   view: WriteView,
@@ -155,11 +144,16 @@ async function updateOne(
   statement: Document,
 ): Promise<Updated> {
   requireSimpleCollation(statement['collation']);
-  const filter = document(statement['q'], 'q');
+  requireNoSort(statement);
+  const variables = document(context.body['let'], 'let');
+  const filter = boundFilter(document(statement['q'], 'q'), variables);
   const multi = statement['multi'] === true;
   const arrayFilters =
     statement['arrayFilters'] === undefined ? [] : documents(statement['arrayFilters'], 'arrayFilters');
-  const change = readChange(statement['u'], filter, { arrayFilters, multi });
+  const change = readChange(boundChange(statement['u'], variables, statement['c']), filter, {
+    arrayFilters,
+    multi,
+  });
   const target = view.database.target(view.holder, collection());
   const places = await placesOf(target, filter, multi ? Number.POSITIVE_INFINITY : 1, context.operation);
   let modified = 0;
@@ -199,7 +193,7 @@ function remove(context: CommandContext): Promise<Reply> {
       const { q, limit, collation } = deletes[index] ?? {};
       requireSimpleCollation(collation);
       if (limit !== 0 && limit !== 1) throw badValue('The limit field in delete objects must be 0 or 1');
-      const filter = document(q, 'q');
+      const filter = boundFilter(document(q, 'q'), document(context.body['let'], 'let'));
       const collection = view.database.catalog.find(name);
       if (collection === null) return;
       const target = view.database.target(view.holder, collection);
@@ -216,7 +210,7 @@ function remove(context: CommandContext): Promise<Reply> {
 
 /** The first document in the order of the sort, as its bytes. */
 async function firstOf(target: WriteTarget, context: CommandContext): Promise<Stored | null> {
-  const filter = document(context.body['query'], 'query');
+  const filter = boundFilter(document(context.body['query'], 'query'), document(context.body['let'], 'let'));
   const given = document(context.body['sort'], 'sort');
   const { collection, file } = target;
   const sort = Object.keys(given).length === 0 ? null : given;
@@ -244,10 +238,14 @@ async function changeFound(
   found: Stored | null,
 ): Promise<Document> {
   const { body } = context;
-  const filter = document(body['query'], 'query');
+  const variables = document(body['let'], 'let');
+  const filter = boundFilter(document(body['query'], 'query'), variables);
   const arrayFilters =
     body['arrayFilters'] === undefined ? [] : documents(body['arrayFilters'], 'arrayFilters');
-  const change = readChange(body['update'], filter, { arrayFilters, multi: false });
+  const change = readChange(boundChange(body['update'], variables, undefined), filter, {
+    arrayFilters,
+    multi: false,
+  });
   if (found === null) {
     if (body['upsert'] !== true)
       return { lastErrorObject: { n: 0, updatedExisting: false }, value: null, ok: 1 };

@@ -1,4 +1,5 @@
 import { DOCUMENT_LIMITS } from '../../../limits-documents.ts';
+import { isPlainDocument } from './bson-value.ts';
 import {
   bigint,
   type Command,
@@ -64,12 +65,21 @@ function follow(session: Session, transaction: Transaction | null): void {
   session.transactions.add(transaction);
 }
 
+/** There is one server: a write that wants more of them to have it is done, and says that they do not. */
+function concerned(reply: Reply, { body }: CommandContext): Reply {
+  const concern: unknown = body['writeConcern'];
+  const wanted: unknown = isPlainDocument(concern) ? concern['w'] : undefined;
+  if (typeof wanted !== 'number' || wanted <= 1 || Buffer.isBuffer(reply)) return reply;
+  const errmsg = 'Not enough data-bearing nodes';
+  return { ...reply, writeConcernError: { code: 100, codeName: 'UnsatisfiableWriteConcern', errmsg } };
+}
+
 async function run(command: Command, context: CommandContext): Promise<Reply> {
   const { server, session, operation, name, transaction } = context;
   const { id } = operation;
   server.operations.set(id, { operation, owner: ownerOf(session.user), name });
   try {
-    return await command.run(context);
+    return concerned(await command.run(context), context);
   } catch (error) {
     if (name !== 'commitTransaction') transaction?.abort();
     throw error;

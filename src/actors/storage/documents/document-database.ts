@@ -27,6 +27,7 @@ export class DocumentDatabase {
   readonly #writer: SqliteFile;
   readonly catalog: Catalog;
   #reader: SqliteFile | null = null;
+  #committed: ReadonlyMap<string, CollectionInfo> = new Map();
   #holder: Holder | null = null;
   readonly #waiting: Waiter[] = [];
   /** Commands that use it: it must not be closed under them. */
@@ -54,12 +55,18 @@ export class DocumentDatabase {
     return this.#reader;
   }
 
+  /** The collections that a read sees: those that were committed while somebody else changes them. */
+  visible(holder: Holder | null): ReadonlyMap<string, CollectionInfo> {
+    return this.#holder === null || this.#holder === holder ? this.catalog.collections : this.#committed;
+  }
+
   /** Makes `holder` the one writer, and begins. Rejects with LockTimeout, MaxTimeMSExpired or Interrupted. */
   async acquire(holder: Holder, operation: Operation): Promise<void> {
     if (this.#holder !== null) await this.#wait(holder, operation);
     this.#holder = holder;
     try {
       this.#writer.run('BEGIN IMMEDIATE');
+      this.#committed = this.catalog.collections;
     } catch (error) {
       this.#free();
       throw error;

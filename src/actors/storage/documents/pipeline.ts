@@ -9,9 +9,10 @@ import { compileFilter } from './matcher.ts';
 import type { Operation } from './operation.ts';
 import { patternOf } from './pattern.ts';
 import { countMatches, FindResults, ListResults, type Results } from './results.ts';
+import { boundFilter } from './variables.ts';
 import { readDocument } from './wire.ts';
 
-/** Stages that mingo runs; one that is not here writes, watches or administers. */
+/** Stages that mingo runs; one that is not here watches or administers. (`$out` and `$merge` are output.ts's.) */
 const STAGES = new Set([
   ...['$match', '$sort', '$skip', '$limit', '$project', '$addFields', '$set', '$unset', '$group', '$count'],
   ...[
@@ -52,7 +53,10 @@ export function readPipeline(value: BsonValue, onCollection: boolean): readonly 
     const name = stageName(stage);
     if (name === '$changeStream')
       throw new DocumentError('ChangeStreamsNotHere', 'change streams are not in this version yet');
-    if (!STAGES.has(name))
+    const isOutput = name === '$out' || name === '$merge';
+    if (isOutput && index < stages.length - 1)
+      throw badValue(`${name} can only be the final stage in the pipeline`);
+    if (!STAGES.has(name) && !isOutput)
       throw new DocumentError(
         'UnrecognizedStage',
         `Unrecognized pipeline stage name: '${name.slice(0, 40)}'`,
@@ -73,7 +77,7 @@ interface Front {
   readonly rest: readonly Document[];
 }
 
-function frontOf(stages: readonly Document[]): Front {
+function frontOf(stages: readonly Document[], variables: Document): Front {
   const filters: Document[] = [];
   let sort: Document | null = null;
   let skip = 0;
@@ -87,7 +91,7 @@ function frontOf(stages: readonly Document[]): Front {
   };
   for (let filter = take('$match'); filter !== undefined; filter = take('$match')) {
     if (!isPlainDocument(filter)) throw badValue('the match filter must be an expression in an object');
-    filters.push(filter);
+    filters.push(boundFilter(filter, variables));
   }
   const sorting = take('$sort');
   if (isPlainDocument(sorting)) sort = sorting;
@@ -223,7 +227,7 @@ export async function runPipeline(
 ): Promise<Results> {
   const { collection, file } = view;
   const budget = new Budget();
-  const { rest, ...selection } = frontOf(stages);
+  const { rest, ...selection } = frontOf(stages, variables);
   compileFilter(selection.filter); // Refused also where there is nothing to hold it against.
   const counted = countName(rest);
   const isPlain = selection.sort === null && selection.skip === 0 && selection.limit === 0;

@@ -147,7 +147,8 @@ function throughPipeline(document: Document, stages: readonly Document[]): Docum
 
 function byReplacement(replacement: Document): Change {
   return (document) => {
-    const id = own(replacement, '_id') ?? own(document, '_id');
+    const given = own(replacement, '_id');
+    const id = given === undefined ? own(document, '_id') : given;
     const { _id: _, ...others } = replacement;
     return id === undefined ? others : { _id: id, ...others };
   };
@@ -218,7 +219,7 @@ export function upserted(filter: Document, change: Change, isReplacement: boolea
   const made = change(start, true);
   if (id !== undefined) requireSameId({ _id: id }, made);
   const { _id: given, ...others } = made;
-  return { _id: given ?? new ObjectId(), ...others };
+  return { _id: given === undefined ? new ObjectId() : given, ...others };
 }
 
 export const isReplacement = (value: BsonValue): boolean =>
