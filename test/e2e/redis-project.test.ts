@@ -51,6 +51,53 @@ describe.skipIf(!service('redis').available)('a project on Redis in a running bo
     expect((await client('anon').from('todos').select()).error).toMatchObject({ code: 'MAG_FORBIDDEN' });
   });
 
+  it('runs several operations as one, a write once under its key, and commands of its own', async () => {
+    const call = async (path: string, body: unknown, more: Record<string, string> = {}) => {
+      const reply = await fetch(`${board.url}/p/${project.ref}${path}`, {
+        method: 'POST',
+        headers: { apikey: project.keys.service, 'content-type': 'application/json', ...more },
+        body: JSON.stringify(body),
+      });
+      const text = await reply.text();
+      return { status: reply.status, body: text === '' ? null : JSON.parse(text) };
+    };
+    const line = { method: 'insert', table: 'lines', values: { order: { $ref: 'order.0.id' }, code: 'c' } };
+    const order = { name: 'order', method: 'insert', table: 'orders', values: { id: 'o1', total: 5 } };
+    const late = {
+      method: 'update',
+      table: 'orders',
+      values: { total: 6 },
+      where: { id: 'o2' },
+      expect: { rows: 1 },
+    };
+    expect((await call('/tx/v1', { operations: [order, line, late] })).status).toBe(409);
+    expect((await client().from('orders').select()).data).toEqual([]);
+    expect((await call('/tx/v1', { operations: [order, line] })).status).toBe(200);
+    expect((await client().from('lines').select('order,code')).data).toEqual([{ order: 'o1', code: 'c' }]);
+    await client().from('orders').delete().eq('id', 'o1');
+    const once = () => call('/rest/v1/orders', { total: 9 }, { 'idempotency-key': '"k1"' });
+    expect([(await once()).status, (await once()).status]).toEqual([201, 201]);
+    expect((await client().from('orders').select('total')).data).toEqual([{ total: 9 }]);
+    expect(
+      await call('/native/v1', { command: ['MAG.INDEX', 'CREATE', 'orders', 'total', 'UNIQUE'] }),
+    ).toMatchObject({
+      body: { result: 'OK' },
+    });
+    expect(await call('/rest/v1/orders', { total: 9 })).toMatchObject({ status: 409 });
+    expect(await call('/native/v1', { command: ['INCRBY', 'visits', 3] })).toEqual({
+      status: 200,
+      body: { result: 3 },
+    });
+    expect(await call('/native/v1', { command: ['FLUSHALL'] })).toMatchObject({ status: 403 });
+    expect(
+      await call('/native/v1', { command: ['GET', 'visits'] }, { apikey: project.keys.anon }),
+    ).toMatchObject({ status: 403 });
+    expect(await call('/sql/v1', { query: 'select 1' })).toMatchObject({
+      status: 400,
+      body: { code: 'MAG_ENGINE_UNSUPPORTED' },
+    });
+  });
+
   it('comes back after its server was killed, and after the board was, with everything acknowledged', async () => {
     const acknowledged = new Set<number>();
     let going = true;
