@@ -38,6 +38,10 @@ export const POSTGREST_ERRORS = {
     "The project's setting aggregates allows them.",
   ),
   PGRST124: entry(400, 'Query result exceeds max-affected preference constraint', null),
+  PGRST128: entry(
+    400,
+    'Function must return SETOF or TABLE when max-affected preference is used with handling=strict',
+  ),
   PGRST200: entry(
     400,
     "Could not find a relationship between '{origin}' and '{target}' in the schema cache",

@@ -65,9 +65,16 @@ function readStatus(offset: number, rows: number, total: number | null): number 
   return rows < total ? 206 : 200;
 }
 
+/** All rows there are, where they were counted: one value, or one row, counts itself. */
+function totalOf({ prefer }: RestPlan, { total, shape, rowCount }: QueryResult): number | null {
+  const single = shape === 'row' || shape === 'value';
+  return total === null && single && prefer.count !== null ? rowCount : total;
+}
+
 function replyToRead(plan: RestPlan, result: QueryResult): RestReply {
   const { offset, media, kind } = plan;
-  const { rowCount, total } = result;
+  const { rowCount } = result;
+  const total = totalOf(plan, result);
   const status = readStatus(offset, rowCount, total);
   const headers = ['content-range', contentRange(offset, rowCount, total)];
   const applied = plan.prefer.applied[kind];

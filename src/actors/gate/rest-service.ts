@@ -84,6 +84,13 @@ async function resolve(engine: Engine, call: RestCall, query: Query | CallQuery)
   return resolveEmbeds(query, await engine.schema(call));
 }
 
+/** What gives one value affects one row by definition. Throws PGRST128 where no function of the name gives a set. */
+async function requireSet(engine: Engine, call: RestCall, query: CallQuery): Promise<void> {
+  const { functions = [] } = await engine.schema(call);
+  const named = functions.filter((each) => each.schema === query.schema && each.name === query.function);
+  if (named.length > 0 && !named.some(({ returns }) => returns.set)) throw new MagError('PGRST128');
+}
+
 /** The `apikey` of a query string, for clients that cannot set headers. */
 export function queryKey(search: string): string | undefined {
   if (!search.includes('apikey=')) return undefined;
@@ -165,6 +172,7 @@ export class RestService {
     if (hooks.authorised.length > 0) await runHooks(hooks.authorised, call);
 
     const { query } = call;
+    if (query.kind === 'call' && query.maxAffected !== undefined) await requireSet(engine, call, query);
     const header = mayWrite(query) ? keyHeader(request.headers) : undefined;
     let outcome: Outcome<QueryResult> | null = null;
     if (header === undefined) call.result = await run(engine, query, call);
