@@ -32,6 +32,8 @@ interface Answer {
   };
 }
 
+type Reply = readonly [status: number, text: string, replayed: string | null];
+
 async function tx(
   project: NewProject,
   operations: readonly object[],
@@ -110,6 +112,37 @@ describe.each(['sqlite', 'postgres'])('a transaction on %s', (engine) => {
     );
     expect(all.map(({ status }) => status).sort()).toEqual([200, 409, 409, 409, 409, 409, 409, 409]);
     expect([await count('orders'), await count('lines')]).toEqual([1, 1]);
+  });
+});
+
+describe('a call of a function under an idempotency key', () => {
+  it('has one effect, and its retry the answer of the first', async () => {
+    const project = await board.createProject('tx-rpc', 'postgres');
+    await board.sql(
+      project,
+      `create table calls (id bigint generated always as identity primary key, what text not null);
+       create function note(what text) returns bigint language sql as
+         $$ insert into calls (what) values (what) returning id $$`,
+    );
+    const call = async (what: string, key: string): Promise<Reply> => {
+      const reply = await fetch(`${project.url}/rest/v1/rpc/note`, {
+        method: 'POST',
+        headers: { apikey: project.keys.service, 'content-type': 'application/json', 'idempotency-key': key },
+        body: JSON.stringify({ what }),
+      });
+      return [reply.status, await reply.text(), reply.headers.get('idempotency-replayed')];
+    };
+    const [first, again] = [await call('a', 'k'), await call('a', 'k')];
+    expect([first, again]).toEqual([
+      [200, '1', null],
+      [200, '1', 'true'],
+    ]);
+    expect((await call('b', 'k'))[0]).toBe(422);
+    expect(await call('b', 'l')).toEqual([200, '2', null]);
+    expect((await board.sql(project, 'select what from calls order by id')).body.rows).toEqual([
+      { what: 'a' },
+      { what: 'b' },
+    ]);
   });
 });
 

@@ -1,4 +1,4 @@
-import { DatabaseError, isPublicError, MagError } from '../../../errors.ts';
+import { DatabaseError, MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import { notOneRow } from '../../../protocol/one-row.ts';
 import type { Connection } from '../../../protocol/project.ts';
@@ -30,13 +30,12 @@ import {
   isCheckViolation,
   isForbidden,
   isSchemaStale,
-  isServerError,
+  isUnknownName,
   publicError,
   tooManyAffected,
   tooManyRows,
   withoutRow,
 } from './failures.ts';
-import { PostgresIdempotency, type RunText } from './idempotency.ts';
 import { JsonStatement } from './json-statement.ts';
 import { NativeStatement } from './native-statement.ts';
 import { readOnly, requestRole } from './request-role.ts';
@@ -44,8 +43,8 @@ import { calledAs, resolveFunction } from './resolve-function.ts';
 import { refusal, resultOf } from './results.ts';
 import { readSchema } from './schema.ts';
 import { PostgresSession, type RunStatement, resultLimit } from './session.ts';
+import { transact } from './transaction.ts';
 import { bindValues, parameterText } from './values.ts';
-import { TextStatement } from './wire.ts';
 
 export type PostgresConnection = Extract<Connection, { engine: 'postgres' }>;
 
@@ -145,25 +144,35 @@ class Session implements PostgresEngine {
     }
   }
 
-  async transaction<Result>(
+  transaction<Result>(
     work: (transaction: Transaction) => Promise<Result>,
     context: ExecuteContext,
   ): Promise<Result> {
-    for (let attempt = 1; ; attempt += 1) {
-      const { result, error, stale } = await this.#transact(work, context);
-      if (result !== undefined) return result.value;
-      const again = stale ? attempt === 1 : isConflict(error) && attempt < CONFLICT_TRIES;
-      if (!again) throw error;
-      // Nothing of it is there, so it may run again, under what the schema is now.
-      if (stale) await this.#lookAnew();
-    }
+    const parts = {
+      ...{ session: this.#session, claims: this.#claims },
+      schema: () => this.schema(context),
+      lookAnew: () => this.#lookAnew(),
+      execute: async (query: Query, snapshot: SchemaSnapshot, run: RunStatement) => {
+        const shape = queryShape(query);
+        const plan = this.#plans.get(shape.key) ?? this.#keep(compile(query, snapshot), shape.key, snapshot);
+        return this.#run(query, plan, shape, context, run);
+      },
+      call: (query: CallQuery, snapshot: SchemaSnapshot, run: RunStatement) =>
+        this.#call(query, snapshot, context, run),
+      failure: (error: unknown, query: Query | CallQuery) => this.#failure(error, query, context),
+    };
+    return transact(parts, work, context);
   }
 
   async call(query: CallQuery, context: ExecuteContext): Promise<QueryResult> {
-    const attempt = (): Promise<QueryResult> =>
-      context.rollback === true && !query.readOnly
-        ? this.#session.transaction(context, (run) => this.#call(query, context, run))
-        : this.#call(query, context, (statement, began) => this.#session.run(statement, context, began));
+    const attempt = async (): Promise<QueryResult> => {
+      const snapshot = await this.schema(context);
+      return context.rollback === true && !query.readOnly
+        ? this.#session.transaction(context, (run) => this.#call(query, snapshot, context, run))
+        : this.#call(query, snapshot, context, (statement, began) =>
+            this.#session.run(statement, context, began),
+          );
+    };
     try {
       return await attempt();
     } catch (error) {
@@ -177,8 +186,12 @@ class Session implements PostgresEngine {
     }
   }
 
-  async #call(query: CallQuery, context: ExecuteContext, run: RunStatement): Promise<QueryResult> {
-    const snapshot = this.#schema.current ?? (await this.#schema.check());
+  async #call(
+    query: CallQuery,
+    snapshot: SchemaSnapshot,
+    context: ExecuteContext,
+    run: RunStatement,
+  ): Promise<QueryResult> {
     const resolved = resolveFunction(query, snapshot);
     const shape = callShape(query, calledAs(query, resolved), resolved.text);
     let plan = this.#plans.get(shape.key);
@@ -196,45 +209,6 @@ class Session implements PostgresEngine {
   async #lookAnew(): Promise<void> {
     await this.#schema.look();
     this.#plans.clear();
-  }
-
-  async #transact<Result>(
-    work: (transaction: Transaction) => Promise<Result>,
-    context: ExecuteContext,
-  ): Promise<{
-    readonly result?: { readonly value: Result };
-    readonly error?: unknown;
-    readonly stale?: boolean;
-  }> {
-    let stale = false;
-    try {
-      // Before a connection is taken: to look needs another one, and all may be held by those who wait for one.
-      const snapshot = await this.schema(context);
-      const value = await this.#session.transaction(context, (run) => {
-        const text: RunText = async (sql, values) => {
-          const statement = new TextStatement(sql, values);
-          await run(statement);
-          return statement.rows;
-        };
-        return work({
-          execute: async (query) => {
-            try {
-              const shape = queryShape(query);
-              const plan =
-                this.#plans.get(shape.key) ?? this.#keep(compile(query, snapshot), shape.key, snapshot);
-              return await this.#run(query, plan, shape, context, run);
-            } catch (error) {
-              stale ||= isSchemaStale(error) || isUnknownName(error);
-              throw this.#failure(error, query, context);
-            }
-          },
-          idempotency: new PostgresIdempotency(text, this.#claims),
-        });
-      });
-      return { result: { value } };
-    } catch (error) {
-      return { error: isServerError(error) ? publicError(error) : error, stale };
-    }
   }
 
   async sql(statement: string, params: readonly unknown[], context: ExecuteContext): Promise<SqlResult> {
@@ -368,14 +342,3 @@ class Session implements PostgresEngine {
 
 const compile = (query: Query, snapshot: SchemaSnapshot): CompiledStatement =>
   compileQuery(query, findTable(snapshot, query.schema, query.table), postgresDialect, snapshot);
-
-/** Another transaction stood in the way (a deadlock, a serialization failure): the server ended this one. */
-const isConflict = (error: unknown): boolean =>
-  isPublicError(error) && (error.code === '40P01' || error.code === '40001');
-
-/** How often a transaction that met others is run, in all. */
-const CONFLICT_TRIES = 5;
-
-/** A table or column that is not in the schema as we know it. */
-const isUnknownName = (error: unknown): boolean =>
-  error instanceof MagError && error.code.startsWith('PGRST20');

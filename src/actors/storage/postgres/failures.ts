@@ -126,3 +126,7 @@ export const forbidden = (error: ServerError, { role }: Principal): DatabaseErro
     hint: error.hint ?? null,
     ...(role === 'anon' ? { status: 401 } : {}),
   });
+
+/** A table or column that is not in the schema as we know it. */
+export const isUnknownName = (error: unknown): boolean =>
+  error instanceof MagError && error.code.startsWith('PGRST20');
