@@ -27,6 +27,8 @@ export const DOCUMENT_LIMITS = {
   lockWaiters: 512,
   /** How long one waits for it. */
   lockMs: 5_000,
+  /** How long a transaction's first read waits to become the writer; then it reads what is committed, and may conflict. */
+  snapshotWaitMs: 200,
   /** An open transaction keeps others from writing: it is undone after so long. */
   transactionMs: 20_000,
   /** Sessions whose last transaction is remembered. */

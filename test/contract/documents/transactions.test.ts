@@ -135,6 +135,23 @@ describe('the drivers’ transaction specification on the embedded document serv
     expect(await collection.findOne({})).toMatchObject({ n: 8 });
   });
 
+  it('reads beside another one see what was committed before, and a write after that conflicts', async () => {
+    const other = client.startSession();
+    session.startTransaction();
+    await add(1);
+    other.startTransaction();
+    expect(await ids(other)).toEqual([0]);
+    await session.commitTransaction();
+    expect(await ids(other)).toEqual([0]);
+    const late = collection.insertOne({ _id: 2 as never }, { session: other });
+    await expect(late).rejects.toMatchObject({ code: 112, errorLabels: ['TransientTransactionError'] });
+    await other.abortTransaction();
+    other.startTransaction();
+    expect(await ids(other)).toEqual([0, 1]);
+    await other.commitTransaction();
+    await other.endSession();
+  });
+
   it('a transaction whose client goes away is undone, and keeps nobody from writing', async () => {
     const other = await documentClient(board, 'transactions');
     const own = other.client.startSession();

@@ -161,10 +161,10 @@ export function reading<Result>(
       return work({ file, collection: null, collections: [] });
     }
     const { transaction, operation } = context;
-    if (transaction !== null) await transaction.enter(database, operation);
+    if (transaction !== null) await transaction.enter(database, operation, 'read');
     try {
-      const file: ReadFile = () => database.readable(transaction);
-      const collections = database.visible(transaction);
+      const file: ReadFile = () => transaction?.snapshot?.file ?? database.readable(transaction);
+      const collections = transaction?.snapshot?.collections ?? database.visible(transaction);
       const found = collections.get(collection) ?? null;
       return await work({ file, collection: found, collections: [...collections.values()] });
     } finally {
@@ -232,7 +232,7 @@ export function writing(
     if (database === null) throw new Error('an opened database is never null');
     const { transaction, operation } = context;
     if (transaction === null) return alone(context, database, work);
-    await transaction.enter(database, operation);
+    await transaction.enter(database, operation, 'write');
     try {
       return await work({ database, holder: transaction });
     } finally {

@@ -12,6 +12,14 @@ export interface Holder {
   readonly what: string;
 }
 
+/** What was committed at one moment, for the reads of a transaction that is not the writer. */
+export interface Snapshot {
+  readonly file: SqliteFile;
+  readonly collections: ReadonlyMap<string, CollectionInfo>;
+  /** How many commits came before it. */
+  readonly commits: number;
+}
+
 interface Waiter {
   readonly holder: Holder;
   readonly granted: () => void;
@@ -30,6 +38,8 @@ export class DocumentDatabase {
   #committed: ReadonlyMap<string, CollectionInfo> = new Map();
   #holder: Holder | null = null;
   readonly #waiting: Waiter[] = [];
+  /** Commits so far. */
+  commits = 0;
   /** Commands that use it: it must not be closed under them. */
   uses = 0;
 
@@ -61,8 +71,12 @@ export class DocumentDatabase {
   }
 
   /** Makes `holder` the one writer, and begins. Rejects with LockTimeout, MaxTimeMSExpired or Interrupted. */
-  async acquire(holder: Holder, operation: Operation): Promise<void> {
-    if (this.#holder !== null) await this.#wait(holder, operation);
+  async acquire(
+    holder: Holder,
+    operation: Operation,
+    mostMs: number = DOCUMENT_LIMITS.lockMs,
+  ): Promise<void> {
+    if (this.#holder !== null) await this.#wait(holder, operation, mostMs);
     this.#holder = holder;
     try {
       this.#writer.run('BEGIN IMMEDIATE');
@@ -73,10 +87,20 @@ export class DocumentDatabase {
     }
   }
 
+  /** A connection that keeps seeing what is committed now. Its owner closes it. */
+  snapshot(): Snapshot {
+    const file = new SqliteFile(this.#path, 'reader');
+    file.run('BEGIN');
+    // The first read decides what the others see.
+    file.get('SELECT count(*) FROM _collections');
+    return { file, collections: this.visible(null), commits: this.commits };
+  }
+
   commit(holder: Holder): void {
     this.#requireHolder(holder);
     try {
       this.#writer.run('COMMIT');
+      this.commits += 1;
     } catch (error) {
       this.rollback(holder);
       throw error;
@@ -120,14 +144,14 @@ export class DocumentDatabase {
     removeFiles(this.#path);
   }
 
-  async #wait(holder: Holder, operation: Operation): Promise<void> {
+  async #wait(holder: Holder, operation: Operation, mostMs: number): Promise<void> {
     if (this.#waiting.length >= DOCUMENT_LIMITS.lockWaiters)
       throw new DocumentError('LockTimeout', 'too many commands wait for this database', RETRY);
     const { promise, resolve } = Promise.withResolvers<void>();
     const waiter: Waiter = { holder, granted: resolve };
     this.#waiting.push(waiter);
     try {
-      await operation.orEnd(promise, DOCUMENT_LIMITS.lockMs, () => this.#lockTimeout());
+      await operation.orEnd(promise, mostMs, () => this.#lockTimeout());
     } catch (error) {
       const at = this.#waiting.indexOf(waiter);
       if (at >= 0) this.#waiting.splice(at, 1);

@@ -1,6 +1,6 @@
 import { DOCUMENT_LIMITS } from '../../../limits-documents.ts';
 import type { Host, Timer } from '../../../runtime/host.ts';
-import type { DocumentDatabase, Holder } from './document-database.ts';
+import type { DocumentDatabase, Holder, Snapshot } from './document-database.ts';
 import { DocumentError } from './document-error.ts';
 import type { Operation } from './operation.ts';
 
@@ -15,6 +15,8 @@ export class Transaction implements Holder {
   /** The command that runs in it. */
   #running: Operation | null = null;
   #failed = false;
+  #snapshot: Snapshot | null = null;
+  #snapshotOf: DocumentDatabase | null = null;
 
   constructor(host: Host, number: bigint) {
     this.#host = host;
@@ -30,19 +32,66 @@ export class Transaction implements Holder {
     return this.#state;
   }
 
-  /** Holds the database from now on. Throws where the transaction is in another one. */
-  async enter(database: DocumentDatabase, operation: Operation): Promise<void> {
+  /** What its reads see while it is not the writer. */
+  get snapshot(): Snapshot | null {
+    return this.#snapshot;
+  }
+
+  /**
+   * Makes the transaction the database's writer, which it stays to its end. Where another one is that for long, a read
+   * goes on with a snapshot; a write after it conflicts where anything was committed since. Throws WriteConflict.
+   */
+  async enter(database: DocumentDatabase, operation: Operation, mode: 'read' | 'write'): Promise<void> {
     this.#running = operation;
-    if (this.#database === database) return;
-    if (this.#database !== null)
+    if (this.#database === database || (mode === 'read' && this.#snapshotOf === database)) return;
+    if (this.#database !== null || (this.#snapshotOf !== null && this.#snapshotOf !== database))
       throw new DocumentError('OperationNotSupportedInTransaction', 'a transaction stays in one database');
-    await database.acquire(this, operation);
-    // It may have expired while it waited.
-    if (this.#state !== 'open') {
-      database.rollback(this);
-      throw noSuchTransaction(this.number);
+    if (mode === 'read' && !(await this.#tryAcquire(database, operation))) {
+      this.#requireOpen();
+      this.#snapshot = database.snapshot();
+      this.#snapshotOf = database;
+      return;
     }
+    if (mode === 'write') await database.acquire(this, operation);
+    this.#takeOver(database);
+  }
+
+  /** The database is ours to write, unless the transaction ended or was overtaken while it waited. */
+  #takeOver(database: DocumentDatabase): void {
+    const isStale = this.#snapshot !== null && this.#snapshot.commits !== database.commits;
+    if (this.#state !== 'open' || isStale) {
+      database.rollback(this);
+      this.#requireOpen();
+      throw new DocumentError(
+        'WriteConflict',
+        'Write conflict: another transaction was committed since this one read',
+        {
+          labels: ['TransientTransactionError'],
+        },
+      );
+    }
+    this.#closeSnapshot();
     this.#database = database;
+  }
+
+  async #tryAcquire(database: DocumentDatabase, operation: Operation): Promise<boolean> {
+    try {
+      await database.acquire(this, operation, DOCUMENT_LIMITS.snapshotWaitMs);
+      return true;
+    } catch (error) {
+      if (error instanceof DocumentError && error.codeName === 'WriteConflict') return false;
+      throw error;
+    }
+  }
+
+  #requireOpen(): void {
+    if (this.#state !== 'open') throw noSuchTransaction(this.number);
+  }
+
+  #closeSnapshot(): void {
+    this.#snapshot?.file.close();
+    this.#snapshot = null;
+    this.#snapshotOf = null;
   }
 
   leave(): void {
@@ -60,6 +109,7 @@ export class Transaction implements Holder {
     if (this.#state === 'committed') return;
     if (this.#state === 'aborted') throw noSuchTransaction(this.number);
     this.#host.clearTimer(this.#timer);
+    this.#closeSnapshot();
     try {
       this.#database?.commit(this);
       this.#state = 'committed';
@@ -74,6 +124,7 @@ export class Transaction implements Holder {
     if (this.#state !== 'open') return;
     this.#host.clearTimer(this.#timer);
     this.#state = 'aborted';
+    this.#closeSnapshot();
     this.#database?.rollback(this);
   }
 }
