@@ -69,9 +69,14 @@ describe.each(['sqlite', 'postgres'])('a transaction on %s', (engine) => {
   };
 
   it('makes an order with its lines and takes the last of the stock, or nothing of it', async () => {
-    const made = await tx(project, order(7, 1), { 'idempotency-key': 'first' });
-    expect([made.status, made.body.results?.map((each) => each.count)]).toEqual([200, [1, 1, 1]]);
-    const again = await tx(project, order(7, 1), { 'idempotency-key': 'first' });
+    const look = {
+      ...{ method: 'select', table: 'orders', query: 'select=customer,lines(product)' },
+      where: { id: { $ref: 'order.0.id' } },
+    };
+    const made = await tx(project, [...order(7, 1), look], { 'idempotency-key': 'first' });
+    expect([made.status, made.body.results?.map((each) => each.count)]).toEqual([200, [1, 1, 1, 1]]);
+    expect(made.body.results?.[3]?.rows).toEqual([{ customer: 7, lines: [{ product: 3 }] }]);
+    const again = await tx(project, [...order(7, 1), look], { 'idempotency-key': 'first' });
     expect([again.body, again.headers.get('idempotency-replayed')]).toEqual([made.body, 'true']);
     const late = await tx(project, order(8, 1));
     expect([late.status, late.body.code, late.body.details]).toEqual([
