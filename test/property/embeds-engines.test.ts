@@ -6,6 +6,8 @@ import type { JsonValue, Row, SelectItem, SelectQuery } from '../../src/protocol
 import { embed } from '../contract/engine/embeds.ts';
 import { column, compare, select } from '../contract/engine/subject.ts';
 import { embeddedPostgres } from '../support/embedded-postgres.ts';
+import { externalMysql } from '../support/mysql.ts';
+import { service } from '../support/services/index.ts';
 import { SqliteBoard } from '../support/sqlite-board.ts';
 
 /** Authors, their books, the books' tags: small tables in which much hangs together and much does not. */
@@ -157,13 +159,19 @@ describe('embedded rows are those of a naive join', () => {
       engine: await pg.engine('embeds'),
       context: () => pg.context('embeds'),
     });
+    if (service('mariadb').available) {
+      const mysql = externalMysql();
+      closing.push(() => mysql.stop());
+      const engine = await mysql.engine('embeds');
+      engines.push({ name: 'mysql', engine, context: () => mysql.context('embeds') });
+    }
     for (const { engine, context } of engines) await engine.sql(TABLES, [], context());
   });
   afterAll(async () => {
     for (const close of closing) await close();
   });
 
-  it('on both SQL engines, whatever is asked of them', async () => {
+  it('on every SQL engine, whatever is asked of them', async () => {
     await fc.assert(
       fc.asyncProperty(data, fc.array(asked, { minLength: 1, maxLength: 4 }), async (rows, queries) => {
         for (const { name, engine, context } of engines) {
