@@ -10,6 +10,7 @@ export interface ProjectSchema {
 
 /** TypeScript's types of an engine's type names, by their first letters; what is not here may be any JSON. */
 const TYPES: readonly (readonly [RegExp, string])[] = [
+  [/^(tinyint|bit)\(1\)/i, 'boolean'],
   [/^(tiny|small|medium|big)?(int|serial)/i, 'number'],
   [/^(real|double|float|num|dec|money|oid|year)/i, 'number'],
   [/^bool/i, 'boolean'],
