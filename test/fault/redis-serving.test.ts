@@ -95,4 +95,21 @@ describe.skipIf(!service('redis').available)('a redis-server killed with SIGKILL
     await expect(outcome).rejects.toMatchObject({ status: 503 });
     expect((await engine.execute(select({ limit: 1 }), redis.context(REF))).rowCount).toBe(1);
   });
+
+  it('that is out of memory refuses writes, reads on, and lets go of what is deleted', async () => {
+    const admin = await redis.admin();
+    const before = String(((await admin.call('CONFIG', 'GET', 'maxmemory')) as string[])[1]);
+    expect(Number(before)).toBeGreaterThan(1024 * 1024);
+    await admin.call('CONFIG', 'SET', 'maxmemory', '1mb');
+    const write = insert([{ id: 'late', text: 'x'.repeat(1_000) }]);
+    await expect(engine.execute(write, redis.context(REF))).rejects.toMatchObject({
+      code: '53200',
+      status: 503,
+    });
+    expect((await engine.execute(select({ limit: 1 }), redis.context(REF))).rowCount).toBe(1);
+    const gone = { kind: 'delete', schema: 'public', table: 'items' } as const;
+    expect((await engine.execute(gone, redis.context(REF))).rowCount).toBeGreaterThan(0);
+    await admin.call('CONFIG', 'SET', 'maxmemory', before);
+    expect((await engine.execute(write, redis.context(REF))).rowCount).toBe(1);
+  });
 });

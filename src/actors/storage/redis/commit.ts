@@ -133,6 +133,7 @@ class WriteCall {
   readonly #parts: Word[] = [];
   #counts = { records: 0, parts: 0 };
   #now = 0;
+  #removes = true;
 
   constructor(store: DocumentStore, dry: boolean) {
     this.#store = store;
@@ -142,6 +143,7 @@ class WriteCall {
 
   record({ key, before, text, now, expires }: OnceRecord): void {
     this.#counts.records += 1;
+    this.#removes = false;
     this.#now = Math.max(this.#now, now);
     this.#records.push(this.#keys.push(key), before === null ? '' : shaOf(before), text, expires);
   }
@@ -149,6 +151,7 @@ class WriteCall {
   part({ collection, facts, changes, becomes = '' }: CollectionChanges): void {
     const { keys } = this.#store;
     this.#counts.parts += 1;
+    this.#removes &&= becomes.length < 2 && changes.every(({ after }) => after === null);
     const ids = this.#keys.push(keys.ids(collection));
     for (const { field } of facts.indexes) this.#keys.push(keys.index(collection, field));
     this.#parts.push(ids, facts.indexes.length, keys.documents(collection), collection, facts.text, becomes);
@@ -159,7 +162,7 @@ class WriteCall {
 
   words(): Word[] {
     const head = [
-      FUNCTIONS.write,
+      this.#removes ? FUNCTIONS.remove : FUNCTIONS.write,
       this.#keys.length,
       ...this.#keys,
       this.#dry ? '1' : '0',

@@ -215,11 +215,17 @@ end
 /** Boards of several versions may share a server: each has its own functions, named by what they say. */
 const NAME = `mag_${createHash('sha256').update(CODE).digest('hex').slice(0, 10)}`;
 
-export const FUNCTIONS = { page: `${NAME}_page`, write: `${NAME}_write` } as const;
+export const FUNCTIONS = {
+  page: `${NAME}_page`,
+  write: `${NAME}_write`,
+  /** The same for what only removes: a server that is out of memory must let go of something. */
+  remove: `${NAME}_remove`,
+} as const;
 
 /** The library as FUNCTION LOAD takes it. */
 export const LIBRARY = `#!lua name=${NAME}
 ${CODE}
 redis.register_function{function_name='${FUNCTIONS.page}', callback=page, flags={'no-writes'}}
 redis.register_function('${FUNCTIONS.write}', write)
+redis.register_function{function_name='${FUNCTIONS.remove}', callback=write, flags={'allow-oom'}}
 `;

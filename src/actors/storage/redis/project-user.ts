@@ -48,6 +48,7 @@ export const projectRules = (prefix: string, password: string): readonly string[
   ...['reset', 'on', hashOf(password), `~${prefix}*`, 'resetchannels', `&${prefix}*`, '-@all'],
   ...new Set([...SESSION, ...CHANNELS, ...ENGINE, ...Object.keys(NATIVE_COMMANDS)].map(allow)),
   `+fcall|${FUNCTIONS.write}`,
+  `+fcall|${FUNCTIONS.remove}`,
   `+fcall_ro|${FUNCTIONS.page}`,
 ];
 

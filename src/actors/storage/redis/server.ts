@@ -8,6 +8,7 @@ import {
   renameSync,
   writeFileSync,
 } from 'node:fs';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { LIMITS } from '../../../limits.ts';
 import type { Host } from '../../../runtime/host.ts';
@@ -131,6 +132,10 @@ function usersOf(file: string, password: string): string {
   return `${[`user default on #${hash} ~* &* +@all`, ...others].join('\n')}\n`;
 }
 
+/** Half of what there is: everything is in memory, and the rest of the machine needs some. */
+const memoryBytes = (): number =>
+  Math.floor(Math.min(process.constrainedMemory() || Infinity, totalmem()) / 2);
+
 const quoted = (text: string): string => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
 
 /** Settings of the server; ours alone, so the file is written anew at each start. */
@@ -154,8 +159,9 @@ function settings({ host, port }: RedisTarget, dataDir: string, users: string): 
     ['aof-load-truncated', 'yes'],
     // The append-only file is all; a snapshot would only cost its fork.
     ['save', '""'],
-    // A key that is dropped to make room is a document that was acknowledged and lost.
+    // Beyond its memory writes are refused: a key dropped to make room is a document acknowledged and lost.
     ['maxmemory-policy', 'noeviction'],
+    ['maxmemory', String(memoryBytes())],
     ['databases', '1'],
     // What a reply may hold in an edge worker's memory, and one value of it.
     ['client-output-buffer-limit', `normal ${2 * LIMITS.resultBytes} 0 0`],
