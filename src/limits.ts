@@ -61,7 +61,7 @@ export const LIMITS = {
   idempotencyBytes: 64 * 1024,
   /** Longest Idempotency-Key, in characters; a UUID has 36. */
   idempotencyKeyChars: 255,
-  /** Records that have expired and are removed with each new one: one would do, two catch up after a restart. */
+  /** Records that have expired and are removed with each new one: one would keep pace, more catch up; many would make it slow. */
   idempotencySweep: 4,
   /** New records of a session between two looks at how many there are: a look counts all of them. */
   idempotencyTrimEvery: 1_024,
