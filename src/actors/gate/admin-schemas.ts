@@ -108,7 +108,7 @@ export interface NativeBody {
 export const nativeBody = {
   ...closed,
   required: ['command'],
-  properties: { command: { type: ['object', 'array'] } },
+  properties: { command: { anyOf: [{ type: 'object' }, { type: 'array' }] } },
 };
 
 export interface BroadcastBody {
