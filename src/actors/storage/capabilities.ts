@@ -28,11 +28,11 @@ export type Capability = keyof typeof CAPABILITIES;
 /** What each engine can do. The rest is refused by name, never approximated; docs/capabilities.md is made from it. */
 export const ENGINE_CAPABILITIES: Readonly<Record<EngineKind, ReadonlySet<Capability>>> = {
   sqlite: new Set<Capability>([
-    ...(['sql', 'embed', 'json_path', 'cast', 'quantifier', 'distinct'] as const),
+    ...(['sql', 'embed', 'json_path', 'cast', 'aggregate', 'quantifier', 'distinct'] as const),
     ...(['max_affected', 'rollback', 'transaction', 'idempotency'] as const),
   ]),
   postgres: new Set<Capability>([
-    ...(['sql', 'embed', 'json_path', 'cast', 'regex', 'quantifier', 'distinct'] as const),
+    ...(['sql', 'embed', 'json_path', 'cast', 'aggregate', 'regex', 'quantifier', 'distinct'] as const),
     ...(['call', 'contain', 'range', 'text_search', 'max_affected'] as const),
     ...(['rollback', 'transaction', 'idempotency'] as const),
   ]),

@@ -275,6 +275,7 @@ export function embeds(subject: () => Subject, { aggregates }: { readonly aggreg
       const sum: SelectItem = { kind: 'column', column: { name: 'secs' }, aggregate: { function: 'sum' } };
       const count: SelectItem = { kind: 'count', alias: 'n' };
       expect(await from('scenes', [sum, count], { order: [] })).toEqual([{ sum: 210, n: 4 }]);
+      expect(await from('scenes', [count], { order: [], where: one })).toEqual([{ n: 1 }]);
       const order = [{ column: { name: 'film_id' }, direction: 'desc' }] as const;
       expect(await from('scenes', [column('film_id', 'film'), sum], { order: [...order] })).toEqual([
         { film: 3, sum: 50 },

@@ -122,6 +122,8 @@ export class RowsCompiler {
       groups.set(value.sql, column);
       return { name, value: read };
     });
+    // Rows that are only counted have no value of their own.
+    if (inner.length === 0) inner.push({ name: 'c0', value: { sql: '1', type: 'integer', json: false } });
     const rows = {
       ...base,
       output: inner,

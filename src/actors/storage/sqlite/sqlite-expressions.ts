@@ -1,3 +1,4 @@
+import { MagError } from '../../../errors.ts';
 import type { JsonPath, QuantifiedOperator } from '../../../protocol/query.ts';
 import { parseType } from '../sql/casts.ts';
 import type { Expressions, NamedValue, RowsParts, RowsStatement, RowsWrite, Value } from '../sql/dialect.ts';
@@ -100,6 +101,13 @@ const rowsText = (rows: RowsParts, output: string): string =>
 
 const ANY_ORDER = { order: null, limit: null, offset: null };
 
+const aggregateValue: Expressions['aggregate'] = (function_, value) => {
+  const sql = `${function_}(${value === null ? '*' : value.sql})`;
+  if (function_ === 'count') return { sql, type: 'integer', json: false };
+  const keeps = function_ === 'min' || function_ === 'max';
+  return { sql, type: keeps ? (value?.type ?? 'numeric') : 'numeric', json: false };
+};
+
 /** SQLite's text of what is more than columns. */
 export function sqliteExpressions(anyBlob: boolean): Expressions {
   const member = ({ sql, type, json: isJson }: Value): string =>
@@ -123,6 +131,10 @@ export function sqliteExpressions(anyBlob: boolean): Expressions {
 
   /** A row that an inner embed leaves out is written all the same, and not shown. */
   function writeRows({ write, rows, check }: RowsWrite): string {
+    if (rows.grouped) {
+      const what = 'aggregate what a write gives back';
+      throw new MagError('MAG_ENGINE_UNSUPPORTED', { engine: 'sqlite', what });
+    }
     const shown = object(rows.output);
     const row = rows.where === null ? shown : `CASE WHEN ${rows.where} THEN ${shown} END`;
     return `${write} RETURNING ${row}${check === null ? '' : `, (${check})`}`;
@@ -136,12 +148,7 @@ export function sqliteExpressions(anyBlob: boolean): Expressions {
     rereadsWritten: false,
     path: (column, _info, path) => pathValue(column, path),
     cast: castValue,
-    aggregate(function_, value) {
-      const sql = `${function_}(${value === null ? '*' : value.sql})`;
-      if (function_ === 'count') return { sql, type: 'integer', json: false };
-      const keeps = function_ === 'min' || function_ === 'max';
-      return { sql, type: keeps ? (value?.type ?? 'numeric') : 'numeric', json: false };
-    },
+    aggregate: aggregateValue,
     groupable: (value) => value,
     compare: (op, value, bound) => (op === 'isdistinct' ? `${value} IS DISTINCT FROM ${bound}` : null),
     quantified,
@@ -162,8 +169,10 @@ export function sqliteExpressions(anyBlob: boolean): Expressions {
       const values = `${rowsText(rows, `${only(rows).sql} AS v`)}${limited}`;
       return json(`(SELECT json_group_array(${member({ ...only(rows), sql: 'v' })}) FROM (${values}))`);
     },
-    derived: (rows) =>
-      `(${rowsText({ ...rows, ...ANY_ORDER }, rows.output.map(({ name, value }) => `${value.sql} AS ${quoteIdentifier(name)}`).join(', '))})`,
+    derived(rows) {
+      const values = rows.output.map(({ name, value }) => `${value.sql} AS ${quoteIdentifier(name)}`);
+      return `(${rowsText({ ...rows, ...ANY_ORDER }, values.join(', '))})`;
+    },
     selectRows,
     writeRows,
   };
