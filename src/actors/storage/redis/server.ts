@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
+import { describeError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import type { Host } from '../../../runtime/host.ts';
 import type { Log } from '../../../runtime/log.ts';
@@ -61,6 +62,7 @@ export class RedisServer implements ServerOfOurs<RedisTarget> {
 
   async start(): Promise<RedisTarget> {
     const { dataFolder, secretsFolder, host, log } = this.#options;
+    const since = host.now();
     const binary = redisBinary();
     if (binary === null) throw new Error(NO_BINARY);
     mkdirSync(join(dataFolder, 'redis', 'data'), { recursive: true, mode: 0o700 });
@@ -75,7 +77,7 @@ export class RedisServer implements ServerOfOurs<RedisTarget> {
       password: serverPassword(secretsFolder, host),
     };
     const users = join(folder, 'users.acl');
-    writeFileSync(users, usersOf(users, target.password), { mode: 0o600 });
+    writeWhole(users, usersOf(users, target.password));
     const config = join(folder, 'redis.conf');
     writeFileSync(config, settings(target, dataDir, users), { mode: 0o600 });
     const spawn = {
@@ -83,7 +85,7 @@ export class RedisServer implements ServerOfOurs<RedisTarget> {
       env: { PATH: process.env.PATH ?? '', LANG: 'C', LC_ALL: 'C' },
       onOutput: (text: string) => this.#hear(text),
     };
-    await this.#process.start(spawn, { port, dataDir }, () => answers(target, host));
+    await this.#process.start(spawn, { port, dataDir }, () => answers(target, host, since));
     log.info({ port, pid: this.pid }, 'Redis answers');
     return target;
   }
@@ -103,14 +105,25 @@ export class RedisServer implements ServerOfOurs<RedisTarget> {
 
 export const NO_BINARY = 'no redis-server is on PATH or in /usr/bin, and MAG_REDIS_URL is not set';
 
-/** One that still loads its data answers with an error: not yet. */
-async function answers(target: RedisTarget, host: Host): Promise<boolean> {
+/** From then on a server that loads its data counts as up: it says so to whoever asks, and ends that by itself. */
+const LOADING_MS = 10_000;
+
+async function answers(target: RedisTarget, host: Host, since: number): Promise<boolean> {
   const connection = await RedisConnection.open(target, host);
   try {
     return (await connection.call('PING')) === 'PONG';
+  } catch (error) {
+    if (describeError(error).startsWith('LOADING') && host.now() - since > LOADING_MS) return true;
+    throw error;
   } finally {
     connection.close();
   }
+}
+
+/** A kill in between leaves what was there before. */
+function writeWhole(file: string, text: string): void {
+  writeFileSync(`${file}.tmp`, text, { mode: 0o600 });
+  renameSync(`${file}.tmp`, file);
 }
 
 /** The password of the server's own user, made on first use and kept for its owner's eyes. */
@@ -119,8 +132,7 @@ function serverPassword(secretsFolder: string, host: Host): string {
   if (existsSync(file)) return readFileSync(file, 'utf8').trim();
   const password = Buffer.from(host.randomBytes(24)).toString('base64url');
   mkdirSync(secretsFolder, { recursive: true, mode: 0o700 });
-  writeFileSync(`${file}.tmp`, `${password}\n`, { mode: 0o600 });
-  renameSync(`${file}.tmp`, file);
+  writeWhole(file, `${password}\n`);
   return password;
 }
 
