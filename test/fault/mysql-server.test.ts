@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ManagedChildren } from '../../src/actors/storage/managed-children.ts';
 import { MysqlConnection } from '../../src/actors/storage/mysql/connection.ts';
 import type { MysqlEngine } from '../../src/actors/storage/mysql/engine.ts';
+import { MysqlProvider } from '../../src/actors/storage/mysql/provider.ts';
 import { silentLog } from '../../src/runtime/log.ts';
 import { type ManagedMysql, managedMysql } from '../support/mysql.ts';
 import { service } from '../support/services/index.ts';
@@ -41,6 +42,22 @@ describe.skipIf(!service('mariadb').available)('MariaDB as a child of the board'
         await expect(
           MysqlConnection.open({ ...address, ...wrong, password: '', database: '' }),
         ).rejects.toMatchObject({ errno: expect.any(Number) });
+    });
+
+    it('that lets everybody into a database holds no projects', async () => {
+      const admin = await mysql.admin();
+      const { host, port, user, password } = await mysql.address();
+      const url = `mysql://${user}:${password}@${host}:${port}/`;
+      const provider = new MysqlProvider({ source: { kind: 'external', url }, masterKey: mysql.masterKey });
+      await admin.rows('CREATE DATABASE meeting');
+      await admin.rows('GRANT SELECT, INSERT ON meeting.* TO PUBLIC');
+      expect(await provider.availability()).toMatchObject({
+        available: false,
+        why: expect.stringContaining('rights for everybody'),
+      });
+      await expect(provider.provision('x')).rejects.toMatchObject({ code: 'MAG_ENGINE_UNAVAILABLE' });
+      await admin.rows('REVOKE SELECT, INSERT ON meeting.* FROM PUBLIC');
+      await admin.rows('DROP DATABASE meeting');
     });
 
     it('is recorded while it runs, in a folder that is its own', () => {

@@ -161,6 +161,8 @@ function shortcoming(rights: AdminRights): string | null {
     return `MariaDB 10.11 or later is needed, this server says ${rights.version}`;
   if (!rights.createUser || !rights.grants)
     return 'the user in MAG_MYSQL_URL needs CREATE USER, and all rights on *.* WITH GRANT OPTION';
+  if (rights.openToAll)
+    return 'it has rights for everybody (anonymous users, or PUBLIC); remove them, as mariadb-secure-installation does';
   if (rights.packetBytes < LIMITS.mysqlGroupBytes * 2)
     return `max_allowed_packet is ${rights.packetBytes}; set it to ${LIMITS.mysqlGroupBytes * 2} or more`;
   if (rights.logsStatements) return 'binlog_format is STATEMENT; set it to MIXED or ROW';

@@ -33,6 +33,8 @@ export interface AdminRights {
   readonly kills: boolean;
   /** Logs statements and not rows, which our isolation level does not allow. */
   readonly logsStatements: boolean;
+  /** Lets everybody into something: one project could leave there what another one finds. */
+  readonly openToAll: boolean;
   /** Its largest packet, bytes. */
   readonly packetBytes: number;
 }
@@ -48,6 +50,11 @@ export async function readRights(connection: MysqlConnection): Promise<AdminRigh
      WHERE GRANTEE = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')`,
   );
   const held = new Set(privileges.map(([type]) => String(type)));
+  const open = held.has('CREATE USER')
+    ? await connection.rows(
+        `SELECT 1 FROM mysql.user WHERE User = '' UNION SELECT 1 FROM mysql.db WHERE User IN ('', 'PUBLIC')`,
+      )
+    : [];
   return {
     version,
     mariadb: /mariadb/i.test(version),
@@ -56,6 +63,7 @@ export async function readRights(connection: MysqlConnection): Promise<AdminRigh
     grants: privileges.some(([type, grantable]) => type === 'CREATE' && grantable === 'YES'),
     kills: held.has('SUPER') || held.has('CONNECTION ADMIN'),
     logsStatements: Number(facts?.[1]) === 1,
+    openToAll: open.length > 0,
     packetBytes: Number(facts?.[2]),
   };
 }
