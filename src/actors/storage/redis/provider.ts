@@ -56,10 +56,7 @@ export class RedisProvider implements EngineProvider {
     }
     try {
       const facts = await this.#admin(readServer);
-      const lax = facts.durable
-        ? ''
-        : ', which may lose acknowledged writes when it crashes (appendfsync is not always)';
-      return report(`external Redis ${facts.version}${lax}`, shortcoming(facts));
+      return report([`external Redis ${facts.version}`, ...weaknesses(facts)].join('; '), shortcoming(facts));
     } catch (error) {
       return report('external', describeError(error));
     }
@@ -206,19 +203,33 @@ interface ServerFacts {
   readonly cluster: boolean;
   readonly replica: boolean;
   readonly durable: boolean;
+  /** Whoever reaches the server is its administrator. */
+  readonly open: boolean;
 }
 
 async function readServer(connection: RedisConnection): Promise<ServerFacts> {
   const info = String(await connection.call('INFO', 'server', 'persistence', 'replication', 'cluster'));
   const value = (name: string): string => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1] ?? '';
+  const owner = await connection.call('ACL', 'GETUSER', 'default').catch(() => []);
   const always = await connection.call('CONFIG', 'GET', 'appendfsync').catch(() => []);
   return {
     version: value('redis_version'),
     cluster: value('cluster_enabled') === '1',
     replica: value('role') === 'slave',
     durable: value('aof_enabled') === '1' && Array.isArray(always) && always[1] === 'always',
+    open:
+      Array.isArray(owner) &&
+      Array.isArray(owner[1]) &&
+      owner[1].includes('nopass') &&
+      owner[1].includes('on'),
   };
 }
+
+/** What an operator should know of a server that holds projects all the same. */
+const weaknesses = ({ durable, open }: ServerFacts): readonly string[] => [
+  ...(durable ? [] : ['it may lose acknowledged writes when it crashes (appendfsync is not always)']),
+  ...(open ? ['its default user needs no password, so whoever reaches it reaches every project'] : []),
+];
 
 /** Why a server cannot hold projects, or null. */
 function shortcoming({ version, cluster, replica }: ServerFacts): string | null {
