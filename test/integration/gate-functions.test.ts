@@ -14,6 +14,9 @@ create table people (id int primary key, name text not null);
 create table tasks (id int primary key, name text, person_id int references people on delete cascade);
 insert into people values (1, 'Ann'), (2, 'Bob'), (3, 'Cy');
 insert into tasks values (1, 'saw', 1), (2, 'sand', 1);
+create table times (at timestamptz);
+insert into times values ('2026-01-01 12:00:00+00');
+create function noon() returns timestamptz language sql stable as 'select at from times';
 create function plus(a int, b int default 1) returns int language sql immutable as 'select a + b';
 create function everyone() returns setof people language sql stable as 'select * from people';
 create function first_one() returns people language sql stable as 'select * from people order by id limit 1';
@@ -121,5 +124,33 @@ describe('functions, by other requests', () => {
     const object = { ...key, accept: 'application/vnd.pgrst.object+json' };
     expect(await (await board.get(`${rpc}/first_one`, object)).json()).toEqual({ id: 1, name: 'Ann' });
     expect((await board.get(`${rpc}/everyone`, object)).status).toBe(406);
+  });
+});
+
+describe('a time zone', () => {
+  const at = (zone: string, path = `/p/${REF}/rest/v1/times?select=at`): Promise<Response> =>
+    board.call('GET', path, undefined, { ...key, prefer: `timezone=${zone}` });
+
+  it('is where the times of a reply are told, and of no reply after it', async () => {
+    const reply = await at('America/Los_Angeles');
+    expect(reply.headers.get('preference-applied')).toBe('timezone=America/Los_Angeles');
+    expect(await reply.json()).toEqual([{ at: '2026-01-01T04:00:00-08:00' }]);
+    expect(await (await at('Asia/Tokyo', `${rpc}/noon`)).json()).toBe('2026-01-01T21:00:00+09:00');
+    const { data } = await db.from('times').select('at');
+    expect(data).toEqual([{ at: '2026-01-01T12:00:00+00:00' }]);
+  });
+
+  it('that there is not is refused in the words of PostgreSQL', async () => {
+    const reply = await at('Nowhere/Land');
+    expect([reply.status, await reply.json()]).toEqual([
+      400,
+      {
+        code: '22023',
+        message: 'invalid value for parameter "TimeZone": "Nowhere/Land"',
+        details: null,
+        hint: null,
+      },
+    ]);
+    expect((await at('UTC')).status).toBe(200);
   });
 });

@@ -52,6 +52,22 @@ describe('the Prefer header', () => {
     expect(preferencesOf('handling=strict, max-affected=many').maxAffected).toBeNull();
   });
 
+  it('takes a time zone where the engine knows of zones, and elsewhere not', () => {
+    const asked = 'handling=lenient, timezone=America/Los_Angeles, count=exact';
+    expect(preferencesOf(asked, true)).toMatchObject({
+      timezone: 'America/Los_Angeles',
+      applied: { read: 'count=exact, handling=lenient, timezone=America/Los_Angeles' },
+    });
+    expect(preferencesOf(asked)).toMatchObject({
+      timezone: null,
+      applied: { read: 'count=exact, handling=lenient' },
+    });
+    expect(preferencesOf(`timezone=${'x'.repeat(65)}`, true).timezone).toBeNull();
+    expect(() => preferencesOf('handling=strict, timezone=UTC')).toThrowError(
+      expect.objectContaining({ code: 'PGRST122' }),
+    );
+  });
+
   it('ignores what it does not know, unless told to be strict', () => {
     expect(preferencesOf('handling=lenient, anything').applied.read).toBe('handling=lenient');
     expect(() => preferencesOf('handling=strict, something, else')).toThrowError(

@@ -14,6 +14,8 @@ export interface Preferences {
   readonly missing: 'null' | 'default';
   /** `tx=rollback`: what is written is answered, and undone. */
   readonly rollback: boolean;
+  /** Where times are told; null where no zone was asked for, or the engine knows of none. */
+  readonly timezone: string | null;
   /** Under handling=strict alone; rows that an update, a delete or a call may affect. */
   readonly maxAffected: number | null;
   /** What to confirm in Preference-Applied, by kind of request; empty where nothing. */
@@ -32,11 +34,21 @@ const VALUES: Readonly<Record<Family, readonly string[]>> = {
   handling: ['strict', 'lenient'],
 };
 
+type Known = Family | 'max-affected' | 'timezone';
+
+/** Longer than the name of any zone. */
+const ZONE_CHARS = 64;
+
 const isFamily = (name: string): name is Family => Object.hasOwn(VALUES, name);
 
 class Found {
-  readonly #values = new Map<Family | 'max-affected', string>();
+  readonly #values = new Map<Known, string>();
   readonly refused: string[] = [];
+  readonly #zones: boolean;
+
+  constructor(zones: boolean) {
+    this.#zones = zones;
+  }
 
   take(preference: string): void {
     if (preference === '') return;
@@ -46,15 +58,20 @@ class Found {
     if (isFamily(name) && VALUES[name].includes(value)) this.#first(name, value);
     // As PostgREST: one that is no number is not refused, and says nothing.
     else if (name === 'max-affected') this.#first(name, /^\d{1,15}$/.test(value) ? value : '');
+    else if (name === 'timezone' && this.#zones && value.length <= ZONE_CHARS) this.#first(name, value);
     else this.refused.push(preference);
   }
 
-  #first(name: Family | 'max-affected', value: string): void {
+  #first(name: Known, value: string): void {
     if (value !== '' && !this.#values.has(name)) this.#values.set(name, value);
   }
 
   of(name: Family): string | null {
     return this.#values.get(name) ?? null;
+  }
+
+  get timezone(): string | null {
+    return this.#values.get('timezone') ?? null;
   }
 
   get strict(): boolean {
@@ -69,6 +86,7 @@ class Found {
 
   confirm(families: readonly Family[], affected: boolean): string {
     const said = families.flatMap((name) => (this.of(name) === null ? [] : [`${name}=${this.of(name)}`]));
+    if (this.timezone !== null) said.push(`timezone=${this.timezone}`);
     if (affected && this.maxAffected !== null) said.push(`max-affected=${this.maxAffected}`);
     return said.join(', ');
   }
@@ -88,8 +106,8 @@ function resolutionOf(text: string | null): Preferences['resolution'] {
   return text === 'merge-duplicates' ? 'merge' : 'ignore';
 }
 
-function parse(header: string): Preferences {
-  const found = new Found();
+function parse(header: string, zones: boolean): Preferences {
+  const found = new Found(zones);
   for (const part of header.split(',')) found.take(part.trim());
   if (found.strict && found.refused.length > 0) {
     throw new MagError('PGRST122', {}, { details: `Invalid preferences: ${found.refused.join(', ')}` });
@@ -101,16 +119,24 @@ function parse(header: string): Preferences {
     resolution: resolutionOf(found.of('resolution')),
     missing: found.of('missing') === 'default' ? 'default' : 'null',
     rollback: found.of('tx') === 'rollback',
+    timezone: found.timezone,
     maxAffected: found.maxAffected,
     applied: confirm(found),
   };
 }
 
-const cache = new BoundedCache<Preferences>(LIMITS.grammarCacheEntries);
-const NONE = parse('');
+const plain = new BoundedCache<Preferences>(LIMITS.grammarCacheEntries);
+const zoned = new BoundedCache<Preferences>(LIMITS.grammarCacheEntries);
+const parsePlain = (header: string): Preferences => parse(header, false);
+const parseZoned = (header: string): Preferences => parse(header, true);
+const NONE = parsePlain('');
 
-/** Throws PGRST122 for an unknown preference, or one not offered, under handling=strict; else it is ignored. */
-export const preferencesOf = (header: string | string[] | undefined): Preferences => {
+/**
+ * Throws PGRST122 for an unknown preference, or one not offered, under handling=strict; else it is ignored. `zones`:
+ * whether the engine tells times of a zone that is asked for.
+ */
+export const preferencesOf = (header: string | string[] | undefined, zones = false): Preferences => {
   if (header === undefined) return NONE;
-  return cache.get(typeof header === 'string' ? header : header.join(','), parse);
+  const text = typeof header === 'string' ? header : header.join(',');
+  return zones ? zoned.get(text, parseZoned) : plain.get(text, parsePlain);
 };

@@ -17,6 +17,7 @@ export class RestCall implements ExecuteContext, StagedRequest {
   readonly deadline: number;
   readonly request: HttpRequest;
   rollback = false;
+  timezone: string | null = null;
   query: Query | CallQuery | null = null;
   result: QueryResult | null = null;
   readonly #response: ServerResponse;

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { MagError } from '../../errors.ts';
 import { notOneRow } from '../../protocol/one-row.ts';
-import type { ProjectSettings } from '../../protocol/project.ts';
+import type { EngineKind, ProjectSettings } from '../../protocol/project.ts';
 import type { CallQuery, Filter, InsertQuery, Query, SelectItem } from '../../protocol/query.ts';
 import { namedArguments, parseArguments, parseChanges, parseRows } from './body.ts';
 import { requireDistinct } from './grammar/embeds.ts';
@@ -34,8 +34,18 @@ export interface RestSubject {
 }
 
 const PUBLIC = 'public';
-/** A project that was never told otherwise. */
-const NO_SETTINGS: ProjectSettings = { grants: [] };
+
+/** What of a project decides how its requests are read. */
+export interface PlannedProject {
+  readonly settings: ProjectSettings;
+  /** Absent: one that knows of no zones. */
+  readonly engine?: EngineKind;
+}
+
+/** One that was never told otherwise. */
+const PLAIN: PlannedProject = { settings: { grants: [] } };
+
+const hasZones = ({ engine }: PlannedProject): boolean => engine === 'postgres';
 
 function schemaOf(header: string | string[] | undefined, { schemas }: ProjectSettings): string {
   if (header === undefined || header === PUBLIC) return PUBLIC;
@@ -81,8 +91,9 @@ function planRead(
   table: string,
   params: Params,
   headers: IncomingHttpHeaders,
+  zones: boolean,
 ): RestPlan<Query> {
-  const prefer = preferencesOf(headers.prefer);
+  const prefer = preferencesOf(headers.prefer, zones);
   const media = acceptedType(headers.accept);
   const window = windowOf(params.limit, params.offset, rangeOf(method, headers));
   const query: Query = { kind: 'select', schema, table, ...reading(params, prefer, window) };
@@ -114,11 +125,17 @@ class Write {
   readonly #headers: IncomingHttpHeaders;
   readonly #body: string;
 
-  constructor(schema: string, table: string, params: Params, headers: IncomingHttpHeaders, body: string) {
+  constructor(
+    target: { readonly schema: string; readonly table: string },
+    params: Params,
+    headers: IncomingHttpHeaders,
+    body: string,
+    zones: boolean,
+  ) {
     this.params = params;
-    this.prefer = preferencesOf(headers.prefer);
+    this.prefer = preferencesOf(headers.prefer, zones);
     this.media = acceptedType(headers.accept);
-    this.#target = { schema, table };
+    this.#target = target;
     this.#headers = headers;
     this.#body = body;
   }
@@ -225,11 +242,11 @@ function planCall(
   search: string,
   headers: IncomingHttpHeaders,
   body: string,
-  settings: ProjectSettings,
+  project: PlannedProject,
 ): RestPlan {
   const read = method !== 'POST';
-  const params = readParams(search, read ? 'call' : 'read', name, settings);
-  const prefer = preferencesOf(headers.prefer);
+  const params = readParams(search, read ? 'call' : 'read', name, project.settings);
+  const prefer = preferencesOf(headers.prefer, hasZones(project));
   const media = acceptedType(headers.accept);
   const window = windowOf(params.limit, params.offset, rangeOf(method, headers));
   const type = read ? 'json' : bodyType(headers['content-type'], ['json', 'form', 'text', 'binary']);
@@ -259,12 +276,12 @@ export function planTable(
   search: string,
   headers: IncomingHttpHeaders,
   body: string,
-  settings: ProjectSettings = NO_SETTINGS,
+  project: PlannedProject = PLAIN,
 ): RestPlan<Query> {
-  const schema = schemaFor(method, headers, settings);
-  const params = readParams(search, isRead(method) ? 'read' : 'write', table, settings);
-  if (isRead(method)) return planRead(method, schema, table, params, headers);
-  const write = new Write(schema, table, params, headers, body);
+  const schema = schemaFor(method, headers, project.settings);
+  const params = readParams(search, isRead(method) ? 'read' : 'write', table, project.settings);
+  if (isRead(method)) return planRead(method, schema, table, params, headers, hasZones(project));
+  const write = new Write({ schema, table }, params, headers, body, hasZones(project));
   if (method === 'POST') return write.insert();
   if (method === 'PUT') return write.put();
   return method === 'DELETE' ? write.delete() : write.update();
@@ -281,8 +298,16 @@ export function planRequest(
   search: string,
   headers: IncomingHttpHeaders,
   body: string,
-  settings: ProjectSettings = NO_SETTINGS,
+  project: PlannedProject = PLAIN,
 ): RestPlan {
-  if (call !== true) return planTable(method, table, search, headers, body, settings);
-  return planCall(method, schemaFor(method, headers, settings), table, search, headers, body, settings);
+  if (call !== true) return planTable(method, table, search, headers, body, project);
+  return planCall(
+    method,
+    schemaFor(method, headers, project.settings),
+    table,
+    search,
+    headers,
+    body,
+    project,
+  );
 }

@@ -73,6 +73,7 @@ function runIn(transaction: Transaction, query: Query | CallQuery): QueryResult 
 function requireAll(plan: RestPlan, call: RestCall): void {
   const { engine } = call.project;
   requireCapabilities(engine, plan.query);
+  call.timezone = plan.prefer.timezone;
   if (!plan.prefer.rollback || !mayWrite(plan.query)) return;
   requireCapability(engine, 'rollback');
   call.rollback = true;
@@ -157,7 +158,7 @@ export class RestService {
       target.search,
       request.headers,
       target.body,
-      call.project.settings,
+      call.project,
     );
     call.query = plan.query;
     requireAll(plan, call);

@@ -22,6 +22,8 @@ export interface ExecuteContext {
   readonly signal?: AbortSignal;
   /** `Prefer: tx=rollback`: the write is answered as if it had happened, and undone. */
   readonly rollback?: boolean;
+  /** `Prefer: timezone`, on PostgreSQL: where the times of the reply are told. Null: the database's own. */
+  readonly timezone?: string | null;
   /** The HTTP request, where there is one: SQL of the project may read it as `request.method` and so on. */
   readonly request?: HttpRequest;
 }

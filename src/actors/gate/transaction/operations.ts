@@ -146,7 +146,9 @@ export function planOperations(
       const returning = asksForRows(body.query) || references.operations.has(at);
       const headers = { ...schema, prefer: preferences(body, returning) };
       const text = values === undefined ? '' : stringifyExact(values);
-      const { query } = planTable(WRITES[body.method], body.table, searchOf(body), headers, text, settings);
+      const { query } = planTable(WRITES[body.method], body.table, searchOf(body), headers, text, {
+        settings,
+      });
       budget.take(query);
       const expected = body.expect?.rows ?? null;
       return { name: body.name ?? null, label, query: narrowed(query, terms), expected };

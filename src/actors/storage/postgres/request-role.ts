@@ -53,9 +53,19 @@ const NO_REQUEST: readonly string[] = ['', '', '', ''];
  * @param whole whether the request is set too, for SQL that reads it.
  */
 export function requestRole(
-  { principal, request }: ExecuteContext,
+  context: ExecuteContext,
   roles: readonly Principal['role'][] = [],
   whole = true,
+): Bound {
+  const { timezone = null } = context;
+  const bound = boundRole(context, roles, whole);
+  return timezone === null ? bound : inZone(bound, timezone);
+}
+
+function boundRole(
+  { principal, request }: ExecuteContext,
+  roles: readonly Principal['role'][],
+  whole: boolean,
 ): Bound {
   const role = roles.includes(principal.role) ? principal.role : 'none';
   const values = [claimText(principal), role];
@@ -63,6 +73,13 @@ export function requestRole(
   const asked = request === undefined ? NO_REQUEST : requestTexts(request);
   return { text: REQUEST_TOO, name: 'mag_request', values: [...values, ...asked] };
 }
+
+/** The same where the reply tells times of another zone; one that there is not fails as PostgreSQL words it. */
+const inZone = ({ text, name, values }: Bound, timezone: string): Bound => ({
+  text: text.replace('SELECT WHERE ', `SELECT WHERE ${set('timezone', values.length + 1)} AND `),
+  name: `${name}_zone`,
+  values: [...values, timezone],
+});
 
 const NO_WRITES = `SELECT WHERE pg_catalog.set_config('transaction_read_only', 'on', true) IS NOT NULL AND `;
 

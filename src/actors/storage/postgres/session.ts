@@ -30,6 +30,9 @@ export type Budget = Pick<ExecuteContext, 'deadline' | 'signal'>;
 /** SQLSTATEs of a role that may not be assumed, or is not there. */
 export const ROLE_REFUSED: ReadonlySet<string> = new Set(['42501', '22023']);
 
+/** The zone of a request is set beside its role; one that there is not is the client's mistake, and says nothing of roles. */
+const isZone = (error: Error): boolean => error.message.includes('TimeZone');
+
 /** A project's connections and the statements that run on them, each within its budget. */
 export class PostgresSession {
   readonly #options: SessionOptions;
@@ -233,7 +236,7 @@ export class PostgresSession {
 
   /** The project's role may no longer become the request's: like a wrong password, that is set anew. */
   #unassumed(error: unknown): unknown {
-    if (!isServerError(error) || !ROLE_REFUSED.has(error.code)) return error;
+    if (!isServerError(error) || !ROLE_REFUSED.has(error.code) || isZone(error)) return error;
     this.#lost(error);
     const why = 'its roles are being set up anew';
     return new MagError('MAG_ENGINE_UNAVAILABLE', { engine: 'postgres', why }, { cause: error });
