@@ -7,6 +7,8 @@ import { isPublicError } from '../../src/errors.ts';
 import type { ColumnRef, Filter, OrderTerm, Query, SelectItem } from '../../src/protocol/query.ts';
 import { embeddedPostgres } from '../support/embedded-postgres.ts';
 import { filterOf } from '../support/filter-arbitraries.ts';
+import { externalMysql } from '../support/mysql.ts';
+import { service } from '../support/services/index.ts';
 import { SqliteBoard } from '../support/sqlite-board.ts';
 
 const SETUP = `
@@ -220,7 +222,8 @@ const query = fc.oneof(
 ) as fc.Arbitrary<Query>;
 
 describe('whatever the grammar can say, the SQL engines', () => {
-  const engines: { name: 'sqlite' | 'postgres'; engine: Engine; context: () => ExecuteContext }[] = [];
+  const engines: { name: 'sqlite' | 'postgres' | 'mysql'; engine: Engine; context: () => ExecuteContext }[] =
+    [];
   const closing: (() => Promise<void>)[] = [];
   beforeAll(async () => {
     const board = new SqliteBoard();
@@ -231,6 +234,12 @@ describe('whatever the grammar can say, the SQL engines', () => {
     );
     engines.push({ name: 'sqlite', engine: await board.engine(), context: () => board.context() });
     engines.push({ name: 'postgres', engine: await pg.engine('fuzz'), context: () => pg.context('fuzz') });
+    if (service('mariadb').available) {
+      const mysql = externalMysql();
+      closing.push(() => mysql.stop());
+      const engine = await mysql.engine('fuzz');
+      engines.push({ name: 'mysql', engine, context: () => mysql.context('fuzz') });
+    }
     for (const { engine, context } of engines) await engine.sql(SETUP, [], context());
   });
   afterAll(async () => {
