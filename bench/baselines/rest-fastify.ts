@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import fastify, { type FastifyInstance } from 'fastify';
 import { Redis } from 'ioredis';
+import { MongoClient } from 'mongodb';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
 
@@ -152,10 +153,32 @@ function redis(app: FastifyInstance, url: string): void {
   });
 }
 
+/** The key under the name that the board shows it by. */
+function mongodb(app: FastifyInstance, url: string, connections: number): void {
+  const client = new MongoClient(url, { maxPoolSize: connections });
+  const items = client.db().collection<Item & { readonly _id: number | string }>('items');
+  const shown = ({ _id: id, ...rest }: Item & { readonly _id: number | string }): object => ({ id, ...rest });
+  app.get('/items/:id', async (request) => {
+    const found = await items.findOne({ _id: Number((request.params as { id: string }).id) });
+    return found === null ? null : shown(found);
+  });
+  app.get('/items', async () => {
+    const found = await items.find({}).sort({ _id: -1 }).limit(20).toArray();
+    return found.map(shown);
+  });
+  app.post('/items', async (request, reply) => {
+    const item = { _id: randomUUID(), ...(request.body as Item) };
+    await items.insertOne(item);
+    reply.code(201);
+    return shown(item);
+  });
+}
+
 async function serve(plan: Plan): Promise<number> {
   const app = fastify();
   if (plan.engine === 'sqlite') sqlite(app, plan.target);
   else if (plan.engine === 'redis') redis(app, plan.target);
+  else if (plan.engine === 'mongodb') mongodb(app, plan.target, plan.connections);
   else if (plan.engine === 'mysql') mysqlRoutes(app, plan.target, plan.connections);
   else postgres(app, plan.target, plan.connections);
   await app.ready();

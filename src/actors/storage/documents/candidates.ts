@@ -34,11 +34,11 @@ export class Candidates {
   }
 
   /** The next documents; an empty list where this slice found none, and `done` says whether there are more. */
-  next(file: SqliteFile, operation: Operation): readonly Stored[] {
+  next(file: SqliteFile, operation: Operation, most: number = DOCUMENT_LIMITS.sliceRows): readonly Stored[] {
     const found: Stored[] = [];
     let bytes = 0;
     const full = (): boolean =>
-      found.length >= DOCUMENT_LIMITS.sliceRows ||
+      found.length >= Math.min(most, DOCUMENT_LIMITS.sliceRows) ||
       bytes >= DOCUMENT_LIMITS.sliceBytes ||
       operation.isSliceOver;
     try {

@@ -58,10 +58,12 @@ export class Matches {
     return this.#candidates.done;
   }
 
-  async next(operation: Operation): Promise<readonly Stored[]> {
+  /** @param wanted more than so many are not needed now. */
+  async next(operation: Operation, wanted?: number): Promise<readonly Stored[]> {
     operation.check();
-    const found = this.#candidates.next(this.#file(), operation);
     const predicate = this.#predicate;
+    // Of what is tested nobody knows how many will do.
+    const found = this.#candidates.next(this.#file(), operation, predicate === null ? wanted : undefined);
     const matching = predicate === null ? found : found.filter(({ bytes }) => predicate(readDocument(bytes)));
     if (!this.done) await operation.breathe();
     return matching;
@@ -126,7 +128,8 @@ export class FindResults implements Results {
     let size = 0;
     while (!this.done && batch.length < count && size < bytes) {
       if (this.#ready.length === 0) {
-        for (const stored of await this.#matches.next(operation)) this.#ready.push(stored.bytes);
+        const wanted = this.#skip + Math.min(this.#left, count - batch.length);
+        for (const stored of await this.#matches.next(operation, wanted)) this.#ready.push(stored.bytes);
         this.#pass();
         continue;
       }
