@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type Document, serialize } from 'bson';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { pickFields } from '../../src/actors/storage/documents/raw-fields.ts';
 import { DocumentServer } from '../../src/actors/storage/documents/server.ts';
 import {
   cursorReply,
@@ -125,6 +126,18 @@ describe('the wire protocol of the document server', () => {
         });
         const message = encodeReply(readMessage(hello), reply, 3);
         expect([message.readInt32LE(0), message.readInt32LE(8)]).toEqual([message.length, 7]);
+      }),
+    );
+  });
+
+  it('picks fields out of bytes as it would out of the document', () => {
+    fc.assert(
+      fc.property(document, fc.array(fc.nat(6), { maxLength: 4 }), (given, places) => {
+        const names = Object.keys(given);
+        const wanted = new Set(places.map((at) => names[at % Math.max(1, names.length)] ?? 'none'));
+        const picked = pickFields(Buffer.from(serialize(given)), wanted);
+        const kept = Object.fromEntries(Object.entries(given).filter(([name]) => wanted.has(name)));
+        expect(readDocument(picked ?? Buffer.alloc(0))).toEqual(readDocument(serialize(kept)));
       }),
     );
   });

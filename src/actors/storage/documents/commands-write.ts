@@ -229,7 +229,7 @@ function projected(context: CommandContext, bytes: Buffer): Document {
   const { fields, projection } = context.body;
   const projector = compileProjection(document(fields ?? projection, 'fields'));
   const value = readDocument(bytes);
-  return projector === null ? value : projector(value);
+  return projector === null ? value : projector.project(value);
 }
 
 async function changeFound(

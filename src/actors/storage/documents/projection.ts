@@ -4,7 +4,11 @@ import { type BsonValue, isPlainDocument } from './bson-value.ts';
 import { badValue } from './document-error.ts';
 import { own, splitPath } from './field-path.ts';
 
-export type Projector = (document: Document) => Document;
+export interface Projector {
+  readonly project: (document: Document) => Document;
+  /** The top-level fields that it keeps, where it does nothing but keep some. */
+  readonly names: ReadonlySet<string> | null;
+}
 
 /** Which fields of a level are named; null where the whole of it is. */
 type Tree = Map<string, Tree | null>;
@@ -66,7 +70,7 @@ export function compileProjection(projection: Document): Projector | null {
   if (entries.length === 0) return null;
   const simple = entries.every(([name, value]) => isSwitch(value) && !name.includes('$'));
   if (!simple) {
-    return (document) => {
+    const project = (document: Document): Document => {
       try {
         const [first] = find<Document>([document], {}, projection, { scriptEnabled: false }).all();
         return first ?? {};
@@ -74,6 +78,7 @@ export function compileProjection(projection: Document): Projector | null {
         throw badValue(error instanceof Error ? error.message.slice(0, 300) : 'the projection failed');
       }
     };
+    return { project, names: null };
   }
   const others = entries.filter(([name]) => name !== '_id');
   const id = own(projection, '_id');
@@ -82,9 +87,11 @@ export function compileProjection(projection: Document): Projector | null {
     throw badValue('Cannot do exclusion in an inclusion projection, or the other way round');
   const names = others.map(([name]) => name);
   if (includes) {
-    const tree = treeOf(id === undefined || id ? [...names, '_id'] : names);
-    return (document) => including(document, tree);
+    const wanted = id === undefined || id ? [...names, '_id'] : names;
+    const tree = treeOf(wanted);
+    const isFlat = wanted.every((name) => !name.includes('.'));
+    return { project: (document) => including(document, tree), names: isFlat ? new Set(wanted) : null };
   }
   const tree = treeOf(id === undefined || id ? names : [...names, '_id']);
-  return (document) => excluding(document, tree);
+  return { project: (document) => excluding(document, tree), names: null };
 }

@@ -7,6 +7,7 @@ import type { Stored } from './collection.ts';
 import { compileFilter, type Predicate } from './matcher.ts';
 import type { Operation } from './operation.ts';
 import type { Projector } from './projection.ts';
+import { pickFields } from './raw-fields.ts';
 import { readSort, Sorter } from './sorting.ts';
 import type { SqliteFile } from './sqlite-file.ts';
 import { readDocument } from './wire.ts';
@@ -163,7 +164,9 @@ export class FindResults implements Results {
 
   #project(bytes: Buffer): Buffer {
     if (this.#projector === null) return bytes;
-    return Buffer.from(serialize(this.#projector(readDocument(bytes)), { ignoreUndefined: true }));
+    const { project, names } = this.#projector;
+    const picked = names === null ? null : pickFields(bytes, names);
+    return picked ?? Buffer.from(serialize(project(readDocument(bytes)), { ignoreUndefined: true }));
   }
 }
 

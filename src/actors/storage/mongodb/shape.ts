@@ -1,7 +1,7 @@
 import type { Document } from 'bson';
 import { stringifyExact } from '../../../protocol/exact-json.ts';
 import type { JsonPath, JsonValue, OrderTerm, SelectItem } from '../../../protocol/query.ts';
-import { fieldOf, nameOf, pathOf, unsupported } from './fields.ts';
+import { fieldOf, KEY, nameOf, pathOf, unsupported } from './fields.ts';
 import { rowText, toJson, toRow } from './values.ts';
 
 /** How documents become the rows of a select. */
@@ -61,9 +61,29 @@ export function shapeOf(items: readonly SelectItem[]): Shape {
       ]),
     );
   if (all) return { projection: null, toText };
+  const isPlain = columns.every(
+    ({ name, field, path }) => path === undefined && name === (field === '_id' ? KEY : field),
+  );
   const fields = new Set(columns.map(({ field }) => field));
   const projection = Object.fromEntries([...fields].map((field) => [field, 1]));
-  return { projection: fields.has('_id') ? projection : { _id: 0, ...projection }, toText };
+  const whole = isPlain && columns[0]?.field === '_id' ? columns.map(({ field }) => field) : null;
+  return {
+    projection: fields.has('_id') ? projection : { _id: 0, ...projection },
+    // Most documents have the fields that are asked for, in the order of the question.
+    toText:
+      whole === null
+        ? toText
+        : (document) => (hasExactly(document, whole) ? rowText(document) : toText(document)),
+  };
+}
+
+function hasExactly(document: Document, fields: readonly string[]): boolean {
+  let at = 0;
+  for (const name in document) {
+    if (name !== fields[at]) return false;
+    at += 1;
+  }
+  return at === fields.length;
 }
 
 /** How rows are put in order, and in which phases where nulls do not stand where MongoDB puts them. */
