@@ -150,6 +150,16 @@ export function embeds(subject: () => Subject, { aggregates }: { readonly aggreg
       ]);
     });
 
+    it('are counted by `count`, where the table has no column of that name', async () => {
+      const counted = embed('scenes', { select: [column('count')], where: compare('secs', 'gt', '35') });
+      expect(await films([column('id'), counted])).toEqual([
+        { id: 1, scenes: [{ count: 1 }] },
+        { id: 2, scenes: [{ count: 1 }] },
+        { id: 3, scenes: [{ count: 1 }] },
+        { id: 4, scenes: [{ count: 0 }] },
+      ]);
+    });
+
     it('its own filter, order, limit and offset hold inside', async () => {
       const order = [{ column: { name: 'secs' }, direction: 'desc' }] as const;
       const scenes = embed('scenes', { select: [column('secs')], order, limit: 1, offset: 1 });

@@ -47,6 +47,13 @@ export const isPlain = (items: readonly SelectItem[]): boolean =>
         item.aggregate === undefined),
   );
 
+/** `rel(count)`: clients of PostgREST count so, where the table has no such column. */
+const countsRows = (item: Extract<SelectItem, { kind: 'column' }>, { table }: Scope): boolean =>
+  item.column.name === 'count' &&
+  item.column.path === undefined &&
+  item.aggregate === undefined &&
+  !table.columns.some(({ name }) => name === 'count');
+
 /** Compiles rows whose values are more than columns: of JSON, cast, aggregated, or of related tables. */
 export class RowsCompiler {
   readonly #bindings: Bindings;
@@ -197,6 +204,8 @@ export class RowsCompiler {
             value: { sql: scope.text(name), type, json: false },
           }));
         case 'column': {
+          if (countsRows(item, scope))
+            return [{ name: item.alias ?? 'count', value: null, aggregate: { function: 'count' } }];
           const { value: read } = operandOf(this.#bindings, scope, item.column);
           const value = item.cast === undefined ? read : this.#cast(read, item.cast);
           const aggregate = item.aggregate ?? null;
