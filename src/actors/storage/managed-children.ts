@@ -155,7 +155,11 @@ export async function freeDataDir(dataDir: string, host: Host, log: Log): Promis
     signal(pid, 'SIGQUIT');
   }
   const until = host.now() + QUIT_MS;
-  for (let left = processesIn(folder); left.length > 0; left = processesIn(folder)) {
+  // A process that is just becoming another program shows no command line for a moment: one empty look is none.
+  for (let empty = 0; empty < 2; ) {
+    const left = processesIn(folder);
+    empty = left.length === 0 ? empty + 1 : 0;
+    if (empty === 2) break;
     if (host.now() > until) for (const pid of left) signal(pid, 'SIGKILL');
     if (host.now() > until + KILL_MS) throw new Error(`processes in ${folder} do not end`);
     await sleep(host, POLL_MS);

@@ -24,6 +24,7 @@ const TABLE = 'mag_migrations';
 const NOW = 'CURRENT_TIMESTAMP';
 const CREATE = `CREATE TABLE IF NOT EXISTS ${TABLE} (version varchar(18) PRIMARY KEY, name varchar(200) NOT NULL, checksum varchar(64) NOT NULL, applied_at timestamp NULL)`;
 const UNIQUE_VIOLATION = '23505';
+const MADE_MEANWHILE: ReadonlySet<unknown> = new Set([UNIQUE_VIOLATION, '42P07', '42710']);
 
 /** Everything between the quotes is ours: digits, a name of [A-Za-z0-9_-], hex. */
 const claim = ({ version, name, checksum }: MigrationFile, appliedAt: string): string =>
@@ -54,7 +55,7 @@ export class Migrator {
   }
 
   async status(): Promise<readonly MigrationStatus[]> {
-    await this.#sql(CREATE);
+    await this.#ensureTable();
     const applied = await this.#applied();
     const known = this.#files.map(({ version, name, checksum }): MigrationStatus => {
       const row = applied.get(BigInt(version));
@@ -117,6 +118,16 @@ export class Migrator {
     await this.#sql(claim(file, 'NULL'));
     await this.#sql(file.sql);
     await this.#sql(confirm(file));
+  }
+
+  /** IF NOT EXISTS is no lock: of two runs that make the table at once, one is told that it is there. */
+  async #ensureTable(): Promise<void> {
+    try {
+      await this.#sql(CREATE);
+    } catch (error) {
+      if (!MADE_MEANWHILE.has(codeOf(error))) throw error;
+      await this.#sql(CREATE);
+    }
   }
 
   async #isTaken({ version }: MigrationFile): Promise<boolean> {
