@@ -160,7 +160,7 @@ function conflict({ version, name, state }: MigrationStatus): MagError {
   const problems: Readonly<Record<string, string>> = {
     changed: 'its file has changed since it was applied',
     missing: 'it was applied, and its file is gone',
-    begun: `it was cut off half way; when you have looked at what it did, delete its row from ${TABLE}, or set its applied_at`,
+    begun: `another run is at it, or it was cut off half way: when you have looked at what it did, delete its row from ${TABLE}, or set its applied_at`,
   };
   return new MagError('MAG_MIGRATION_CONFLICT', {
     migration: `${version}_${name}`,
