@@ -185,6 +185,7 @@ export const ERRORS = {
     'The result is larger than {limit}',
     'Ask for fewer rows, with limit and offset.',
   ),
+  MAG_MIGRATION_FAILED: entry(400, 'The migration {migration} failed: {why}'),
   MAG_MIGRATION_CONFLICT: entry(409, 'The migration {migration} cannot be applied: {problem}'),
   MAG_FILTER_INVALID: entry(400, 'The filter {filter} is not valid: {problem}'),
 

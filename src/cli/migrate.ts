@@ -1,4 +1,4 @@
-import { join, relative } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { MagError } from '../errors.ts';
 import { type Command, EXIT, type Terminal } from './command.ts';
 import { newMigration, readMigrations } from './data/migration-files.ts';
@@ -20,14 +20,14 @@ interface Call {
 
 async function migrator({ values, given, terminal }: Call): Promise<Migrator> {
   const [ref] = positionals(given, 'REF');
-  const files = readMigrations(join(terminal.cwd, values.dir));
+  const files = readMigrations(resolve(terminal.cwd, values.dir));
   return new Migrator(await connectProject(values, terminal, ref), files);
 }
 
 const ACTIONS: Readonly<Record<string, (call: Call) => Promise<void>>> = {
   new: async ({ values, given, terminal }) => {
     const [name] = positionals(given, 'NAME');
-    const path = relative(terminal.cwd, newMigration(join(terminal.cwd, values.dir), name));
+    const path = relative(terminal.cwd, newMigration(resolve(terminal.cwd, values.dir), name));
     terminal.out(values.json ? `${JSON.stringify({ path })}\n` : `${path}\n`);
   },
   up: async (call) => {

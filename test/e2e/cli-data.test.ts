@@ -188,6 +188,30 @@ describe.each(ENGINES)('export and import on %s', (engine) => {
     expect(await read('target')).toEqual(ROWS);
   });
 
+  it('keep JSON what it is, a text in it too', async () => {
+    const { ref } = projects[engine];
+    await board.sql(projects[engine], 'drop table if exists shapes');
+    await board.sql(
+      projects[engine],
+      `create table shapes (id integer primary key, j ${engine === 'postgres' ? 'jsonb' : 'json'})`,
+    );
+    const rows = [{ a: 1 }, [1, 'NULL'], 'a text', '5', 5, true, null].map((j, id) =>
+      JSON.stringify({ id, j }),
+    );
+    write('shapes.jsonl', `${rows.join('\n')}\n`);
+    expect((await mag('import', ref, 'shapes', 'shapes.jsonl')).code).toBe(0);
+    const { url, keys } = projects[engine];
+    const read = async (): Promise<string> =>
+      (await fetch(`${url}/rest/v1/shapes?order=id`, { headers: { apikey: keys.service } })).text();
+    const before = await read();
+    expect((await mag('export', ref, 'shapes', 'shapes.csv')).code).toBe(0);
+    await board.sql(projects[engine], 'delete from shapes');
+    expect((await mag('import', ref, 'shapes', 'shapes.csv')).code).toBe(0);
+    expect(JSON.parse(await read())).toEqual(JSON.parse(before));
+    write('bad.csv', 'id,j\n9,{open\n');
+    expect((await mag('import', ref, 'shapes', 'bad.csv')).err).toContain('row 1: j is no JSON');
+  });
+
   it('go on where an import stopped', async () => {
     const { ref } = projects[engine];
     const lines = ROWS.map((row) => JSON.stringify(row));

@@ -195,6 +195,15 @@ describe('native commands', () => {
     [{ find: 'x', $db: 'admin' }, 'MAG_STATEMENT_FORBIDDEN'],
     [{ find: '_mag_idempotency' }, 'MAG_STATEMENT_FORBIDDEN'],
     [{ aggregate: 'x', pipeline: [{ $out: 'y' }] }, 'MAG_STATEMENT_FORBIDDEN'],
+    [{ aggregate: 'x', pipeline: [{ $unionWith: '_mag_idempotency' }] }, 'MAG_STATEMENT_FORBIDDEN'],
+    [
+      { aggregate: 'x', pipeline: [{ $facet: { a: [{ $unionWith: { coll: '_mag_idempotency' } }] } }] },
+      'MAG_STATEMENT_FORBIDDEN',
+    ],
+    [
+      { aggregate: 'x', pipeline: [{ $lookup: { from: '_mag_idempotency', as: 'r', pipeline: [] } }] },
+      'MAG_STATEMENT_FORBIDDEN',
+    ],
     [['GET', 'k'], 'MAG_BAD_REQUEST'],
     [{}, 'MAG_STATEMENT_FORBIDDEN'],
     [{ find: 'x', filter: { a: { $nope: 1 } } }, '22023'],

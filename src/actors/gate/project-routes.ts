@@ -101,7 +101,7 @@ export function projectRoutes(app: App, ports: EdgePorts, budget: ReplyBudget): 
     const call = await admit(ports, request, reply);
     requireService(call);
     const engine = await ports.sessions.open(call.project);
-    const { version, tables, functions = [] } = await engine.schema(call);
+    const { version, tables, functions = [] } = await engine.schema(call, true);
     return { engine: call.project.engine, version, tables: [...tables.values()], functions };
   });
   app.get<{ Params: RefParams }>('/p/:ref/rest/v1/', describe);

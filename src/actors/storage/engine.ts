@@ -200,7 +200,8 @@ export interface Engine {
     context: ExecuteContext,
   ): { readonly known: IdempotencyRecord } | { readonly result: QueryResult } | null;
   /** Tables and columns; cached, and refreshed when DDL is noticed. */
-  schema(context: ExecuteContext): Promise<SchemaSnapshot>;
+  /** `fresh`: as it is now, for whoever shows it; without, a change made elsewhere may be a second old. */
+  schema(context: ExecuteContext, fresh?: boolean): Promise<SchemaSnapshot>;
   /** Ends open statements at the engine and frees every connection. Idempotent. */
   close(): Promise<void>;
 }

@@ -2,9 +2,9 @@ import { appendFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { MagError } from '../../errors.ts';
 import type { JsonValue, Row } from '../../protocol/query.ts';
 import type { ProjectClient } from '../project-client.ts';
-import type { ProjectSchema } from './database-types.ts';
 import { ProgressFile } from './progress-file.ts';
 import { csvHeader, type Format, writeRows } from './rows-format.ts';
+import { describeTable, jsonColumns, refuseCsvOfDocuments } from './table-columns.ts';
 
 /** What is on the disk for sure. */
 interface Exported {
@@ -40,18 +40,18 @@ function behind(key: readonly string[], after: readonly JsonValue[]): string {
   return `(${terms.join(',')})`;
 }
 
-async function describe({ project, table }: ExportOptions): Promise<{ names: string[]; key: string[] }> {
-  // The route gives this shape.
-  const { tables } = (await project.request('/schema/v1')) as ProjectSchema;
-  const found = tables.find(({ schema, name }) => schema === 'public' && name === table);
-  if (found === undefined) throw new MagError('PGRST205', { table: `public.${table}` });
+async function describe({
+  project,
+  table,
+}: ExportOptions): Promise<{ names: string[]; key: string[]; json: ReadonlySet<string> }> {
+  const found = await describeTable(project, table);
   const key = found.columns
     .filter(({ primaryKey }) => primaryKey > 0)
     .sort((one, other) => one.primaryKey - other.primaryKey)
     .map(({ name }) => name);
   if (key.length === 0)
     throw new MagError('MAG_USAGE', { problem: `${table} has no primary key to go by, page after page` });
-  return { names: found.columns.map(({ name }) => name), key };
+  return { names: found.columns.map(({ name }) => name), key, json: jsonColumns(found) };
 }
 
 /**
@@ -60,7 +60,8 @@ async function describe({ project, table }: ExportOptions): Promise<{ names: str
  */
 export async function exportTable(options: ExportOptions): Promise<number> {
   const { project, table, file, format, page } = options;
-  const { names, key } = await describe(options);
+  if (format === 'csv') refuseCsvOfDocuments(project.engine);
+  const { names, key, json } = await describe(options);
   const progress = new ProgressFile<Exported>(file, 'export');
   let state: Exported = { table, names, rows: 0, bytes: 0, after: [] };
   if (options.resume) {
@@ -83,7 +84,7 @@ export async function exportTable(options: ExportOptions): Promise<number> {
     const rows = (await project.request(path)) as readonly Row[]; // the contract's shape of a list
     const last = rows.at(-1);
     if (last === undefined) break;
-    const text = writeRows(format, rows, names);
+    const text = writeRows(format, rows, names, json);
     appendFileSync(file, text);
     state = {
       ...state,

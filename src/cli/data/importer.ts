@@ -6,6 +6,7 @@ import { nodeHost } from '../../runtime/host-node.ts';
 import type { ProjectClient } from '../project-client.ts';
 import { ProgressFile } from './progress-file.ts';
 import { type Format, readRows } from './rows-format.ts';
+import { cellReader, refuseCsvOfDocuments } from './table-columns.ts';
 
 interface Imported {
   readonly table: string;
@@ -66,6 +67,8 @@ export async function importTable(options: ImportOptions): Promise<number> {
   }
   // Before the first batch: one whose answer is lost must be known by its key when it is sent again.
   progress.write(state);
+  if (format === 'csv') refuseCsvOfDocuments(options.project.engine);
+  const typed = format === 'csv' ? await cellReader(options.project, table) : (row: Row): Row => row;
   let passed = 0;
   let rows: Row[] = [];
   const flush = async (): Promise<void> => {
@@ -80,7 +83,7 @@ export async function importTable(options: ImportOptions): Promise<number> {
   for await (const row of readRows(format, file)) {
     passed += 1;
     if (passed <= done) continue;
-    rows.push(row);
+    rows.push(typed(row, passed));
     if (rows.length === state.batch) await flush();
   }
   await flush();

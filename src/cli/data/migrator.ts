@@ -1,4 +1,4 @@
-import { MagError } from '../../errors.ts';
+import { describeError, MagError } from '../../errors.ts';
 import type { Row } from '../../protocol/query.ts';
 import type { ProjectClient } from '../project-client.ts';
 import type { MigrationFile } from './migration-files.ts';
@@ -103,13 +103,15 @@ export class Migrator {
       if (file.alone || this.#project.engine === 'mysql') await this.#applyAlone(file);
       else await this.#sql(`${claim(file, NOW)};\n${file.sql}`);
     } catch (error) {
-      if (codeOf(error) !== UNIQUE_VIOLATION || !(await this.#isTaken(file))) throw error;
+      const migration = `${file.version}_${file.name}`;
+      if (codeOf(error) !== UNIQUE_VIOLATION || !(await this.#isTaken(file)))
+        throw new MagError(
+          'MAG_MIGRATION_FAILED',
+          { migration, why: describeError(error) },
+          { cause: error },
+        );
       const problem = 'another run has applied it, or is about to';
-      throw new MagError(
-        'MAG_MIGRATION_CONFLICT',
-        { migration: `${file.version}_${file.name}`, problem },
-        { cause: error },
-      );
+      throw new MagError('MAG_MIGRATION_CONFLICT', { migration, problem }, { cause: error });
     }
   }
 

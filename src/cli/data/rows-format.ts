@@ -17,21 +17,30 @@ export function formatOf(asked: string | undefined, file: string): Format {
   });
 }
 
-function csvCell(value: JsonValue | undefined): string {
+/** @param json the column holds JSON: a text in it is written as JSON, too */
+function csvCell(value: JsonValue | undefined, json = false): string {
   if (value === null || value === undefined) return '';
-  const text = typeof value === 'object' ? stringifyExact(value) : String(value);
+  const text = json || typeof value === 'object' ? stringifyExact(value) : String(value);
   // An empty cell is NULL: an empty text is quoted, as PostgreSQL's COPY writes both.
   return text === '' || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /** Rows as lines, each with its line end; for CSV under the names of the first row, which must then be the same. */
-export function writeRows(format: Format, rows: readonly Row[], names: readonly string[]): string {
+export function writeRows(
+  format: Format,
+  rows: readonly Row[],
+  names: readonly string[],
+  json: ReadonlySet<string>,
+): string {
   const line = (row: Row): string =>
-    format === 'jsonl' ? stringifyExact(row) : names.map((name) => csvCell(row[name])).join(',');
+    format === 'jsonl'
+      ? stringifyExact(row)
+      : names.map((name) => csvCell(row[name], json.has(name))).join(',');
   return rows.map((row) => `${line(row)}\n`).join('');
 }
 
-export const csvHeader = (names: readonly string[]): string => `${names.map(csvCell).join(',')}\n`;
+export const csvHeader = (names: readonly string[]): string =>
+  `${names.map((name) => csvCell(name)).join(',')}\n`;
 
 async function* jsonLines(file: string): AsyncGenerator<Row> {
   let number = 0;

@@ -3,7 +3,7 @@ import { MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import type { JsonValue } from '../../../protocol/query.ts';
 import { isPlainDocument, tagOf } from '../documents/bson-value.ts';
-import { isReserved } from './names.ts';
+import { isReserved, RECORDS } from './names.ts';
 import { eachDocument } from './reading.ts';
 import type { Commands } from './session.ts';
 
@@ -49,6 +49,8 @@ function readCommand(command: JsonValue): Document {
   for (const member of Object.keys(command))
     if (RESERVED.has(member) || member.startsWith('$'))
       throw forbidden(`${member.slice(0, 40)} is set by the board`);
+  // Stages of a pipeline name collections anywhere in it.
+  if (JSON.stringify(command).includes(RECORDS)) throw forbidden(`the collection ${RECORDS} is the board's`);
   try {
     return EJSON.deserialize(command as Document); // an object, as looked at above
   } catch (cause) {

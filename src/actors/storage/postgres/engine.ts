@@ -242,7 +242,8 @@ class Session implements PostgresEngine {
     return { json, rowCount, command };
   }
 
-  async schema(_context: ExecuteContext): Promise<SchemaSnapshot> {
+  async schema(_context: ExecuteContext, fresh = false): Promise<SchemaSnapshot> {
+    if (fresh) return this.#schema.look();
     return this.#schema.current ?? (await this.#schema.check());
   }
 
