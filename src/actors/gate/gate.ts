@@ -128,6 +128,11 @@ function listen(server: Server, { host, port, reusePort }: ListenOptions): Promi
       reject(taken ? new MagError('MAG_PORT_IN_USE', { host, port }, { cause }) : cause);
     });
     server.listen({ host, port, reusePort, backlog: LIMITS.backlog }, () => {
+      // A thread that ends takes a while, and would be sent connections all that time: the others are to have them.
+      // First of all listeners, since those of the runtime let it rest.
+      const leave = (): void => void server.close();
+      process.prependListener('exit', leave);
+      server.once('close', () => process.off('exit', leave));
       const address = server.address();
       resolve({ port: typeof address === 'object' && address !== null ? address.port : port });
     });
