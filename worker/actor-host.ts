@@ -38,9 +38,8 @@ export default function actorHost(task: HostTask): Promise<never> {
     make,
     ready: () => {
       beat();
-      // It writes files for as long as a second: what was just started has messages to answer first, and where a spare
-      // can do it, nobody who serves does.
-      if (task.saves) host.setTimer(LIMITS.spareDelayMs, saveModuleCache);
+      // It writes files, and what was just started has messages to answer first.
+      host.setTimer(LIMITS.spareDelayMs, saveModuleCache);
     },
     leave: () => {},
     failed: () => rest(LIMITS.shutdownMs),

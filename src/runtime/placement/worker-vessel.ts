@@ -17,8 +17,6 @@ export interface HostTask {
   readonly name: string;
   /** Loaded before it is known what for. */
   readonly spare: boolean;
-  /** No spare of the same module writes what was compiled into the cache. */
-  readonly saves: boolean;
   /** `[beats]`, shared: nothing that is queued on the port can hold a beat back, and nothing can fake one. */
   readonly pulse: Int32Array;
   /** Folder of compiled modules, or null. */
@@ -65,8 +63,7 @@ export class WorkerVessel implements Vessel {
       this.#markDied = resolve;
     });
     const { module, name } = options;
-    const cache = moduleCacheFolder();
-    const task: HostTask = { port: port2, module, name, spare, saves: !options.spare, pulse, cache };
+    const task: HostTask = { port: port2, module, name, spare, pulse, cache: moduleCacheFolder() };
     const before = new Set(piscina.threads);
     // Piscina types its transfer list by the browser's overload of postMessage; Node's takes ports.
     const running = piscina.run(task, { transferList: [port2], signal: this.#abort.signal } as object);
