@@ -38,8 +38,13 @@ export default function actorHost(task: HostTask): Promise<never> {
     make,
     ready: () => {
       beat();
-      // It writes files, and what was just started has messages to answer first.
-      host.setTimer(LIMITS.spareDelayMs, saveModuleCache);
+      // It writes files, and what was just started has messages to answer first. Left to the end, it would be in the way
+      // of that. It may take a second of processor time: no loop that never ends, so the thread is not looked at for it.
+      host.setTimer(LIMITS.spareDelayMs, () => {
+        Atomics.store(task.pulse, 0, 0);
+        saveModuleCache();
+        Atomics.store(task.pulse, 0, 1);
+      });
     },
     leave: () => {},
     failed: () => rest(LIMITS.shutdownMs),
