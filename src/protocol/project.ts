@@ -14,7 +14,7 @@ export interface ProjectSettings {
   readonly grants: readonly Grant[];
   /** Absent: grants. */
   readonly access?: AccessMode;
-  /** Schemas beside `public` that REST reaches, on PostgreSQL. */
+  /** The schemas that REST reaches, on PostgreSQL; the first where a request names none. Absent: `public` alone. */
   readonly schemas?: readonly string[];
   /** Whether REST may sum, average and count: over a large table that costs as much as reading it. Absent: no. */
   readonly aggregates?: boolean;

@@ -182,7 +182,8 @@ describe('project settings', () => {
     const check = (settings: object): unknown =>
       checkSettings({ grants: [], ...settings }, 'postgres', () => {});
     const given = { schemas: ['shop', 'public', 'shop'], aggregates: true };
-    expect(check(given)).toEqual({ grants: [], schemas: ['shop'], aggregates: true });
+    expect(check(given)).toEqual({ grants: [], schemas: ['shop', 'public'], aggregates: true });
+    expect(check({ schemas: ['public'] })).toEqual({ grants: [] });
     expect(check({ aggregates: false, schemas: [] })).toEqual({ grants: [] });
   });
 

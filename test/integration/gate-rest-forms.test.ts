@@ -245,7 +245,7 @@ describe("a project's settings", () => {
   });
 
   it('say which schemas REST reaches, and the reply which one it is of', async () => {
-    settle({ schemas: ['shop', 'back office'] });
+    settle({ schemas: ['public', 'shop', 'back office'] });
     const own = await board.get(`${base}/todos`, key);
     expect([own.status, own.headers.get('content-profile')]).toEqual([200, 'public']);
     const shop = await board.get(`${base}/todos`, { ...key, 'accept-profile': 'shop' });
@@ -261,6 +261,14 @@ describe("a project's settings", () => {
     expect(await errorOf(none)).toMatchObject({
       code: 'PGRST106',
       hint: 'Only the following schemas are exposed: public, shop, back office',
+    });
+    settle({ schemas: ['shop'] });
+    const first = await board.get(`${base}/todos`, key);
+    expect(first.headers.get('content-profile')).toBe('shop');
+    const hidden = await board.get(`${base}/todos`, { ...key, 'accept-profile': 'public' });
+    expect(await errorOf(hidden)).toMatchObject({
+      code: 'PGRST106',
+      hint: 'Only the following schemas are exposed: shop',
     });
   });
 });

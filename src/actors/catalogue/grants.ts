@@ -101,7 +101,8 @@ function checkSchemas(given: unknown, engine: EngineKind): readonly string[] {
   });
   if (names.length > 0 && engine !== 'postgres')
     throw new MagError('MAG_ENGINE_UNSUPPORTED', { engine, what: 'expose schemas' });
-  return [...new Set(names)].filter((name) => name !== 'public');
+  const unique = [...new Set(names)];
+  return unique.length === 1 && unique[0] === 'public' ? [] : unique;
 }
 
 function checkAggregates(given: unknown): boolean {

@@ -6,6 +6,7 @@ import { findTable } from '../storage/sql/compiler.ts';
 import { preflight } from './cors.ts';
 import type { App } from './fastify-app.ts';
 import { admit, type RefParams } from './project-routes.ts';
+import { schemaOf } from './rest-plan.ts';
 
 interface TableParams extends RefParams {
   readonly table: string;
@@ -36,7 +37,8 @@ export function optionsRoutes(app: App, ports: EdgePorts): void {
     const { table } = request.params;
     requireAnyGrant(call.project, call.principal, table);
     const engine = await ports.sessions.open(call.project);
-    const found = findTable(await engine.schema(call), 'public', table);
+    const schema = schemaOf(request.headers['accept-profile'], call.project.settings);
+    const found = findTable(await engine.schema(call), schema, table);
     return reply.header('allow', methodsOf(found)).status(200).send();
   });
   app.options<{ Params: RefParams }>('/p/:ref/rest/v1/rpc/:function', async (request, reply) => {

@@ -75,9 +75,13 @@ function pathOf(table: TableInfo): object {
   };
 }
 
-/** OpenAPI 3.1 of a project's tables and views. */
-export function projectDocument(project: ProjectHandle, { tables, version }: SchemaSnapshot): object {
-  const shown = [...tables.values()].filter((table) => table.schema === 'public');
+/** OpenAPI 3.1 of the tables and views of one schema of a project. */
+export function projectDocument(
+  project: ProjectHandle,
+  { tables, version }: SchemaSnapshot,
+  schema: string,
+): object {
+  const shown = [...tables.values()].filter((table) => table.schema === schema);
   return {
     openapi: '3.1.0',
     info: { title: project.name, version },

@@ -12,6 +12,7 @@ import { projectDocument } from './project-document.ts';
 import { JSON_TYPE } from './reply.ts';
 import type { ReplyBudget } from './reply-budget.ts';
 import { RestCall } from './rest-call.ts';
+import { schemaOf } from './rest-plan.ts';
 import { queryKey } from './rest-service.ts';
 
 export interface RefParams {
@@ -95,7 +96,8 @@ export function projectRoutes(app: App, ports: EdgePorts, budget: ReplyBudget): 
     const call = await admit(ports, request, reply);
     requireService(call);
     const engine = await ports.sessions.open(call.project);
-    return projectDocument(call.project, await engine.schema(call));
+    const schema = schemaOf(request.headers['accept-profile'], call.project.settings);
+    return projectDocument(call.project, await engine.schema(call), schema);
   };
   app.get<{ Params: RefParams }>('/p/:ref/schema/v1', async (request, reply) => {
     const call = await admit(ports, request, reply);

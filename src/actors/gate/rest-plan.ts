@@ -47,11 +47,13 @@ const PLAIN: PlannedProject = { settings: { grants: [] } };
 
 const hasZones = ({ engine }: PlannedProject): boolean => engine === 'postgres';
 
-function schemaOf(header: string | string[] | undefined, { schemas }: ProjectSettings): string {
-  if (header === undefined || header === PUBLIC) return PUBLIC;
+/** The first is what a request that names none is of, as PostgREST's `db-schemas`. Throws PGRST106. */
+export function schemaOf(header: string | string[] | undefined, { schemas }: ProjectSettings): string {
+  const [first = PUBLIC] = schemas ?? [];
+  if (header === undefined) return first;
   const asked = String(header);
-  if (schemas?.includes(asked) === true) return asked;
-  const shown = [PUBLIC, ...(schemas ?? [])].join(', ');
+  if (asked === first || schemas?.includes(asked) === true) return asked;
+  const shown = (schemas ?? [first]).join(', ');
   throw new MagError('PGRST106', { schema: asked.slice(0, 100), schemas: shown });
 }
 

@@ -134,7 +134,7 @@ class Session implements PostgresEngine {
     const asked = count === undefined ? query : { ...query, count };
     try {
       const total = await estimateTotal(asked, snapshot, async (sql, values) => {
-        const role = requestRole(context, this.#roles, snapshot.readsRequest !== false);
+        const role = requestRole(context, this.#roles, snapshot.readsRequest !== false, query.schema);
         const statement = new JsonStatement(sql, values, '', role);
         return (await this.#fetch(statement, (each) => this.#session.run(each, context))).first;
       });
@@ -200,7 +200,7 @@ class Session implements PostgresEngine {
       plan = this.#keep({ ...compiled, shape: answer }, shape.key, snapshot);
     }
     const values = bindValues(plan, query, shape.values);
-    const role = requestRole(context, this.#roles, snapshot.readsRequest !== false);
+    const role = requestRole(context, this.#roles, snapshot.readsRequest !== false, query.schema);
     const before = query.readOnly ? readOnly(role) : role;
     const statement = await this.#fetch(new JsonStatement(plan.sql, values, plan.name, before), run);
     return callResult(plan.shape ?? 'rows', query, statement);
@@ -267,7 +267,8 @@ class Session implements PostgresEngine {
     run: RunStatement,
   ): Promise<QueryResult> {
     const values = bindValues(plan, query, shape.values);
-    const role = requestRole(context, this.#roles, this.#schema.current?.readsRequest !== false);
+    const reads = this.#schema.current?.readsRequest !== false;
+    const role = requestRole(context, this.#roles, reads, query.schema);
     const statement = await this.#fetch(new JsonStatement(plan.sql, values, plan.name, role), run);
     return resultOf(query, plan, statement);
   }

@@ -1,6 +1,9 @@
 import type { Principal } from '../../../protocol/principal.ts';
 import type { ExecuteContext, HttpRequest } from '../engine.ts';
+import { identifier } from './quoting.ts';
 import type { Bound } from './wire.ts';
+
+const DEFAULT_SCHEMA = 'public';
 
 const set = (name: string, position: number): string =>
   `pg_catalog.set_config('${name}', $${position}, true) IS NOT NULL`;
@@ -51,14 +54,16 @@ const NO_REQUEST: readonly string[] = ['', '', '', ''];
 /**
  * @param roles those that the project's role may become here; what others ask runs as the project's role itself.
  * @param whole whether the request is set too, for SQL that reads it.
+ * @param schema whose names, before those of `public`, need no schema before them.
  */
 export function requestRole(
   context: ExecuteContext,
   roles: readonly Principal['role'][] = [],
   whole = true,
+  schema = DEFAULT_SCHEMA,
 ): Bound {
   const { timezone = null } = context;
-  const bound = boundRole(context, roles, whole);
+  const bound = inSchema(boundRole(context, roles, whole), schema);
   return timezone === null ? bound : inZone(bound, timezone);
 }
 
@@ -73,6 +78,19 @@ function boundRole(
   const asked = request === undefined ? NO_REQUEST : requestTexts(request);
   return { text: REQUEST_TOO, name: 'mag_request', values: [...values, ...asked] };
 }
+
+/** The same where what it is about is of another schema: its functions and types are found as PostgREST finds them. */
+const inSchema = (bound: Bound, schema: string): Bound =>
+  schema === DEFAULT_SCHEMA
+    ? bound
+    : {
+        text: bound.text.replace(
+          'SELECT WHERE ',
+          `SELECT WHERE ${set('search_path', bound.values.length + 1)} AND `,
+        ),
+        name: `${bound.name}_schema`,
+        values: [...bound.values, `${identifier(schema)}, ${DEFAULT_SCHEMA}`],
+      };
 
 /** The same where the reply tells times of another zone; one that there is not fails as PostgreSQL words it. */
 const inZone = ({ text, name, values }: Bound, timezone: string): Bound => ({
