@@ -1,10 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { createClient } from '@supabase/supabase-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type NewProject, startTestBoard, type TestBoard } from '../support/board.ts';
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+import { childPid, type NewProject, startTestBoard, type TestBoard } from '../support/board.ts';
+import { writeThroughKill } from '../support/kept-rows.ts';
 
 describe('a project on mongodb in a running board', () => {
   let board: TestBoard;
@@ -18,10 +15,7 @@ describe('a project on mongodb in a running board', () => {
   }, 60_000);
   afterAll(() => board.stop(), 60_000);
 
-  const serverPid = (): number => {
-    const children = JSON.parse(readFileSync(join(board.folder, 'run', 'children.json'), 'utf8'));
-    return (children as { kind: string; pid: number }[]).find(({ kind }) => kind === 'documents')?.pid ?? 0;
-  };
+  const serverPid = () => childPid(board, 'documents');
   const native = async (command: object, key: 'anon' | 'service' = 'service') => {
     const reply = await fetch(`${board.url}/p/${project.ref}/native/v1`, {
       method: 'POST',
@@ -84,25 +78,10 @@ describe('a project on mongodb in a running board', () => {
   });
 
   it('comes back after its server was killed, and after the board was, with everything acknowledged', async () => {
-    const acknowledged = new Set<number>();
-    let going = true;
-    const statuses = new Set<number>();
-    const writer = async (first: number): Promise<void> => {
-      for (let id = first; going; id += 4) {
-        const { status, error } = await client().from('kept').insert({ id });
-        statuses.add(status);
-        if (error === null) acknowledged.add(id);
-        else await pause(20);
-      }
-    };
-    const writers = [1, 2, 3, 4].map(writer);
-    await expect.poll(() => acknowledged.size, { timeout: 10_000 }).toBeGreaterThan(20);
-    process.kill(serverPid(), 'SIGKILL');
-    const before = acknowledged.size;
-    await expect.poll(() => acknowledged.size, { timeout: 20_000 }).toBeGreaterThan(before + 20);
-    going = false;
-    await Promise.all(writers);
-    expect([...statuses].filter((status) => status !== 201 && status !== 503)).toEqual([]);
+    const { acknowledged } = await writeThroughKill(
+      (id) => client().from('kept').insert({ id }),
+      () => process.kill(serverPid(), 'SIGKILL'),
+    );
 
     board.kill('SIGKILL');
     await board.exited;

@@ -158,6 +158,15 @@ async function readyUrl(folder: string, child: ChildProcess, output: () => strin
   throw new Error(`the board was not ready within 60 s:\n${output()}`);
 }
 
+/** The process of a server that the board runs, by its kind in `run/children.json`. */
+export function childPid(board: TestBoard, kind: string): number {
+  const text = readFileSync(join(board.folder, 'run/children.json'), 'utf8');
+  const children = JSON.parse(text) as { kind: string; pid: number }[]; // written by the board
+  const found = children.find((child) => child.kind === kind);
+  if (found === undefined) throw new Error(`the board runs no ${kind}: ${text}`);
+  return found.pid;
+}
+
 /** The node at a path of the tree, or undefined. */
 export function findNode(tree: ActorNode, path: string): ActorNode | undefined {
   if (tree.path === path) return tree;

@@ -1,22 +1,21 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { ExecuteContext } from '../../src/actors/storage/engine.ts';
-import { ManagedChildren } from '../../src/actors/storage/managed-children.ts';
+import type { ManagedChildren } from '../../src/actors/storage/managed-children.ts';
 import { localPermits } from '../../src/actors/storage/permits.ts';
 import { openPostgresEngine, type PostgresEngine } from '../../src/actors/storage/postgres/engine.ts';
 import { PostgresProvider } from '../../src/actors/storage/postgres/provider.ts';
 import { PostgresServer, type ServerAddress } from '../../src/actors/storage/postgres/server.ts';
 import type { Host } from '../../src/runtime/host.ts';
-import { nodeHost } from '../../src/runtime/host-node.ts';
 import { silentLog } from '../../src/runtime/log.ts';
+import { ServerIncarnations } from './server-incarnations.ts';
+import { serviceContext } from './service-context.ts';
 
 /** An embedded server with a provider in a temporary folder, and engines on its projects. */
 export interface EmbeddedPostgres {
   readonly folder: string;
   readonly host: Host;
   readonly children: ManagedChildren;
-  server: PostgresServer;
+  /** The incarnation of now. */
+  readonly server: PostgresServer;
   readonly provider: PostgresProvider;
   readonly masterKey: Uint8Array;
   address(): Promise<ServerAddress>;
@@ -29,32 +28,21 @@ export interface EmbeddedPostgres {
 }
 
 export async function embeddedPostgres(): Promise<EmbeddedPostgres> {
-  const folder = mkdtempSync(join(tmpdir(), 'mag-postgres-'));
-  const remove = () => rmSync(folder, { recursive: true, force: true });
-  const host = nodeHost();
+  const incarnations = await ServerIncarnations.start<PostgresServer, ServerAddress>(
+    'mag-postgres-',
+    (parts) => new PostgresServer(parts),
+  );
+  const { folder, host, children, address, restart } = incarnations;
   const masterKey = host.randomBytes(32);
-  const children = new ManagedChildren(join(folder, 'run', 'children.json'));
-  const make = () =>
-    new PostgresServer({
-      dataFolder: folder,
-      secretsFolder: join(folder, 'secrets'),
-      children,
-      host,
-      log: silentLog,
-    });
-  let starting: Promise<ServerAddress>;
   const engines: PostgresEngine[] = [];
   const permits = localPermits({ perKey: 10, total: 80, waiters: 1_000, host });
   const self: EmbeddedPostgres = {
-    ...{ folder, host, children, masterKey, server: make() },
-    address: () => starting,
-    restart: () => {
-      self.server = make();
-      starting = self.server.start();
-      return starting;
+    ...{ folder, host, children, masterKey, address, restart },
+    get server() {
+      return incarnations.server;
     },
     provider: new PostgresProvider({
-      source: { kind: 'embedded', address: () => starting },
+      source: { kind: 'embedded', address },
       ...{ masterKey, log: silentLog },
     }),
     engine: async (ref, onLost) => {
@@ -65,24 +53,11 @@ export async function embeddedPostgres(): Promise<EmbeddedPostgres> {
       engines.push(engine);
       return engine;
     },
-    context: (ref, budgetMs = 10_000, signal) => ({
-      principal: { role: 'service_role', claims: {} },
-      tenant: ref,
-      deadline: host.now() + budgetMs,
-      ...(signal === undefined ? {} : { signal }),
-    }),
+    context: serviceContext(host),
     stop: async () => {
       await Promise.all(engines.map((engine) => engine.close()));
-      await self.server.stop();
-      remove();
+      await incarnations.stop();
     },
   };
-  starting = self.server.start();
-  try {
-    await starting;
-  } catch (error) {
-    remove();
-    throw error;
-  }
   return self;
 }

@@ -1,12 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import pg from 'pg';
 import type { AdminConnection } from '../../src/actors/feed/postgres/source.ts';
-import { ManagedChildren } from '../../src/actors/storage/managed-children.ts';
 import { PostgresServer, type ServerAddress } from '../../src/actors/storage/postgres/server.ts';
-import { nodeHost } from '../../src/runtime/host-node.ts';
-import { silentLog } from '../../src/runtime/log.ts';
+import { ServerIncarnations } from './server-incarnations.ts';
 
 /** An embedded server in a temporary folder, for tests of the change feed. */
 export interface FeedServer {
@@ -22,19 +17,11 @@ export interface FeedServer {
 }
 
 export async function startFeedServer(): Promise<FeedServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'mag-feed-'));
-  const host = nodeHost();
-  const children = new ManagedChildren(join(folder, 'run', 'children.json'));
-  const make = () =>
-    new PostgresServer({
-      dataFolder: folder,
-      secretsFolder: join(folder, 'secrets'),
-      children,
-      host,
-      log: silentLog,
-    });
-  let server = make();
-  let address: ServerAddress = await server.start();
+  const incarnations = await ServerIncarnations.start<PostgresServer, ServerAddress>(
+    'mag-feed-',
+    (parts) => new PostgresServer(parts),
+  );
+  let address = await incarnations.address();
   const clients: pg.Client[] = [];
   const client = async (database: string): Promise<pg.Client> => {
     const made = new pg.Client({ ...address, database });
@@ -44,7 +31,7 @@ export async function startFeedServer(): Promise<FeedServer> {
     return made;
   };
   return {
-    folder,
+    folder: incarnations.folder,
     admin: (database) => ({ engine: 'postgres', ...address, database }),
     client,
     database: async (name) => {
@@ -53,15 +40,14 @@ export async function startFeedServer(): Promise<FeedServer> {
       return client(name);
     },
     crash: async () => {
-      process.kill(server.pid!, 'SIGKILL');
+      const { server } = incarnations;
+      process.kill(server.pid ?? 0, 'SIGKILL');
       await server.exited;
-      server = make();
-      address = await server.start();
+      address = await incarnations.restart();
     },
     stop: async () => {
       await Promise.all(clients.map((one) => one.end().catch(() => {})));
-      await server.stop();
-      rmSync(folder, { recursive: true, force: true });
+      await incarnations.stop();
     },
   };
 }

@@ -1,8 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { ExecuteContext } from '../../src/actors/storage/engine.ts';
-import { ManagedChildren } from '../../src/actors/storage/managed-children.ts';
+import type { ManagedChildren } from '../../src/actors/storage/managed-children.ts';
 import { localPermits } from '../../src/actors/storage/permits.ts';
 import { RedisConnection, type RedisTarget } from '../../src/actors/storage/redis/connection.ts';
 import {
@@ -13,8 +10,9 @@ import {
 import { RedisProvider } from '../../src/actors/storage/redis/provider.ts';
 import { RedisServer } from '../../src/actors/storage/redis/server.ts';
 import type { Host } from '../../src/runtime/host.ts';
-import { nodeHost } from '../../src/runtime/host-node.ts';
 import { silentLog } from '../../src/runtime/log.ts';
+import { ServerIncarnations } from './server-incarnations.ts';
+import { serviceContext } from './service-context.ts';
 
 /** A redis-server of the board's own with a provider, in a temporary folder, and engines on its projects. */
 export interface ManagedRedis {
@@ -22,7 +20,8 @@ export interface ManagedRedis {
   readonly host: Host;
   readonly children: ManagedChildren;
   readonly masterKey: Uint8Array;
-  server: RedisServer;
+  /** The incarnation of now. */
+  readonly server: RedisServer;
   readonly provider: RedisProvider;
   address(): Promise<RedisTarget>;
   /** Starts a new incarnation after the last one ended. */
@@ -37,29 +36,22 @@ export interface ManagedRedis {
 }
 
 export async function managedRedis(): Promise<ManagedRedis> {
-  const folder = mkdtempSync(join(tmpdir(), 'mag-redis-'));
-  const host = nodeHost();
+  const incarnations = await ServerIncarnations.start<RedisServer, RedisTarget>(
+    'mag-redis-',
+    (parts) => new RedisServer(parts),
+  );
+  const { folder, host, children, address, restart } = incarnations;
   const masterKey = host.randomBytes(32);
-  const children = new ManagedChildren(join(folder, 'run', 'children.json'));
-  const make = () =>
-    new RedisServer({
-      ...{ dataFolder: folder, secretsFolder: join(folder, 'secrets') },
-      ...{ children, host, log: silentLog },
-    });
-  let starting: Promise<RedisTarget>;
   const engines: RedisEngine[] = [];
   const opened: RedisConnection[] = [];
   const permits = localPermits({ perKey: 10, total: 80, waiters: 1_000, host });
   const self: ManagedRedis = {
-    ...{ folder, host, children, masterKey, server: make() },
-    address: () => starting,
-    restart: () => {
-      self.server = make();
-      starting = self.server.start();
-      return starting;
+    ...{ folder, host, children, masterKey, address, restart },
+    get server() {
+      return incarnations.server;
     },
     provider: new RedisProvider({
-      source: { kind: 'managed', address: () => starting },
+      source: { kind: 'managed', address },
       ...{ masterKey, host, log: silentLog },
     }),
     connection: async (ref) => {
@@ -75,30 +67,17 @@ export async function managedRedis(): Promise<ManagedRedis> {
       return engine;
     },
     admin: async () => {
-      const connection = await RedisConnection.open(await starting, host);
+      const connection = await RedisConnection.open(await address(), host);
       opened.push(connection);
       return connection;
     },
-    context: (ref, budgetMs = 10_000, signal) => ({
-      principal: { role: 'service_role', claims: {} },
-      tenant: ref,
-      deadline: host.now() + budgetMs,
-      ...(signal === undefined ? {} : { signal }),
-    }),
+    context: serviceContext(host),
     stop: async () => {
       await Promise.all(engines.map((engine) => engine.close()));
       for (const connection of opened) connection.close();
       await self.provider.stop();
-      await self.server.stop();
-      rmSync(folder, { recursive: true, force: true });
+      await incarnations.stop();
     },
   };
-  starting = self.server.start();
-  try {
-    await starting;
-  } catch (error) {
-    rmSync(folder, { recursive: true, force: true });
-    throw error;
-  }
   return self;
 }

@@ -1,8 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { ExecuteContext } from '../../src/actors/storage/engine.ts';
-import { ManagedChildren } from '../../src/actors/storage/managed-children.ts';
+import type { ManagedChildren } from '../../src/actors/storage/managed-children.ts';
 import { MysqlConnection } from '../../src/actors/storage/mysql/connection.ts';
 import {
   type MysqlEngine,
@@ -15,6 +12,8 @@ import { localPermits } from '../../src/actors/storage/permits.ts';
 import type { Host } from '../../src/runtime/host.ts';
 import { nodeHost } from '../../src/runtime/host-node.ts';
 import { silentLog } from '../../src/runtime/log.ts';
+import { ServerIncarnations } from './server-incarnations.ts';
+import { serviceContext } from './service-context.ts';
 import { service } from './services/index.ts';
 
 /** A provider on a MariaDB server, and engines on its projects. */
@@ -58,12 +57,7 @@ function rig(source: MysqlSource, address: () => Promise<MysqlAddress>): MysqlRi
       opened.push(connection);
       return connection;
     },
-    context: (ref, budgetMs = 10_000, signal) => ({
-      principal: { role: 'service_role', claims: {} },
-      tenant: ref,
-      deadline: host.now() + budgetMs,
-      ...(signal === undefined ? {} : { signal }),
-    }),
+    context: serviceContext(host),
     stop: async () => {
       await Promise.all(engines.map((engine) => engine.close()));
       await self.provider.reclaim(new Set());
@@ -88,44 +82,29 @@ export function externalMysql(): MysqlRig {
 export interface ManagedMysql extends MysqlRig {
   readonly folder: string;
   readonly children: ManagedChildren;
-  server: MysqlServer;
+  /** The incarnation of now. */
+  readonly server: MysqlServer;
   address(): Promise<MysqlAddress>;
   /** Starts a new incarnation after the last one ended. */
   restart(): Promise<MysqlAddress>;
 }
 
 export async function managedMysql(): Promise<ManagedMysql> {
-  const folder = mkdtempSync(join(tmpdir(), 'mag-mysql-'));
-  const children = new ManagedChildren(join(folder, 'run', 'children.json'));
-  const host = nodeHost();
-  const make = () =>
-    new MysqlServer({
-      ...{ dataFolder: folder, secretsFolder: join(folder, 'secrets') },
-      ...{ children, host, log: silentLog },
-    });
-  let starting: Promise<MysqlAddress>;
-  const address = () => starting;
+  const incarnations = await ServerIncarnations.start<MysqlServer, MysqlAddress>(
+    'mag-mysql-',
+    (parts) => new MysqlServer(parts),
+  );
+  const { folder, children, address, restart } = incarnations;
   const base = rig({ kind: 'managed', address }, address);
-  const self: ManagedMysql = {
+  return {
     ...base,
-    ...{ folder, children, address, server: make() },
-    restart: () => {
-      self.server = make();
-      starting = self.server.start();
-      return starting;
+    ...{ folder, children, address, restart },
+    get server() {
+      return incarnations.server;
     },
     stop: async () => {
       await base.stop().catch(() => {}); // The server may be down; it goes with its folder.
-      await self.server.stop();
-      rmSync(folder, { recursive: true, force: true });
+      await incarnations.stop();
     },
   };
-  starting = self.server.start();
-  try {
-    await starting;
-  } catch (error) {
-    rmSync(folder, { recursive: true, force: true });
-    throw error;
-  }
-  return self;
 }
