@@ -148,6 +148,8 @@ export interface Join {
     readonly from: readonly string[];
     readonly to: readonly string[];
   };
+  /** The rows are those that this function gives for the row around them; no columns pair then. */
+  readonly call?: { readonly schema: string; readonly name: string };
 }
 
 export interface OrderTerm {

@@ -15,6 +15,7 @@ export class RestCall implements ExecuteContext, StagedRequest {
   readonly principal: Principal;
   readonly tenant: string;
   readonly deadline: number;
+  readonly mayCall: boolean;
   readonly request: HttpRequest;
   rollback = false;
   timezone: string | null = null;
@@ -36,6 +37,7 @@ export class RestCall implements ExecuteContext, StagedRequest {
     this.principal = principal;
     this.tenant = project.ref;
     this.deadline = deadline;
+    this.mayCall = project.settings.access === 'policies';
     this.request = request;
     this.#response = response;
   }

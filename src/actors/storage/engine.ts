@@ -20,6 +20,8 @@ export interface ExecuteContext {
   readonly deadline: number;
   /** Aborted when the client goes away: the statement is cancelled at the engine. */
   readonly signal?: AbortSignal;
+  /** Whether functions may be called for a row: no grant covers one. Absent: by the service role alone. */
+  readonly mayCall?: boolean;
   /** `Prefer: tx=rollback`: the write is answered as if it had happened, and undone. */
   readonly rollback?: boolean;
   /** `Prefer: timezone`, on PostgreSQL: where the times of the reply are told. Null: the database's own. */
@@ -79,6 +81,26 @@ export interface TableInfo {
   readonly rowSecurity?: boolean;
   /** Absent where the engine has none, or they were not read. */
   readonly foreignKeys?: readonly ForeignKey[];
+  /** Functions that give one value for a row of it, and are read as columns are. Absent: none. */
+  readonly computed?: readonly ComputedColumn[];
+  /** Of a view: the tables whose columns it shows as they are. Absent: none. */
+  readonly sources?: readonly ViewSource[];
+}
+
+/** A function of a table's row, read by its name as a column is. */
+export interface ComputedColumn {
+  readonly schema: string;
+  readonly name: string;
+  /** What it gives. */
+  readonly type: string;
+}
+
+/** A table below a view, however many views lie in between. */
+export interface ViewSource {
+  readonly schema: string;
+  readonly table: string;
+  /** Each of its columns that is shown, and what it is called there: one may be shown several times. */
+  readonly columns: readonly { readonly column: string; readonly shown: readonly string[] }[];
 }
 
 /** Columns of a table that refer to those of another one; they pair by place. */
@@ -102,12 +124,16 @@ export interface FunctionInfo {
     readonly type: string;
     readonly hasDefault: boolean;
     readonly variadic: boolean;
+    /** Where it takes a row of a table or view, which one. */
+    readonly table?: { readonly schema: string; readonly name: string };
   }[];
   /** The engine's own type name of what it returns; of a table, its name. */
   readonly returns: {
     readonly type: string;
     readonly set: boolean;
     readonly composite: boolean;
+    /** Of a set: its function says that it never holds more than one row. */
+    readonly atMostOne?: true;
     readonly table: { readonly schema: string; readonly name: string } | null;
     /** Of a composite type, where they are known. */
     readonly columns?: readonly { readonly name: string; readonly type: string }[];

@@ -40,7 +40,7 @@ import { JsonStatement } from './json-statement.ts';
 import { NativeStatement } from './native-statement.ts';
 import { readOnly, requestRole } from './request-role.ts';
 import { calledAs, resolveFunction } from './resolve-function.ts';
-import { refusal, resultOf } from './results.ts';
+import { refusal, requireCalls, resultOf } from './results.ts';
 import { readSchema } from './schema.ts';
 import { PostgresSession, type RunStatement, resultLimit } from './session.ts';
 import { transact } from './transaction.ts';
@@ -199,6 +199,7 @@ class Session implements PostgresEngine {
       const { compiled, shape: answer } = compileCall(query, resolved, snapshot);
       plan = this.#keep({ ...compiled, shape: answer }, shape.key, snapshot);
     }
+    requireCalls(plan, context);
     const values = bindValues(plan, query, shape.values);
     const role = requestRole(context, this.#roles, snapshot.readsRequest !== false, query.schema);
     const before = query.readOnly ? readOnly(role) : role;
@@ -266,6 +267,7 @@ class Session implements PostgresEngine {
     context: ExecuteContext,
     run: RunStatement,
   ): Promise<QueryResult> {
+    requireCalls(plan, context);
     const values = bindValues(plan, query, shape.values);
     const reads = this.#schema.current?.readsRequest !== false;
     const role = requestRole(context, this.#roles, reads, query.schema);

@@ -1,6 +1,6 @@
 import { MagError } from '../../../errors.ts';
 import type { Query } from '../../../protocol/query.ts';
-import type { QueryResult } from '../engine.ts';
+import type { ExecuteContext, QueryResult } from '../engine.ts';
 import type { CompiledStatement } from '../sql/dialect.ts';
 import type { JsonStatement } from './json-statement.ts';
 import type { NativeStatement } from './native-statement.ts';
@@ -30,4 +30,13 @@ export function refusal(native: NativeStatement): MagError | null {
       why: 'COPY from or to the client needs a native connection',
     });
   return null;
+}
+
+/** Throws MAG_FORBIDDEN where the statement calls a function that its principal may not. */
+export function requireCalls(
+  { calls }: Pick<CompiledStatement, 'calls'>,
+  { principal: { role }, mayCall }: ExecuteContext,
+): void {
+  if (calls === null || role === 'service_role' || mayCall === true) return;
+  throw new MagError('MAG_FORBIDDEN', { role, action: 'call', table: calls });
 }

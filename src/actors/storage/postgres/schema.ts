@@ -1,8 +1,10 @@
 import { LIMITS } from '../../../limits.ts';
-import type { ColumnInfo, ForeignKey, SchemaSnapshot, TableInfo } from '../engine.ts';
+import type { ColumnInfo, ForeignKey, SchemaSnapshot, TableInfo, ViewSource } from '../engine.ts';
 import type { SqlColumn } from '../sql/dialect.ts';
+import { computedColumns } from './computed-columns.ts';
 import type { PgConnection } from './connection.ts';
 import { readFunctions } from './functions.ts';
+import { type Numbered, readViewSources, withSources } from './view-columns.ts';
 
 /** A column with what the compiler needs of PostgreSQL beyond the common form. */
 interface PgColumn extends ColumnInfo {
@@ -28,6 +30,7 @@ SELECT concat_ws('/',
   (SELECT coalesce(sum(xmin::text::int8), 0) FROM pg_catalog.pg_namespace),
   (SELECT count(*) || ':' || coalesce(sum(xmin::text::int8 * (oid::int8 % 8191)), 0) FROM pg_catalog.pg_constraint WHERE oid >= 16384),
   (SELECT count(*) || ':' || coalesce(sum(xmin::text::int8 * (oid::int8 % 8191)), 0) FROM pg_catalog.pg_proc WHERE oid >= 16384),
+  (SELECT count(*) || ':' || coalesce(sum(xmin::text::int8 * (oid::int8 % 8191)), 0) FROM pg_catalog.pg_rewrite WHERE oid >= 16384),
   (SELECT count(*) || ':' || coalesce(sum(xmin::text::int8), 0) FROM pg_catalog.pg_policy))`;
 
 /**
@@ -49,7 +52,7 @@ const COLUMNS = `
 SELECT json_agg(json_build_array(a.attname, format_type(a.atttypid, a.atttypmod),
     NOT (a.attnotnull OR t.typnotnull), a.atthasdef OR a.attidentity <> '',
     CASE WHEN a.attidentity <> '' THEN 'nextval(' || quote_literal(pg_get_serial_sequence(c.oid::regclass::text, a.attname)) || '::regclass)'
-         WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END) ORDER BY a.attnum)
+         WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END, a.attnum) ORDER BY a.attnum)
 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped`;
@@ -75,12 +78,13 @@ JOIN pg_catalog.pg_namespace fn ON fn.oid = fc.relnamespace
 WHERE f.conrelid = c.oid AND f.contype = 'f' AND f.conparentid = 0`;
 
 const TABLES = `
-SELECT n.nspname, c.relname, c.relkind, (${COLUMNS})::text, (${UNIQUE})::text, c.relrowsecurity, (${FOREIGN_KEYS})::text
+SELECT n.nspname, c.relname, c.relkind, (${COLUMNS})::text, (${UNIQUE})::text, c.relrowsecurity, (${FOREIGN_KEYS})::text,
+  c.oid::text
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND n.nspname <> 'information_schema' AND n.nspname !~ '^(pg_|_mag)'
 ORDER BY n.nspname <> 'public', n.nspname, c.relname LIMIT ${LIMITS.schemaTables}`;
 
-type ColumnRow = readonly [string, string, boolean, boolean, string | null];
+type ColumnRow = readonly [string, string, boolean, boolean, string | null, number];
 type UniqueRow = readonly [boolean, readonly string[]];
 type KeyRow = readonly [
   name: string,
@@ -99,6 +103,48 @@ async function fingerprint(connection: PgConnection): Promise<string> {
   return (await connection.rows(FINGERPRINT))[0]?.[0] ?? '';
 }
 
+/** A table as its row of the statement above says, and what its columns are numbered. */
+interface Read {
+  readonly table: TableInfo;
+  readonly numbered: Numbered;
+}
+
+function readTable(row: readonly (string | null)[]): Read | null {
+  const [schema, name, kind, columnText, uniqueText, policed, keyText] = row;
+  if (typeof schema !== 'string' || typeof name !== 'string') return null;
+  // All come out of the statements above, in this shape.
+  const columnRows = JSON.parse(columnText ?? '[]') as readonly ColumnRow[];
+  const uniqueRows = JSON.parse(uniqueText ?? '[]') as readonly UniqueRow[];
+  const keyRows = JSON.parse(keyText ?? '[]') as readonly KeyRow[];
+  const primary = uniqueRows.find(([isPrimary]) => isPrimary)?.[1] ?? [];
+  const columns = columnRows.map(
+    ([column, type, nullable, hasDefault, defaultExpression]): PgColumn => ({
+      ...{ name: column, type, nullable, hasDefault, defaultExpression },
+      primaryKey: primary.indexOf(column) + 1,
+    }),
+  );
+  const numbers = columnRows.map(([column, , , , , number]): [number, string] => [number, column]);
+  return {
+    numbered: { schema, name, columns: new Map(numbers) },
+    table: {
+      ...{ schema, name, columns },
+      kind: kind === 'v' || kind === 'm' ? 'view' : 'table',
+      unique: uniqueRows.map(([, names]) => names),
+      rowSecurity: policed === 't',
+      ...(keyRows.length === 0 ? {} : { foreignKeys: keyRows.map(foreignKey) }),
+    },
+  };
+}
+
+const primaryKey = (table: TableInfo | undefined): readonly string[] =>
+  (table?.columns ?? [])
+    .filter((column) => column.primaryKey > 0)
+    .sort((a, b) => a.primaryKey - b.primaryKey)
+    .map(({ name }) => name);
+
+const nameOf = ({ schema, name }: { readonly schema: string; readonly name: string }): string =>
+  schema === 'public' ? name : `${schema}.${name}`;
+
 /** Tables, columns and keys, or `known` where nothing changed since. */
 export async function readSchema(
   connection: PgConnection,
@@ -107,30 +153,27 @@ export async function readSchema(
   // Before the tables: DDL in between makes the next check find a difference, and not the other way round.
   const version = await fingerprint(connection);
   if (version === known?.version) return known;
-  const tables = new Map<string, TableInfo>();
+  const read = new Map<string, Read>();
   for (const row of await connection.rows(TABLES)) {
-    const [schema, name, kind, columnText, uniqueText, policed, keyText] = row;
-    if (typeof schema !== 'string' || typeof name !== 'string') continue;
-    // All come out of the statements above, in this shape.
-    const columnRows = JSON.parse(columnText ?? '[]') as readonly ColumnRow[];
-    const uniqueRows = JSON.parse(uniqueText ?? '[]') as readonly UniqueRow[];
-    const keyRows = JSON.parse(keyText ?? '[]') as readonly KeyRow[];
-    const primary = uniqueRows.find(([isPrimary]) => isPrimary)?.[1] ?? [];
-    const columns = columnRows.map(
-      ([column, type, nullable, hasDefault, defaultExpression]): PgColumn => ({
-        ...{ name: column, type, nullable, hasDefault, defaultExpression },
-        primaryKey: primary.indexOf(column) + 1,
-      }),
-    );
-    tables.set(schema === 'public' ? name : `${schema}.${name}`, {
-      ...{ schema, name, columns },
-      kind: kind === 'v' || kind === 'm' ? 'view' : 'table',
-      unique: uniqueRows.map(([, names]) => names),
-      rowSecurity: policed === 't',
-      ...(keyRows.length === 0 ? {} : { foreignKeys: keyRows.map(foreignKey) }),
+    const one = readTable(row);
+    if (one !== null) read.set(row.at(-1) ?? '', one);
+  }
+  const numbered = new Map([...read].map(([oid, one]) => [oid, one.numbered]));
+  const sources = await readViewSources(connection, numbered);
+  const functions = await readFunctions(connection);
+  const computed = computedColumns(functions, nameOf);
+  const own = new Map([...read.values()].map(({ table }) => [nameOf(table), table]));
+  const keyOf = ({ schema, table }: ViewSource): readonly string[] =>
+    primaryKey(own.get(nameOf({ schema, name: table })));
+  const tables = new Map<string, TableInfo>();
+  for (const [oid, { table }] of read) {
+    const name = nameOf(table);
+    const shown = sources.get(oid);
+    tables.set(name, {
+      ...(shown === undefined ? table : withSources(table, shown, keyOf)),
+      ...(computed.has(name) ? { computed: computed.get(name) ?? [] } : {}),
     });
   }
   const readsRequest = (await connection.rows(READS_REQUEST))[0]?.[0] === 't';
-  const functions = await readFunctions(connection);
   return { version, tables, readsRequest, functions };
 }

@@ -83,7 +83,7 @@ export function compileCall(
   const alias = bindings.alias();
   const from = callText(resolved, query.readOnly, bindings.value('text', null), alias);
   const done = (sql: string, shape: CallShape) => ({
-    compiled: { sql, params: bindings.params, table, columns: [], hasCheck: false },
+    compiled: { sql, params: bindings.params, table, columns: [], hasCheck: false, calls: bindings.calls },
     shape,
   });
   if (returns.type === 'void') return done(`SELECT NULL::text FROM ${from}`, 'void');
@@ -93,7 +93,7 @@ export function compileCall(
   // What is counted must not be called twice.
   const once = query.count !== undefined || query.maxAffected !== undefined;
   const rows = new RowsCompiler(bindings, snapshot, null);
-  const scope = new Scope(table, alias, postgresDialect);
+  const scope = new Scope(table, alias, bindings, !once);
   const level = rows.level(scope, once ? `${CALLED} AS ${alias}` : from, [], query);
   const counted = query.count === undefined ? null : level.base;
   const sql = postgresDialect.expressions?.selectRows({ ...level.rows, counted }) ?? '';

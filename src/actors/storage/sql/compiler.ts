@@ -29,7 +29,7 @@ function insertText(
   const names = columns.map((column) => dialect.quoteIdentifier(column.name));
   const list = names.length === 0 ? '' : ` (${names.join(', ')})`;
   const source = dialect.insertSource({ table, columns, missing: query.missing, bind });
-  for (const name of query.onConflict?.columns ?? []) scope.column(name);
+  for (const name of query.onConflict?.columns ?? []) scope.own(name);
   const { onConflict } = query;
   const conflict = onConflict === undefined ? '' : ` ${dialect.onConflict(table, onConflict, columns)}`;
   return `INSERT INTO ${dialect.qualifiedTable(table)}${list} ${source}${conflict}`;
@@ -43,15 +43,16 @@ function writeText(
   scope: Scope,
   query: WriteQuery,
 ): { readonly write: string; readonly columns: readonly SqlColumn[] } {
-  const from = bindings.dialect.qualifiedTable(scope.table);
+  const { dialect } = bindings;
+  const from = dialect.qualifiedTable(scope.table);
   if (query.kind === 'insert') {
-    const columns = insertColumns(query).map((name) => scope.column(name));
+    const columns = insertColumns(query).map((name) => scope.own(name));
     return { write: insertText(bindings, scope, query, columns), columns };
   }
   let write = `DELETE FROM ${from}`;
   if (query.kind === 'update') {
     const assignments = Object.keys(query.set).map(
-      (name) => `${scope.text(name)} = ${bindings.value('json', scope.column(name))}`,
+      (name) => `${dialect.quoteIdentifier(name)} = ${bindings.value('json', scope.own(name))}`,
     );
     if (assignments.length === 0) throw new MagError('PGRST102', { problem: 'no column to update' });
     write = `UPDATE ${from} SET ${assignments.join(', ')}`;
@@ -66,34 +67,37 @@ function compileWrite(
   scope: Scope,
   snapshot: SchemaSnapshot,
 ): CompiledStatement {
-  const { dialect, params } = bindings;
+  const { dialect } = bindings;
   const { table } = scope;
   const { write, columns } = writeText(bindings, scope, query);
   const check =
     query.kind !== 'delete' && query.check !== undefined ? conditionOf(bindings, scope, query.check) : null;
-  const compiled = { params, table, columns, hasCheck: check !== null };
   const items = query.returning ?? [];
   const most = (): string | null =>
     query.maxAffected === undefined || dialect.expressions?.limitsAffected !== true
       ? null
       : bindings.value('count', null);
+  const done = (sql: string): CompiledStatement => {
+    const { params, calls } = bindings;
+    return { ...{ sql, params, table, columns, calls }, hasCheck: check !== null };
+  };
   const single = isSingle(query);
-  if (isPlain(items)) {
+  if (isPlain(items, table)) {
     const output = outputColumns(scope, items);
     const returning = query.returning !== undefined;
     const parts = { table, write, output, returning, check, single, most: most() };
-    return { ...compiled, sql: dialect.writeStatement(parts) };
+    return done(dialect.writeStatement(parts));
   }
   const rows = new RowsCompiler(bindings, snapshot, table);
   const writtenAs = dialect.expressions?.writtenAs(table) ?? table.name;
-  const written = new Scope(table, writtenAs, dialect);
+  const written = new Scope(table, writtenAs, bindings, false);
   const { rows: returned } = rows.level(written, writtenAs, [], { select: items, order: [] });
   const parts = { table, write, rows: returned, used: [...written.used], check, single, most: most() };
-  return { ...compiled, sql: dialect.expressions?.writeRows(parts) ?? '' };
+  return done(dialect.expressions?.writeRows(parts) ?? '');
 }
 
-const needsRows = (select: readonly SelectItem[], order: readonly OrderTerm[]): boolean =>
-  !isPlain(select) || order.some(({ relation }) => relation !== undefined);
+const needsRows = (select: readonly SelectItem[], order: readonly OrderTerm[], table: TableInfo): boolean =>
+  !isPlain(select, table) || order.some(({ relation }) => relation !== undefined);
 
 function compileSelect(
   bindings: Bindings,
@@ -104,14 +108,14 @@ function compileSelect(
   const { dialect } = bindings;
   const from = dialect.qualifiedTable(table);
   const counted = query.count !== undefined;
-  if (needsRows(query.select, query.order)) {
+  if (needsRows(query.select, query.order, table)) {
     const rows = new RowsCompiler(bindings, snapshot, null);
-    const scope = new Scope(table, bindings.alias(), dialect);
+    const scope = new Scope(table, bindings.alias(), bindings);
     const level = rows.level(scope, `${from} AS ${scope.alias}`, [], query);
     const statement = { ...level.rows, counted: counted ? level.base : null };
     return dialect.expressions?.selectRows(statement) ?? '';
   }
-  const scope = new Scope(table, null, dialect);
+  const scope = new Scope(table, null, bindings);
   return dialect.selectStatement({
     ...{ table, from, output: outputColumns(scope, query.select), total: counted },
     where: query.where === undefined ? null : conditionOf(bindings, scope, query.where),
@@ -135,9 +139,10 @@ export function compileQuery(
 ): CompiledStatement {
   const bindings = new Bindings(dialect, table);
   if (query.kind !== 'select')
-    return compileWrite(bindings, query, new Scope(table, null, dialect), snapshot);
+    return compileWrite(bindings, query, new Scope(table, null, bindings), snapshot);
   const sql = compileSelect(bindings, query, table, snapshot);
-  return { sql, params: bindings.params, table, columns: [], hasCheck: false };
+  const { params, calls } = bindings;
+  return { ...{ sql, params, table, calls }, columns: [], hasCheck: false };
 }
 
 /** Where the rows of a query are that match it, as FROM and WHERE; its window and what it shows do not count. */
@@ -148,7 +153,7 @@ export function compileMatching(
   snapshot: SchemaSnapshot,
 ): Pick<CompiledStatement, 'sql' | 'params'> {
   const bindings = new Bindings(dialect, table);
-  const scope = new Scope(table, bindings.alias(), dialect);
+  const scope = new Scope(table, bindings.alias(), bindings);
   const from = `${dialect.qualifiedTable(table)} AS ${scope.alias}`;
   const { base } = new RowsCompiler(bindings, snapshot, null).level(scope, from, [], query);
   return {

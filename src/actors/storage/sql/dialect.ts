@@ -221,4 +221,6 @@ export interface CompiledStatement {
   /** For an insert: the columns it writes. */
   readonly columns: readonly SqlColumn[];
   readonly hasCheck: boolean;
+  /** A function of the project that it calls for a column or for related rows; null: none. */
+  readonly calls: string | null;
 }

@@ -89,14 +89,15 @@ function embedShape(embed: Embed, values: QueryValue[]): string {
 }
 
 /** Which tables are read is part of what is asked, however they were found. */
-function joinShape({ schema, table, toOne, from, to, via }: Join): string {
+function joinShape({ schema, table, toOne, from, to, via, call }: Join): string {
   const columns = (names: readonly string[]): string => names.map(named).join('');
   const pairs = `${columns(from)}=${columns(to)}`;
   const between =
     via === undefined
       ? ''
       : ` via ${named(via.schema)}${named(via.table)}${columns(via.from)}=${columns(via.to)}`;
-  return ` join ${toOne ? '1' : 'n'} ${named(schema)}${named(table)} ${pairs}${between}`;
+  const made = call === undefined ? '' : ` by ${named(call.schema)}${named(call.name)}`;
+  return ` join ${toOne ? '1' : 'n'} ${named(schema)}${named(table)} ${pairs}${between}${made}`;
 }
 
 function itemsShape(items: readonly SelectItem[], values: QueryValue[]): string {

@@ -4,7 +4,7 @@ import type { SchemaSnapshot, TableInfo } from '../engine.ts';
 import { joinOf } from '../relationships.ts';
 import { conditionOf, expressionsOf, operandOf, orderOf } from './conditions.ts';
 import type { Expressions, NamedValue, RowsParts, Value } from './dialect.ts';
-import { type Bindings, type CompiledEmbed, Scope } from './scope.ts';
+import { type Bindings, type CompiledEmbed, computedOf, Scope } from './scope.ts';
 import { findTable } from './tables.ts';
 
 /** What a level of rows is read by; a select, an embed or a call. */
@@ -37,14 +37,15 @@ const exists = ({ from, where }: CompiledLevel['base'], window: string): string 
   `EXISTS (SELECT 1 FROM ${from}${where === null ? '' : ` WHERE ${where}`}${window})`;
 
 /** Whether the items are columns of the table alone, which a dialect writes without its expressions. */
-export const isPlain = (items: readonly SelectItem[]): boolean =>
+export const isPlain = (items: readonly SelectItem[], table?: TableInfo): boolean =>
   items.every(
     (item) =>
       item.kind === 'all' ||
       (item.kind === 'column' &&
         item.column.path === undefined &&
         item.cast === undefined &&
-        item.aggregate === undefined),
+        item.aggregate === undefined &&
+        (table === undefined || computedOf(table, item.column.name) === undefined)),
   );
 
 /** `rel(count)`: clients of PostgREST count so, where the table has no such column. */
@@ -225,7 +226,7 @@ export class RowsCompiler {
     const { schema, name } = outer.table;
     const join = embed.join ?? joinOf(embed, { schema, name }, this.#snapshot);
     const table = findTable(this.#snapshot, join.schema, join.table);
-    const scope = new Scope(table, this.#bindings.alias(), this.#bindings.dialect);
+    const scope = new Scope(table, this.#bindings.alias(), this.#bindings);
     const { from, conditions } = this.#joined(outer, scope, join);
     const inside: string[] = [...conditions];
     const outputs = this.#outputs(scope, embed.select, inside);
@@ -276,6 +277,10 @@ export class RowsCompiler {
     const { dialect } = this.#bindings;
     const quoted = (alias: string | null, name: string): string =>
       `${alias === null ? '' : `${alias}.`}${dialect.quoteIdentifier(name)}`;
+    if (join.call !== undefined) {
+      const rows = `${this.#bindings.called(join.call)}(${outer.row()})`;
+      return { from: `${rows} AS ${scope.alias}`, conditions: [] };
+    }
     const table = `${dialect.qualifiedTable(scope.table)} AS ${scope.alias}`;
     this.#refuseWritten(scope.table);
     if (join.via === undefined) {

@@ -1,5 +1,5 @@
 import { MagError } from '../../../errors.ts';
-import type { TableInfo } from '../engine.ts';
+import type { ComputedColumn, TableInfo } from '../engine.ts';
 import type { Dialect, Param, SqlColumn } from './dialect.ts';
 
 /** A condition that an embedded relation of the scope has rows, and how its columns are read. */
@@ -8,6 +8,11 @@ export interface CompiledEmbed {
   /** A to-one relation's column for an order; null: it is to many. */
   readonly column: ((name: string) => { readonly sql: string; readonly info: SqlColumn }) | null;
 }
+
+/** What is read as if it were a column: a value of the row, which a function gives. */
+const asColumn = ({ name, type }: ComputedColumn): SqlColumn => ({
+  ...{ name, type, nullable: true, hasDefault: false, primaryKey: 0 },
+});
 
 /** A table in the statement and how its columns are named there. */
 export class Scope {
@@ -19,28 +24,52 @@ export class Scope {
   /** Embedded relations by alias, else name. */
   readonly embeds = new Map<string, CompiledEmbed>();
   readonly #columns: ReadonlyMap<string, SqlColumn>;
-  readonly #dialect: Dialect;
+  readonly #bindings: Bindings;
+  /** Whether its rows are the table's own, and not made of its columns. */
+  readonly #ownRows: boolean;
 
-  constructor(table: TableInfo, alias: string | null, dialect: Dialect) {
+  constructor(table: TableInfo, alias: string | null, bindings: Bindings, ownRows = true) {
     this.table = table;
     this.alias = alias;
-    this.#dialect = dialect;
+    this.#bindings = bindings;
+    this.#ownRows = ownRows;
     this.#columns = new Map(table.columns.map((column) => [column.name, column]));
   }
 
-  column(name: string): SqlColumn {
+  /** A column of the table itself, which can be written. */
+  own(name: string): SqlColumn {
     const found = this.#columns.get(name);
     if (found === undefined) throw new MagError('PGRST204', { column: name, table: this.table.name });
     return found;
   }
 
+  column(name: string): SqlColumn {
+    const computed = this.#columns.has(name) ? undefined : computedOf(this.table, name);
+    return computed === undefined ? this.own(name) : asColumn(computed);
+  }
+
   /** The column as an expression. */
   text(name: string): string {
+    const { dialect } = this.#bindings;
+    const computed = this.#columns.has(name) ? undefined : computedOf(this.table, name);
+    if (computed !== undefined) return `${this.#bindings.called(computed)}(${this.row()})`;
     this.used.add(name);
-    const quoted = this.#dialect.quoteIdentifier(this.column(name).name);
+    const quoted = dialect.quoteIdentifier(this.own(name).name);
     return this.alias === null ? quoted : `${this.alias}.${quoted}`;
   }
+
+  /** The whole row as the argument of a function. */
+  row(): string {
+    const { dialect } = this.#bindings;
+    if (this.#ownRows) return `${this.alias ?? dialect.quoteIdentifier(this.table.name)}.*`;
+    const values = this.table.columns.map(({ name }) => this.text(name));
+    return `ROW(${values.join(', ')})::${dialect.qualifiedTable(this.table)}`;
+  }
 }
+
+/** The function that gives a value of this name for a row of the table. */
+export const computedOf = (table: TableInfo, name: string): ComputedColumn | undefined =>
+  table.computed?.find((computed) => computed.name === name);
 
 /**
  * The statement's values and aliases. It numbers values exactly as `queryShape` collects them, so one compiled
@@ -49,6 +78,8 @@ export class Scope {
 export class Bindings {
   readonly params: Param[] = [];
   readonly dialect: Dialect;
+  /** The first function that the statement calls beside the one that a call is of; null: none. */
+  calls: string | null = null;
   #values = 0;
   #aliases = 0;
   /** What no alias may be: the name of the table that is written or read. */
@@ -71,6 +102,12 @@ export class Bindings {
   pattern(form: 'pattern' | 'patterns', column: SqlColumn, caseInsensitive: boolean): string {
     const index = this.#nextValue();
     return this.bind({ kind: 'value', form, index, column, caseInsensitive });
+  }
+
+  /** The name of a function that is called with a row. */
+  called({ schema, name }: { readonly schema: string; readonly name: string }): string {
+    this.calls ??= name;
+    return `${this.dialect.quoteIdentifier(schema)}.${this.dialect.quoteIdentifier(name)}`;
   }
 
   /** A name for a table in the statement that is no other one's. */
