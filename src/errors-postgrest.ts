@@ -31,6 +31,7 @@ export const POSTGREST_ERRORS = {
   PGRST115: entry(400, 'Payload values do not match URL in primary key column(s)'),
   PGRST116: entry(406, 'Cannot coerce the result to a single JSON object', null),
   PGRST118: entry(400, "A related order on '{relation}' is not possible", null),
+  PGRST121: entry(500, 'Could not parse JSON in the "RAISE SQLSTATE \'PGRST\'" error', '{form}'),
   PGRST122: entry(400, 'Invalid preferences given with handling=strict'),
   PGRST123: entry(
     400,
@@ -38,6 +39,7 @@ export const POSTGREST_ERRORS = {
     "The project's setting aggregates allows them.",
   ),
   PGRST124: entry(400, 'Query result exceeds max-affected preference constraint', null),
+  PGRST125: entry(404, 'Invalid path specified in request URL'),
   PGRST128: entry(
     400,
     'Function must return SETOF or TABLE when max-affected preference is used with handling=strict',

@@ -292,6 +292,8 @@ export class DatabaseError extends Error {
   readonly details: string | null;
   readonly hint: string | null;
   readonly retryAfter = null;
+  /** What the project's SQL wants sent with it, names and values in turn; checked. */
+  readonly headers: readonly string[];
 
   constructor(
     sqlState: string,
@@ -300,13 +302,15 @@ export class DatabaseError extends Error {
       cause?: unknown;
       details?: string | null;
       hint?: string | null;
-      /** Where who asks makes a difference; absent: the SQLSTATE's. */
+      /** Where who asks, or who raised it, says so; absent: the SQLSTATE's. */
       status?: number;
+      headers?: readonly string[];
     } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = sqlState;
     this.status = options.status ?? statusOfSqlState(sqlState);
+    this.headers = options.headers ?? [];
     this.details = options.details ?? null;
     this.hint = options.hint ?? null;
   }
@@ -321,8 +325,10 @@ export const isPublicError = (error: unknown): error is PublicError =>
 export function locatedError(error: PublicError, where: string): PublicError {
   const { cause, hint, retryAfter, message } = error;
   const inside = typeof error.details === 'string' ? `${where}: ${error.details}` : where;
-  if (error instanceof DatabaseError)
-    return new DatabaseError(error.code, message, { cause, details: inside, hint });
+  if (error instanceof DatabaseError) {
+    const { status, headers } = error;
+    return new DatabaseError(error.code, message, { cause, details: inside, hint, status, headers });
+  }
   const details = Array.isArray(error.details) ? error.details : inside;
   // A MagError's code is one of the registry: only its constructor sets it.
   const code = error.code as ErrorCode;

@@ -13,6 +13,8 @@ export const LIMITS = {
   connections: 16_384,
   /** Longest path plus query; Node's own header limit is 16 KiB. */
   urlBytes: 12_288,
+  /** Of headers that SQL of a project adds to a reply; common clients refuse replies whose headers exceed 16 KiB. */
+  responseHeaderBytes: 8_192,
   /** Sockets the kernel holds until they are accepted; a burst of connects beyond it is retried by TCP. */
   backlog: 2_048,
   /** A socket on which nothing moved for so long is closed: a client that stopped reading its reply holds it in memory. */

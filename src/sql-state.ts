@@ -1,5 +1,6 @@
 /** PostgREST's mapping of SQLSTATE to HTTP status, except that bad input is never a 500. */
 export function statusOfSqlState(state: string): number {
+  if (state.startsWith('PT')) return statusOfRaise(state.slice(2));
   if (state === '23503' || state === '23505') return 409;
   if (state === '42P01' || state === '42883') return 404;
   if (state === '42501') return 403;
@@ -13,4 +14,10 @@ export function statusOfSqlState(state: string): number {
   if (state.startsWith('28')) return 403;
   if (state.startsWith('58') || state.startsWith('XX')) return 500;
   return 400;
+}
+
+/** `RAISE SQLSTATE 'PT402'` names its status itself. Others than a whole reply may have are the author's fault, and not the client's. */
+function statusOfRaise(text: string): number {
+  const status = Number(text);
+  return /^\d{3}$/.test(text) && status >= 200 && status <= 599 ? status : 500;
 }

@@ -211,8 +211,10 @@ describe('every reply', () => {
       'access-control-request-method': 'PATCH',
       'access-control-request-headers': 'apikey,authorization,x-client-info',
     });
-    expect(preflight.status).toBe(204);
-    expect(preflight.headers.get('access-control-allow-headers')).toBe('apikey,authorization,x-client-info');
+    expect(preflight.status).toBe(200);
+    expect(preflight.headers.get('access-control-allow-headers')).toBe(
+      'Authorization, apikey, authorization, x-client-info, Accept, Accept-Language, Content-Language',
+    );
     expect(preflight.headers.get('access-control-max-age')).toBe('86400');
     const admin = await board.get('/admin/v1/projects', origin);
     expect(admin.headers.get('access-control-allow-origin')).toBeNull();

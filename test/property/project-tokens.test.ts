@@ -94,6 +94,12 @@ describe('a token of a project', () => {
         ).toThrowError(undecodable);
   });
 
+  it('says of a token without a signature why it is refused', () => {
+    expect(() => verifyToken(keys, `${encode({ alg: 'none' })}.${encode({})}.`, NOW)).toThrowError(
+      expect.objectContaining({ details: "JWT is unsecured but expected 'alg' was not 'none'" }),
+    );
+  });
+
   it('goes with one algorithm only: none, a foreign one, and a public key used as a secret are refused', () => {
     const claims = { role: 'service_role', exp: SECONDS + 60 };
     const unsigned = `${encode({ alg: 'none' })}.${encode(claims)}.`;

@@ -23,6 +23,17 @@ describe('a project key', () => {
     expect(() => principalOf(project, 'wrong', SERVICE, NOW)).toThrowError(invalid);
   });
 
+  it('is not enough beside a Bearer that says nothing, or that is no token', () => {
+    const signing = { ...project, tokenKeys: { secret: 's', publicKey: 'p', keyId: 'k' } };
+    const refused = (bearer: string, message: string): void =>
+      expect(() => principalOf(signing, ANON, bearer, NOW)).toThrowError(
+        expect.objectContaining({ code: 'PGRST301', status: 401, message }),
+      );
+    refused('', 'Empty JWT is sent in Authorization header');
+    refused('no.key.at-all', 'JWT cryptographic operation failed');
+    refused('neither.this', 'Expected 3 parts in JWT; got 2');
+  });
+
   it('is asked for, and refused when wrong, foreign or endless', () => {
     expect(() => principalOf(project, undefined, undefined, NOW)).toThrowError(
       expect.objectContaining({ code: 'MAG_KEY_MISSING', status: 401 }),
@@ -44,7 +55,7 @@ describe('an Authorization header', () => {
     expect(bearerOf('Bearer abc')).toBe('abc');
     expect(bearerOf('bearer abc')).toBe('abc');
     expect(bearerOf('Basic abcdef')).toBeUndefined();
-    expect(bearerOf('Bearer')).toBeUndefined();
+    expect(bearerOf('Bearer')).toBe('');
     expect(bearerOf(undefined)).toBeUndefined();
   });
 });

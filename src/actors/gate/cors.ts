@@ -8,18 +8,20 @@ export const CORS: readonly string[] = [
   'access-control-allow-origin',
   '*',
   'access-control-expose-headers',
-  'content-range, content-location, idempotency-body, idempotency-replayed, location, preference-applied, retry-after, x-request-id',
+  'content-range, content-location, idempotency-body, idempotency-replayed, location, preference-applied, proxy-status, retry-after, x-request-id',
 ];
 
-/** `requested`: what the browser says it will send. The wildcard would not cover Authorization. */
+/** `requested`: what the browser says it will send. A wildcard would not cover Authorization. */
 export function preflight(requested: string | undefined): FlatHeaders {
+  const asked = requested === undefined || requested.length > 1_000 ? '*' : requested;
+  const named = asked.split(',').map((name) => name.replace(/[^\w\-*]/g, ''));
   return [
     'access-control-allow-origin',
     '*',
     'access-control-allow-methods',
-    'GET, HEAD, POST, PATCH, PUT, DELETE, OPTIONS',
+    'GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD',
     'access-control-allow-headers',
-    requested === undefined || requested.length > 1_000 ? '*' : requested.replace(/[^\w\-, ]/g, ''),
+    ['Authorization', ...named, 'Accept', 'Accept-Language', 'Content-Language'].join(', '),
     'access-control-max-age',
     '86400',
   ];

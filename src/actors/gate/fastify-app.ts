@@ -8,7 +8,7 @@ import { CORS } from './cors.ts';
 import { toPublic } from './faults.ts';
 import type { GateMetrics, RouteClass } from './gate-metrics.ts';
 import { requireJson } from './media-type.ts';
-import { errorHeaders, JSON_TYPE } from './reply.ts';
+import { errorHeaders, JSON_TYPE, proxyStatus } from './reply.ts';
 import type { RequestIds } from './request-id.ts';
 
 export type App = FastifyInstance<Server>;
@@ -54,7 +54,7 @@ export function replyWithError(
   ports: EdgePorts,
 ): FastifyReply {
   const known = fromValidation(error) ?? toPublic(error, ports.log, request.id);
-  const headers = errorHeaders(known);
+  const headers = [...errorHeaders(known), ...(REST_PATH.test(request.url) ? proxyStatus(known) : [])];
   for (let at = 0; at < headers.length; at += 2) reply.header(headers[at] ?? '', headers[at + 1]);
   decorate(request, reply);
   if (known.code === 'MAG_BODY_TOO_LARGE') readOn(request, reply);
@@ -100,6 +100,9 @@ export function observe(app: App, metrics: GateMetrics, draining: () => boolean)
   });
 }
 
+/** Below it there are tables and functions, and PostgREST's clients know its word for anything else. */
+const REST_PATH = /^\/p\/[^/]+\/rest\/v1\//;
+
 /** Fastify on a server of our own, without logger, serializers or hooks at the root. */
 export function createApp(
   ports: EdgePorts,
@@ -130,7 +133,8 @@ export function createApp(
   app.setNotFoundHandler((request, reply) => {
     metrics.count('other', 404, reply.elapsedTime);
     const path = request.url.slice(0, 200);
-    return replyWithError(request, reply, new MagError('MAG_NOT_FOUND', { path }), ports);
+    const missing = REST_PATH.test(path) ? new MagError('PGRST125') : new MagError('MAG_NOT_FOUND', { path });
+    return replyWithError(request, reply, missing, ports);
   });
   return app;
 }

@@ -25,8 +25,12 @@ function answerPreflight(request: FastifyRequest, reply: FastifyReply): FastifyR
   const asked = request.headers['access-control-request-headers'];
   const headers = preflight(typeof asked === 'string' ? asked : undefined);
   for (let at = 0; at < headers.length; at += 2) reply.header(headers[at] ?? '', headers[at + 1]);
-  return reply.status(204).send();
+  return reply.status(200).send();
 }
+
+/** Any page may ask what there is, as it may call it. */
+const allow = (reply: FastifyReply, methods: string): FastifyReply =>
+  reply.header('access-control-allow-origin', '*').header('allow', methods).status(200).send();
 
 /** Every browser's preflight; and, to whoever may do anything there, what a table or a function takes. */
 export function optionsRoutes(app: App, ports: EdgePorts): void {
@@ -39,11 +43,11 @@ export function optionsRoutes(app: App, ports: EdgePorts): void {
     const engine = await ports.sessions.open(call.project);
     const schema = schemaOf(request.headers['accept-profile'], call.project.settings);
     const found = findTable(await engine.schema(call), schema, table);
-    return reply.header('allow', methodsOf(found)).status(200).send();
+    return allow(reply, methodsOf(found));
   });
   app.options<{ Params: RefParams }>('/p/:ref/rest/v1/rpc/:function', async (request, reply) => {
     if (isPreflight(request)) return answerPreflight(request, reply);
     await admit(ports, request, reply);
-    return reply.header('allow', 'OPTIONS,GET,HEAD,POST').status(200).send();
+    return allow(reply, 'OPTIONS,GET,HEAD,POST');
   });
 }

@@ -1,10 +1,20 @@
 import type { ServerResponse } from 'node:http';
-import { errorBody, type PublicError } from '../../errors.ts';
+import { DatabaseError, errorBody, type PublicError } from '../../errors.ts';
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** Header names and values in turn, as writeHead takes them without building an object. */
 export type FlatHeaders = string[];
+
+const isBodiless = (status: number): boolean => status === 204 || status === 304;
+
+/** The headers with those of `over` in place of those of the same name. */
+export function overridden(headers: FlatHeaders, over: readonly string[]): FlatHeaders {
+  if (over.length === 0) return headers;
+  const names = new Set(over.filter((_, at) => at % 2 === 0));
+  const kept = headers.filter((_, at) => !names.has(headers[at - (at % 2)] ?? ''));
+  return [...kept, ...over];
+}
 
 /** Sends a whole reply in one write. `headers` is used up. */
 export function send(
@@ -14,8 +24,8 @@ export function send(
   body: string | Buffer | null,
 ): void {
   if (response.headersSent || response.destroyed) return;
-  if (body === null) {
-    if (status !== 204 && status !== 304) headers.push('content-length', '0');
+  if (body === null || isBodiless(status)) {
+    if (!isBodiless(status)) headers.push('content-length', '0');
     response.writeHead(status, headers).end();
     return;
   }
@@ -34,12 +44,17 @@ export function errorHeaders(error: PublicError): FlatHeaders {
   return ['www-authenticate', `Bearer error="invalid_token", error_description=${description}`];
 }
 
+/** What is beside the status, for a HEAD, whose reply has no body: clients of PostgREST read the code there. */
+export const proxyStatus = ({ code }: PublicError): FlatHeaders =>
+  /^\w{1,64}$/.test(code) ? ['proxy-status', `PostgREST; error=${code}`] : [];
+
 export function sendError(
   response: ServerResponse,
   id: string,
   error: PublicError,
   extra: FlatHeaders = [],
 ): void {
-  const headers = ['content-type', JSON_TYPE, 'x-request-id', id, ...errorHeaders(error), ...extra];
+  const own = ['content-type', JSON_TYPE, 'x-request-id', id, ...errorHeaders(error), ...extra];
+  const headers = overridden(own, error instanceof DatabaseError ? error.headers : []);
   send(response, error.status, headers, JSON.stringify(errorBody(error)));
 }

@@ -17,7 +17,7 @@ import type { Once, Outcome } from './idempotency/once.ts';
 import { keyHeader, replayHeaders, withoutRows } from './idempotency/replay.ts';
 import { requestKey, unkeyed } from './idempotency/request-key.ts';
 import { locationOf, returnKey } from './location.ts';
-import { send, sendError } from './reply.ts';
+import { proxyStatus, send, sendError } from './reply.ts';
 import type { ReplyBudget } from './reply-budget.ts';
 import { RestCall } from './rest-call.ts';
 import { planRequest, type RestPlan } from './rest-plan.ts';
@@ -129,7 +129,7 @@ export class RestService {
     } catch (error) {
       const known = toPublic(error, this.#ports.log, target.id);
       status = known.status;
-      sendError(response, target.id, known, [...cors]);
+      sendError(response, target.id, known, [...proxyStatus(known), ...cors]);
     }
     this.#metrics.count('rest', status, this.#ports.host.now() - started);
   }

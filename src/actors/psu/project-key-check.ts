@@ -82,11 +82,13 @@ export function principalOf(
     return verify(handle, bearer, now);
   }
   const principal = verify(handle, apikey, now);
-  return bearer === undefined || bearer === '' || bearer === apikey ? principal : verify(handle, bearer, now);
+  if (bearer === '') throw new MagError('PGRST301', { problem: 'Empty JWT is sent in Authorization header' });
+  return bearer === undefined || bearer === apikey ? principal : verify(handle, bearer, now);
 }
 
-/** The token of `Authorization: Bearer TOKEN`; undefined where there is none. */
+/** The token of `Authorization: Bearer TOKEN`, which may be empty; undefined where there is none. */
 export function bearerOf(authorization: string | undefined): string | undefined {
-  if (authorization === undefined || authorization.length < 8) return undefined;
+  if (authorization === undefined || authorization.length < 6) return undefined;
+  if (authorization.length === 6) return authorization.toLowerCase() === 'bearer' ? '' : undefined;
   return authorization.slice(0, 7).toLowerCase() === 'bearer ' ? authorization.slice(7).trim() : undefined;
 }

@@ -21,9 +21,9 @@ const undecodable = (problem: string, details: string | null = null): MagError =
   new MagError('PGRST301', { problem }, { details });
 const unacceptable = (problem: string): MagError => new MagError('PGRST303', { problem });
 
-/** A JSON object in base64url always begins so; no API key of ours does. */
+/** A JSON object in base64url always begins so, and its parts are between dots; no API key of ours has either. */
 export const looksLikeToken = (credential: string): boolean =>
-  credential.startsWith('ey') || credential.startsWith('ew');
+  credential.startsWith('ey') || credential.startsWith('ew') || credential.includes('.');
 
 const publicKeys = new WeakMap<TokenKeys, KeyObject>();
 
@@ -54,7 +54,10 @@ function isSigned(keys: TokenKeys, algorithm: unknown, signed: string, signature
     const given = Buffer.from(signature);
     return given.length === expected.length && timingSafeEqual(given, expected);
   }
-  if (algorithm !== 'EdDSA') throw undecodable('Wrong or unsupported encoding algorithm');
+  if (algorithm !== 'EdDSA') {
+    const why = algorithm === 'none' ? "JWT is unsecured but expected 'alg' was not 'none'" : null;
+    throw undecodable('Wrong or unsupported encoding algorithm', why);
+  }
   const bytes = Buffer.from(signature, 'base64url');
   return (
     bytes.toString('base64url') === signature && verify(null, Buffer.from(signed), publicKeyOf(keys), bytes)
@@ -106,7 +109,7 @@ export function verifyToken(keys: TokenKeys, token: string, now: number): Verifi
   const [header = '', payload = '', signature = ''] = parts;
   if (parts.length !== 3) throw undecodable(`Expected 3 parts in JWT; got ${parts.length}`);
   const head = decode(header);
-  if (head === null) throw undecodable("JWT couldn't be decoded", 'Its header is no JSON object');
+  if (head === null) throw undecodable('JWT cryptographic operation failed');
   // RFC 7515: extensions that must be understood, of which we know none.
   if (head.crit !== undefined) throw undecodable("JWT couldn't be decoded", 'Its header has crit');
   if (!isSigned(keys, head.alg, `${header}.${payload}`, signature)) {

@@ -1,5 +1,6 @@
 import { DatabaseError, isPublicError, MagError, type PublicError } from '../../../errors.ts';
 import type { Principal } from '../../../protocol/principal.ts';
+import { RAISED, raisedError } from './raised-error.ts';
 
 /** What a check that a written row violates makes PostgreSQL fail with; see dialect-postgres.ts. */
 export const CHECK_MARK = 'magmobo:check';
@@ -82,6 +83,7 @@ export function publicError(error: unknown): PublicError {
     const why = 'PostgreSQL does not take connections right now';
     return new MagError('MAG_ENGINE_UNAVAILABLE', { engine: 'postgres', why }, { cause: error });
   }
+  if (error.code === RAISED) return raisedError(error);
   // `undefined_parameter` is what the same mistake is called without values.
   return new DatabaseError(error.code === PARAMETERS ? '42P02' : error.code, error.message, {
     cause: error,
