@@ -245,13 +245,15 @@ export interface CallQuery {
   readonly limit?: number;
   readonly offset?: number;
   readonly count?: CountKind;
+  /** Of one that may write: where it gives another number of rows than one, it is undone and fails with PGRST116. */
+  readonly single?: true;
   readonly maxAffected?: number;
 }
 
 /**
  * `check` on a write: every row written must satisfy it afterwards, or the whole statement is undone and fails
  * with MAG_FORBIDDEN (the row filter of a grant, PostgreSQL's WITH CHECK).
- * `single` on a write that returns rows: where it touches more than one row, it is undone and fails with PGRST116.
+ * `single` on a write: where it touches more than one row, it is undone and fails with PGRST116.
  * `maxAffected` on a write: where it touches more rows, it is undone and fails with PGRST124.
  */
 export type Query = SelectQuery | InsertQuery | UpdateQuery | DeleteQuery;

@@ -26,8 +26,10 @@ create function total(variadic xs int[]) returns bigint language sql immutable a
 create function keys_of(json) returns int language sql immutable as 'select count(*)::int from json_object_keys($1)';
 create function shout(text) returns text language sql immutable as 'select upper($1)';
 create function bytes_in(bytea) returns int language sql immutable as 'select length($1)';
+create function rename("to" text) returns setof people language sql volatile as 'update people set name = $1 returning *';
 create function forget(upto int) returns setof people language sql volatile as 'delete from people where id <= upto returning *';
 `;
+const RENAME_BACK = `update people set name = (array['Ann', 'Bob', 'Cy'])[id]`;
 
 beforeAll(async () => {
   server = await embeddedPostgres();
@@ -125,6 +127,19 @@ describe('functions, by other requests', () => {
     expect(await (await board.get(`${rpc}/first_one`, object)).json()).toEqual({ id: 1, name: 'Ann' });
     expect((await board.get(`${rpc}/everyone`, object)).status).toBe(406);
   });
+
+  it('are undone where one object was asked for and there is another number of rows', async () => {
+    const object = { ...key, accept: 'application/vnd.pgrst.object+json' };
+    const renamed = await board.call('POST', `${rpc}/rename`, { to: 'X' }, object);
+    expect([renamed.status, await renamed.json()]).toMatchObject([
+      406,
+      { details: 'The result contains 3 rows' },
+    ]);
+    expect((await db.from('people').select('name').order('id')).data?.[0]).toEqual({ name: 'Ann' });
+    const one = await board.call('POST', `${rpc}/rename?id=eq.1&select=name`, { to: 'Ann' }, object);
+    expect([one.status, await one.json()]).toEqual([200, { name: 'Ann' }]);
+    await board.call('POST', `/p/${REF}/sql/v1`, { query: RENAME_BACK }, key);
+  });
 });
 
 describe('a time zone', () => {
@@ -150,6 +165,11 @@ describe('a time zone', () => {
         details: null,
         hint: null,
       },
+    ]);
+    const leap = await at('05:30:15');
+    expect([leap.status, await leap.json()]).toMatchObject([
+      400,
+      { code: '22023', message: 'time zone "05:30:15" appears to use leap seconds' },
     ]);
     expect((await at('UTC')).status).toBe(200);
   });

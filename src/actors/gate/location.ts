@@ -19,14 +19,15 @@ export async function returnKey(engine: Engine, call: RestCall): Promise<boolean
   return true;
 }
 
-/** `/todos?id=eq.5`: where the row that was written is read; null where none was. */
+/** `/todos?id=eq.5`, of a view's key that is null `?id=is.null`: where the row that was written is read; null where none was. */
 export function locationOf({ query, result }: RestCall): string | null {
   if (query?.kind !== 'insert' || result === null) return null;
   // The engine's own output: an array of row objects.
   const [row] = parseExact(result.json) as readonly Row[];
   if (row === undefined) return null;
-  const pairs = Object.entries(row).map(
-    ([name, value]) => `${encodeURIComponent(name)}=eq.${encodeURIComponent(String(value))}`,
-  );
+  const pairs = Object.entries(row).map(([name, value]) => {
+    const is = value === null ? 'is.null' : `eq.${encodeURIComponent(String(value))}`;
+    return `${encodeURIComponent(name)}=${is}`;
+  });
   return `/${encodeURIComponent(query.table)}?${pairs.join('&')}`;
 }

@@ -9,6 +9,7 @@ import { type Params, parseParams } from './grammar/params.ts';
 import { type Window, windowOf } from './grammar/range.ts';
 import { acceptedType, bodyType, type MediaType } from './media-type.ts';
 import { type Preferences, type PreferredFor, preferencesOf } from './preferences.ts';
+import { fromProfile } from './profile-header.ts';
 import { type Equality, keyOf } from './single-upsert.ts';
 
 /** A REST request, understood: what to run and how to answer. */
@@ -52,7 +53,9 @@ export function schemaOf(header: string | string[] | undefined, { schemas }: Pro
   const [first = PUBLIC] = schemas ?? [];
   if (header === undefined) return first;
   const asked = String(header);
-  if (asked === first || schemas?.includes(asked) === true) return asked;
+  // A name may be beyond ASCII: a header has its bytes, the body of a transaction its characters.
+  const found = (schemas ?? [first]).find((schema) => schema === asked || schema === fromProfile(asked));
+  if (found !== undefined) return found;
   const shown = (schemas ?? [first]).join(', ');
   throw new MagError('PGRST106', { schema: asked.slice(0, 100), schemas: shown });
 }
@@ -155,7 +158,7 @@ class Write {
     const { params, prefer } = this;
     const { columns } = params;
     const rows = parseRows(this.#type(), this.#body, columns);
-    if (this.media.kind === 'object' && this.returning && rows.length !== 1) throw notOneRow(rows.length);
+    if (this.media.kind === 'object' && rows.length !== 1) throw notOneRow(rows.length);
     return this.plan('insert', {
       kind: 'insert',
       ...this.#target,
@@ -172,8 +175,9 @@ class Write {
     const { params } = this;
     if (params.limit !== null || params.offset !== null) throw new MagError('PGRST114');
     const key = keyOf(params.where);
-    const rows = parseRows(this.#type(), this.#body, null);
-    if (rows.length !== 1) throw new MagError('PGRST115');
+    // As PostgREST: of several rows it is the first that is meant.
+    const rows = parseRows(this.#type(), this.#body, null).slice(0, 1);
+    if (rows.length === 0) throw new MagError('PGRST115');
     const plan = this.plan('put', {
       kind: 'insert',
       ...this.#target,
@@ -216,8 +220,8 @@ class Write {
     return {
       ...(where === null ? {} : { where }),
       ...this.#returned(),
-      // A client that asks for a single object back must not change two rows to learn that there were two.
-      ...(this.media.kind === 'object' && this.returning ? { single: true } : {}),
+      // Who asks for a single object must not change two rows to learn that there were two.
+      ...(this.media.kind === 'object' ? { single: true } : {}),
       ...(maxAffected === null ? {} : { maxAffected }),
     };
   }
@@ -259,6 +263,7 @@ function planCall(
     arguments: read ? namedArguments(params.args) : parseArguments(type, body, params.columns),
     readOnly: read,
     ...reading(params, prefer, window),
+    ...(media.kind === 'object' && !read ? { single: true } : {}),
     ...(prefer.maxAffected === null ? {} : { maxAffected: prefer.maxAffected }),
   };
   const { offset } = window;

@@ -98,7 +98,9 @@ function writeStatus({ kind, prefer, returning }: RestPlan, { inserted }: QueryR
 }
 
 function replyToWrite(plan: RestPlan, result: QueryResult, location: string | null): RestReply {
-  const { kind, returning } = plan;
+  const { kind, returning, media } = plan;
+  // More than one the engine has undone; none is nothing to undo.
+  if (media.kind === 'object' && !returning && result.rowCount !== 1) throw notOneRow(result.rowCount);
   const headers: FlatHeaders = [];
   if (kind !== 'put') {
     const shown = kind === 'update' ? result.rowCount : 0;

@@ -17,6 +17,7 @@ import type { Once, Outcome } from './idempotency/once.ts';
 import { keyHeader, replayHeaders, withoutRows } from './idempotency/replay.ts';
 import { requestKey, unkeyed } from './idempotency/request-key.ts';
 import { locationOf, returnKey } from './location.ts';
+import { toProfile } from './profile-header.ts';
 import { proxyStatus, send, sendError } from './reply.ts';
 import type { ReplyBudget } from './reply-budget.ts';
 import { RestCall } from './rest-call.ts';
@@ -188,12 +189,15 @@ export class RestService {
     if (body !== null) this.#budget.admit(response, body);
     headers.push('x-request-id', target.id);
     // Where a project shows several schemas, which one this is of.
-    if (call.project.settings.schemas !== undefined) headers.push('content-profile', query.schema);
+    const profile = call.project.settings.schemas === undefined ? null : toProfile(query.schema);
+    if (profile !== null) headers.push('content-profile', profile);
     if (outcome !== null) for (const each of replayHeaders(outcome)) headers.push(each);
     for (const header of cors) headers.push(header);
     // The drain may have begun while this request ran.
     if (this.#draining()) response.shouldKeepAlive = false;
-    send(response, status, headers, outcome?.omitted === true ? null : body);
+    // Node writes headers in the encoding of a text after them, and those of bytes as they are.
+    const bytes = profile !== null && profile !== query.schema && body !== null ? Buffer.from(body) : body;
+    send(response, status, headers, outcome?.omitted === true ? null : bytes);
     return status;
   }
 

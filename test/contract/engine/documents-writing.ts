@@ -178,16 +178,14 @@ export function documentWriting(subject: () => DocumentSubject): void {
       ['a deletion', { kind: 'delete' }],
     ] as const)('%s of one document that meets two is undone', async (_what, query) => {
       await subject().add({ id: 1, qty: 7 }, { id: 2, qty: 7 });
-      const one = {
-        schema: 'public',
-        table: subject().table,
-        returning: [column('id')],
-        single: true,
-      } as const;
-      await expect(subject().execute({ ...one, ...query })).rejects.toMatchObject({
-        code: 'PGRST116',
-        details: 'The result contains 2 rows',
-      });
+      const quiet = { schema: 'public', table: subject().table, single: true } as const;
+      const one = { ...quiet, returning: [column('id')] } as const;
+      for (const base of [one, quiet]) {
+        await expect(subject().execute({ ...base, ...query })).rejects.toMatchObject({
+          code: 'PGRST116',
+          details: 'The result contains 2 rows',
+        });
+      }
       expect(await items()).toMatchObject([{ qty: 7 }, { qty: 7 }]);
       const where = compare('id', 'eq', '2');
       expect(await subject().rows({ ...one, ...query, where })).toEqual([{ id: 2 }]);

@@ -167,7 +167,7 @@ class Session implements PostgresEngine {
   async call(query: CallQuery, context: ExecuteContext): Promise<QueryResult> {
     const attempt = async (): Promise<QueryResult> => {
       const snapshot = await this.schema(context);
-      return context.rollback === true && !query.readOnly
+      return (context.rollback === true || query.single === true) && !query.readOnly
         ? this.#session.transaction(context, (run) => this.#call(query, snapshot, context, run))
         : this.#call(query, snapshot, context, (statement, began) =>
             this.#session.run(statement, context, began),
@@ -204,7 +204,11 @@ class Session implements PostgresEngine {
     const role = requestRole(context, this.#roles, snapshot.readsRequest !== false, query.schema);
     const before = query.readOnly ? readOnly(role) : role;
     const statement = await this.#fetch(new JsonStatement(plan.sql, values, plan.name, before), run);
-    return callResult(plan.shape ?? 'rows', query, statement);
+    const result = callResult(plan.shape ?? 'rows', query, statement);
+    // Its transaction is undone with it.
+    if (query.single === true && result.shape === 'rows' && result.rowCount !== 1)
+      throw notOneRow(result.rowCount);
+    return result;
   }
 
   async #lookAnew(): Promise<void> {

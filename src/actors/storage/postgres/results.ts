@@ -2,6 +2,7 @@ import { MagError } from '../../../errors.ts';
 import type { Query } from '../../../protocol/query.ts';
 import type { ExecuteContext, QueryResult } from '../engine.ts';
 import type { CompiledStatement } from '../sql/dialect.ts';
+import { isSingle } from '../sql/query-shape.ts';
 import type { JsonStatement } from './json-statement.ts';
 import type { NativeStatement } from './native-statement.ts';
 import { resultLimit } from './session.ts';
@@ -17,8 +18,8 @@ export function resultOf(query: Query, plan: CompiledStatement, statement: JsonS
   }
   const none = { total: null, totalKind: null };
   if (query.returning !== undefined) return { json: statement.json, rowCount: statement.rowCount, ...none };
-  const rowCount =
-    plan.hasCheck || query.maxAffected !== undefined ? Number(statement.first ?? 0) : statement.affected;
+  const counts = plan.hasCheck || query.maxAffected !== undefined || isSingle(query);
+  const rowCount = counts ? Number(statement.first ?? 0) : statement.affected;
   return { json: '[]', rowCount, ...none };
 }
 

@@ -30,8 +30,12 @@ export type Budget = Pick<ExecuteContext, 'deadline' | 'signal'>;
 /** SQLSTATEs of a role that may not be assumed, or is not there. */
 export const ROLE_REFUSED: ReadonlySet<string> = new Set(['42501', '22023']);
 
-/** The zone of a request is set beside its role; one that there is not is the client's mistake, and says nothing of roles. */
-const isZone = (error: Error): boolean => error.message.includes('TimeZone');
+/**
+ * The zone of a request is set beside its role; one that there is not, or that counts leap seconds, is the client's
+ * mistake, and says nothing of roles.
+ */
+const isZone = ({ message }: Error): boolean =>
+  message.includes('TimeZone') || message.startsWith('time zone ');
 
 /** A project's connections and the statements that run on them, each within its budget. */
 export class PostgresSession {

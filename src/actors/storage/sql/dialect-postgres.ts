@@ -111,7 +111,7 @@ function writeStatement(parts: WriteParts): string {
   if (check === null) {
     if (parts.returning)
       return `WITH _ AS (${write} RETURNING ${list(parts)}) SELECT row_to_json(_.*)::text${demands('_')} FROM _`;
-    return most === null
+    return most === null && !single
       ? write
       : `WITH _ AS (${write} RETURNING 1) SELECT count(*)::text${demands('_')} FROM _`;
   }

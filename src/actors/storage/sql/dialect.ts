@@ -68,7 +68,7 @@ export interface WriteParts {
   readonly returning: boolean;
   /** What every row written must satisfy, or null; the engine undoes the statement where one does not. */
   readonly check: string | null;
-  /** With `returning`: more than one row is an error that undoes the statement, or that the engine sees by itself. */
+  /** More than one row is an error that undoes the statement, or that the engine sees by itself. */
   readonly single: boolean;
   /** Placeholder of the number of rows beyond which the same happens; null: any number may be written. */
   readonly most: string | null;

@@ -180,8 +180,9 @@ export function queryShape(query: Query): QueryShape {
       key += 'delete';
       if (query.where !== undefined) key += ` where ${filterShape(query.where, values)}`;
   }
+  if (isSingle(query)) key += ' one';
   if (query.kind !== 'select' && query.returning !== undefined)
-    key += ` returning${isSingle(query) ? ' one' : ''} ${itemsShape(query.returning, values)}`;
+    key += ` returning ${itemsShape(query.returning, values)}`;
   if (query.kind !== 'select' && query.maxAffected !== undefined) {
     key += ' most';
     values.push(query.maxAffected);
