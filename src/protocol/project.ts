@@ -60,6 +60,11 @@ export type Connection =
       readonly database: string;
       readonly user: string;
       readonly password: string;
+      /**
+       * Database of the board's records, where the server cannot keep one collection from a credential that may use the
+       * others. Absent: the project's own.
+       */
+      readonly records?: string;
     };
 
 export type ProjectStatus = 'provisioning' | 'ready' | 'dropping' | 'failed';

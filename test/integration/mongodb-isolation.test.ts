@@ -77,6 +77,49 @@ describe('a project’s own credentials', () => {
     ).rejects.toThrow();
   });
 
+  it.each(['read', 'write'] as const)(
+    'of a tool that came with its own to %s reach no record of an idempotency key',
+    async (mode) => {
+      await engine.transaction?.(
+        async ({ idempotency }) => {
+          await idempotency?.claim({ key: mode, fingerprint: 'f', now: 0, expires: 10 });
+          await idempotency?.settle(mode, 'r');
+        },
+        board.context({ ref: 'mine' }),
+      );
+      const { url } = await board.provider.access.grant('mine', mode, mode, `${mode}-secret`);
+      const client = new MongoClient(url);
+      clients.push(client);
+      const database = client.db(mine.database);
+      const records = database.collection<{ _id: string }>('_mag_idempotency');
+      const own = database.collection('own');
+      const refused = { code: 13 };
+      await expect(records.find({}).toArray()).rejects.toMatchObject(refused);
+      await expect(records.aggregate([{ $match: {} }]).toArray()).rejects.toMatchObject(refused);
+      await expect(records.countDocuments({})).rejects.toMatchObject(refused);
+      await expect(database.command({ count: '_mag_idempotency' })).rejects.toMatchObject(refused);
+      await expect(records.distinct('_id')).rejects.toMatchObject(refused);
+      await expect(records.insertOne({ _id: 'x' })).rejects.toMatchObject(refused);
+      await expect(records.updateMany({}, { $set: { expires: 0 } })).rejects.toMatchObject(refused);
+      await expect(records.deleteMany({})).rejects.toMatchObject(refused);
+      await expect(records.drop()).rejects.toMatchObject(refused);
+      await expect(records.indexes()).rejects.toMatchObject(refused);
+      await expect(
+        own.aggregate([{ $match: {} }, { $out: '_mag_idempotency' }]).toArray(),
+      ).rejects.toMatchObject(refused);
+      await expect(own.aggregate([{ $merge: '_mag_idempotency' }]).toArray()).rejects.toMatchObject(refused);
+      const unioned = [{ $match: { none: 1 } }, { $unionWith: '_mag_idempotency' }];
+      expect(await own.aggregate(unioned).toArray()).toEqual([]);
+      const names = (await database.listCollections().toArray()).map(({ name }) => name);
+      expect(names.filter((name) => name.startsWith('_mag_'))).toEqual([]);
+      const known = await engine.transaction?.(
+        async ({ idempotency }) => idempotency?.claim({ key: mode, fingerprint: 'f', now: 0, expires: 10 }),
+        board.context({ ref: 'mine' }),
+      );
+      expect(known).toEqual({ fingerprint: 'f', result: 'r' });
+    },
+  );
+
   it('kill and see no operation or cursor of another project', async () => {
     const client = await asMine();
     const other = clients[0]?.db(theirs.database);

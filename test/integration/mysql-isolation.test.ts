@@ -34,6 +34,19 @@ describe.skipIf(!service('mariadb').available)('a project on MySQL', () => {
       'making a table where a wildcard of a grant would allow it': 'CREATE TABLE `WILDCARD`.t (a int)',
       'reading a neighbour’s idempotency records': 'SELECT * FROM `NEIGHBOUR$m`.records',
       'making its idempotency records another thing': 'DROP TABLE `TENANT$m`.records',
+      'reading the records of its idempotency keys': 'SELECT * FROM `TENANT$m`.records',
+      'writing them': `INSERT INTO \`TENANT$m\`.records VALUES ('k', 'f', 1, 'r')`,
+      'changing them': 'UPDATE `TENANT$m`.records SET expires = 0',
+      'taking them away': 'DELETE FROM `TENANT$m`.records',
+      'emptying them': 'TRUNCATE `TENANT$m`.records',
+      'locking them': 'LOCK TABLES `TENANT$m`.records READ',
+      'watching them':
+        'CREATE TRIGGER `TENANT$m`.spy BEFORE INSERT ON `TENANT$m`.records FOR EACH ROW SET NEW.k = 1',
+      'reading what calls on them are signed with': 'SELECT * FROM `TENANT$m`.secret',
+      'claiming a key without the board’s signature': `CALL \`TENANT$m\`.claim('', 'k', 'f', 9999999999999, 0, 1)`,
+      'settling a key without the board’s signature': `CALL \`TENANT$m\`.settle('', 'k', 'r')`,
+      'making its own of what claims a key': 'CREATE OR REPLACE PROCEDURE `TENANT$m`.claim() SELECT 1',
+      'dropping what claims a key': 'DROP PROCEDURE `TENANT$m`.claim',
       'reading password hashes': 'SELECT * FROM mysql.global_priv',
       'reading the users': 'SELECT * FROM mysql.user',
       'making a database': 'CREATE DATABASE another',
@@ -77,8 +90,47 @@ describe.skipIf(!service('mariadb').available)('a project on MySQL', () => {
       expect((await sql('SHOW DATABASES')).rows.map((row) => row.Database)).not.toContain(neighbourName);
       const { rows: seen } = await sql(`SELECT DISTINCT table_schema s FROM information_schema.tables
       WHERE table_schema LIKE 'mag%' UNION SELECT DISTINCT user FROM information_schema.processlist`);
-      expect(new Set(seen.map((row) => row.s))).toEqual(new Set([own, `${own}$m`]));
+      expect(new Set(seen.map((row) => row.s))).toEqual(new Set([own]));
       expect((await sql(`SELECT LOAD_FILE('/etc/passwd') AS f`)).rows).toEqual([{ f: null }]);
+    });
+
+    it('keeps the records of idempotency keys from those who come with credentials of their own', async () => {
+      const claim = { key: 'k', fingerprint: 'f', now: 0, expires: 10 };
+      const claimed = (): Promise<unknown> | undefined =>
+        tenant.transaction?.(async ({ idempotency }) => {
+          const known = await idempotency?.claim(claim);
+          if (known === null) await idempotency?.settle('k', 'r: “é”');
+          return known;
+        }, mysql.context('tenant'));
+      expect(await claimed()).toBeNull();
+      const own = await mysql.connection('tenant');
+      for (const mode of ['read', 'write'] as const) {
+        const { user, password } = await mysql.provider.access.grant('tenant', mode, mode, `${mode}-secret`);
+        const connection = await MysqlConnection.open({ ...own, user, password });
+        for (const statement of [
+          ...['SELECT * FROM `TENANT$m`.records', 'DELETE FROM `TENANT$m`.records'],
+          `CALL \`TENANT$m\`.settle('', 'k', 'x')`,
+        ])
+          await expect(connection.rows(statement.replaceAll('TENANT', own.database))).rejects.toMatchObject({
+            errno: expect.toSatisfy((errno) => [1142, 1370].includes(errno)),
+          });
+        await connection.end();
+      }
+      expect(await claimed()).toEqual({ fingerprint: 'f', result: 'r: “é”' });
+    });
+
+    it('brings a project whose user an older version let at its records up to this one', async () => {
+      const own = (await mysql.connection('tenant')).database;
+      const admin = await mysql.admin();
+      await admin.rows(`DROP PROCEDURE \`${own}$m\`.claim`);
+      await admin.rows(`GRANT SELECT, INSERT, UPDATE, DELETE ON \`${own}$m\`.records TO \`${own}\`@'%'`);
+      await mysql.anotherProvider().connect('tenant');
+      await expect(sql(`SELECT * FROM \`${own}$m\`.records`)).rejects.toMatchObject({ code: '42501' });
+      const known = await tenant.transaction?.(
+        async ({ idempotency }) => idempotency?.claim({ key: 'k', fingerprint: 'f', now: 0, expires: 10 }),
+        mysql.context('tenant'),
+      );
+      expect(known).toEqual({ fingerprint: 'f', result: 'r: “é”' });
     });
 
     it('ends nobody else’s connection', async () => {

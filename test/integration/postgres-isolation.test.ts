@@ -61,6 +61,26 @@ describe('tenant SQL cannot leave its database', () => {
     ],
     'making a replication slot': [`SELECT pg_create_logical_replication_slot('s', 'pgoutput')`, '42501'],
     'taking the change feed’s schema': ['CREATE TABLE _mag.t (a int)', '42501'],
+    'reading the records of its idempotency keys': ['SELECT * FROM _mag_idempotency.records', '42501'],
+    'writing them': [`INSERT INTO _mag_idempotency.records VALUES ('k', 'f', 1, 'r')`, '42501'],
+    'changing them': ['UPDATE _mag_idempotency.records SET expires = 0', '42501'],
+    'taking them away': ['DELETE FROM _mag_idempotency.records', '42501'],
+    'emptying them': ['TRUNCATE _mag_idempotency.records', '42501'],
+    'locking them': ['BEGIN; LOCK TABLE _mag_idempotency.records; COMMIT', '42501'],
+    'watching them': [
+      `CREATE FUNCTION spy() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+       CREATE TRIGGER spy BEFORE INSERT ON _mag_idempotency.records EXECUTE FUNCTION spy()`,
+      '42501',
+    ],
+    'claiming a key without the board’s token': [
+      `SELECT * FROM _mag_idempotency.claim('', 'k', 'f', 9999999999999, 0, true)`,
+      '42501',
+    ],
+    'settling a key without the board’s token': [`SELECT _mag_idempotency.settle('', 'k', 'r')`, '42501'],
+    'making its own of what claims a key': [
+      `CREATE OR REPLACE FUNCTION _mag_idempotency.settle(text, text, text) RETURNS void LANGUAGE sql AS ''`,
+      '42501',
+    ],
     'making a database': ['CREATE DATABASE another', '42501'],
     'dropping its own database': ['DROP DATABASE postgres', '42501'],
     'lifting the limit on temporary files': ['SET temp_file_limit = -1', '42501'],
@@ -87,6 +107,45 @@ describe('tenant SQL cannot leave its database', () => {
     if (own.engine !== 'postgres') throw new Error('not PostgreSQL');
     for (const database of [neighbourDatabase, 'postgres', 'template1', 'template0'])
       await expect(PgConnection.open({ ...own, database })).rejects.toMatchObject({ severity: 'FATAL' });
+  });
+
+  it('keeps the records of idempotency keys from those who come with credentials of their own', async () => {
+    await tenant.transaction?.(async ({ idempotency }) => {
+      await idempotency?.claim({ key: 'k', fingerprint: 'f', now: 0, expires: 10 });
+      await idempotency?.settle('k', 'r');
+    }, pg.context('tenant'));
+    for (const mode of ['read', 'write'] as const) {
+      const { host, port, database, user, password } = await pg.provider.access.grant(
+        ...(['tenant', mode, mode, `${mode}-secret`] as const),
+      );
+      const connection = await PgConnection.open({ host, port, database, user, password });
+      for (const statement of ['SELECT * FROM', 'DELETE FROM', 'TRUNCATE'])
+        await expect(connection.rows(`${statement} _mag_idempotency.records`)).rejects.toMatchObject({
+          code: expect.stringMatching(/^(42501|25006)$/),
+        });
+      await connection.end();
+    }
+    const admin = await PgConnection.open(await pg.provider.adminConnection('tenant'));
+    expect(await admin.rows('SELECT key, fingerprint, result FROM _mag_idempotency.records')).toEqual([
+      ['k', 'f', 'r'],
+    ]);
+    await admin.end();
+  });
+
+  it('brings a project whose role an older version let at its records up to this one', async () => {
+    const before = await pg.provider.connect('tenant');
+    const admin = await PgConnection.open(await pg.provider.adminConnection('tenant'));
+    const role = (await pg.provider.adminConnection('tenant')).role;
+    await admin.rows(`COMMENT ON SCHEMA _mag_idempotency IS NULL; DROP FUNCTION _mag_idempotency.claim, _mag_idempotency.settle;
+      GRANT SELECT, INSERT, UPDATE, DELETE ON _mag_idempotency.records TO "${role}"`);
+    await admin.end();
+    expect(await pg.anotherProvider().connect('tenant')).toEqual(before);
+    await expect(sql('SELECT * FROM _mag_idempotency.records')).rejects.toMatchObject({ code: '42501' });
+    const known = await tenant.transaction?.(
+      async ({ idempotency }) => idempotency?.claim({ key: 'k', fingerprint: 'f', now: 0, expires: 10 }),
+      pg.context('tenant'),
+    );
+    expect(known).toEqual({ fingerprint: 'f', result: 'r' });
   });
 
   it('ends nobody else’s backend and shows nobody else’s statements', async () => {

@@ -44,6 +44,8 @@ describe.skipIf(!service('redis').available)('a credential for tools beside the 
     await expect(wire.call('SET', `${prefix}k`, 'x')).rejects.toThrow(refused);
     await expect(wire.call('GET', 'mag_other:k')).rejects.toThrow(refused);
     await expect(wire.call('HGETALL', `${prefix}$collections`)).rejects.toThrow(refused);
+    await expect(wire.call('GET', `${prefix}$record:key`)).rejects.toThrow(refused);
+    await expect(wire.call('ZRANGE', `${prefix}$records`, 0, -1)).rejects.toThrow(refused);
     await expect(wire.call('KEYS', '*')).rejects.toThrow(refused);
   });
 
@@ -51,7 +53,7 @@ describe.skipIf(!service('redis').available)('a credential for tools beside the 
     const wire = await connect(await grant('write', 'writer'));
     for (const key of ['k', 'cart', 'c', 'new', 'cc:x'])
       expect(await wire.call('SET', prefix + key, 'y')).toBe('OK');
-    for (const key of ['c:items:1', 'c:', '$ids:items', '$x']) {
+    for (const key of ['c:items:1', 'c:', '$ids:items', '$record:key', '$records', '$x']) {
       await expect(wire.call('SET', prefix + key, 'y')).rejects.toThrow(refused);
       await expect(wire.call('RENAME', `${prefix}k`, prefix + key)).rejects.toThrow(refused);
     }

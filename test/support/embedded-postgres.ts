@@ -17,6 +17,8 @@ export interface EmbeddedPostgres {
   /** The incarnation of now. */
   readonly server: PostgresServer;
   readonly provider: PostgresProvider;
+  /** One that has not looked at any project yet, as after the board's restart. */
+  anotherProvider(): PostgresProvider;
   readonly masterKey: Uint8Array;
   address(): Promise<ServerAddress>;
   /** Starts a new incarnation after the last one ended. */
@@ -36,15 +38,18 @@ export async function embeddedPostgres(): Promise<EmbeddedPostgres> {
   const masterKey = host.randomBytes(32);
   const engines: PostgresEngine[] = [];
   const permits = localPermits({ perKey: 10, total: 80, waiters: 1_000, host });
+  const provider = (): PostgresProvider =>
+    new PostgresProvider({
+      source: { kind: 'embedded', address },
+      ...{ masterKey, log: silentLog },
+    });
   const self: EmbeddedPostgres = {
     ...{ folder, host, children, masterKey, address, restart },
     get server() {
       return incarnations.server;
     },
-    provider: new PostgresProvider({
-      source: { kind: 'embedded', address },
-      ...{ masterKey, log: silentLog },
-    }),
+    provider: provider(),
+    anotherProvider: provider,
     engine: async (ref, onLost) => {
       const connection = await self.provider.provision(ref);
       if (connection.engine !== 'postgres') throw new Error('not PostgreSQL');

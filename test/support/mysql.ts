@@ -21,6 +21,8 @@ export interface MysqlRig {
   readonly host: Host;
   readonly masterKey: Uint8Array;
   readonly provider: MysqlProvider;
+  /** One that has not looked at any project yet, as after the board's restart. */
+  anotherProvider(): MysqlProvider;
   connection(ref: string): Promise<MysqlProjectConnection>;
   /** A project with a session of its own. */
   engine(ref: string, onLost?: (why: string) => void): Promise<MysqlEngine>;
@@ -40,6 +42,7 @@ function rig(source: MysqlSource, address: () => Promise<MysqlAddress>): MysqlRi
   const self: MysqlRig = {
     ...{ host, masterKey },
     provider: new MysqlProvider({ source, masterKey }),
+    anotherProvider: () => new MysqlProvider({ source, masterKey }),
     connection: async (ref) => {
       const connection = await self.provider.provision(ref);
       if (connection.engine !== 'mysql') throw new Error('not MySQL');

@@ -7,6 +7,7 @@ import { SqliteBoard } from '../support/sqlite-board.ts';
 
 /** As the feed installs it: by a connection of its own, outside the confinement. */
 const CHANGE_LOG = `
+  create table _mag_idempotency (key text primary key, fingerprint text, expires integer, result text);
   create table _mag_changes (seq integer primary key autoincrement, tbl text, rec text, old text);
   create trigger _mag_notes_insert after insert on notes begin
     insert into _mag_changes (tbl, rec) values ('notes', json_object('id', new.id, 'body', new.body));
@@ -69,6 +70,12 @@ describe('tenant SQL on SQLite', () => {
     `create virtual table v using fts5vocab(a, b)`,
     `create virtual table v using dbstat`,
     'select * from _mag_changes',
+    'select * from _mag_idempotency',
+    'with _mag_x as (select * from _mag_idempotency) select * from _mag_x',
+    `insert into _mag_idempotency values ('k', 'f', 1, 'r')`,
+    'update _mag_idempotency set expires = 0',
+    'delete from _mag_idempotency',
+    'drop table _mag_idempotency',
     'select count(*) from _mag_changes',
     'select (select max(seq) from _mag_changes)',
     'with _mag_x as (select * from _mag_changes) select * from _mag_x',

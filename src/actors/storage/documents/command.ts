@@ -11,7 +11,7 @@ import type { ReadFile } from './results.ts';
 import type { ScramConversation } from './scram.ts';
 import { blob } from './sqlite-file.ts';
 import type { Transaction, Transactions } from './transactions.ts';
-import type { KnownUser, User, Users } from './users.ts';
+import { type KnownUser, mayReach, type User, type Users } from './users.ts';
 import { readDocument, type WireRequest } from './wire.ts';
 
 /** A client's connection, as its commands see it. */
@@ -147,6 +147,12 @@ export interface ReadView {
   readonly collections: readonly CollectionInfo[];
 }
 
+/** The collections that stages of a pipeline may name. */
+export const visibleTo = (
+  { session }: CommandContext,
+  collections: ReadonlyMap<string, CollectionInfo>,
+): readonly CollectionInfo[] => [...collections.values()].filter(({ name }) => mayReach(session.user, name));
+
 /** Runs a read: in its transaction, or on what is committed. */
 export function reading<Result>(
   context: CommandContext,
@@ -166,7 +172,7 @@ export function reading<Result>(
       const file: ReadFile = () => transaction?.snapshot?.file ?? database.readable(transaction);
       const collections = transaction?.snapshot?.collections ?? database.visible(transaction);
       const found = collections.get(collection) ?? null;
-      return await work({ file, collection: found, collections: [...collections.values()] });
+      return await work({ file, collection: found, collections: visibleTo(context, collections) });
     } finally {
       transaction?.leave();
     }

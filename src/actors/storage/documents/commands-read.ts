@@ -13,6 +13,7 @@ import {
   reading,
   requireSimpleCollation,
   text,
+  visibleTo,
   writing,
 } from './command.ts';
 import { badValue, DocumentError } from './document-error.ts';
@@ -184,7 +185,7 @@ async function aggregateInto(
     );
   await writing(context, async (view) => {
     const { catalog } = view.database;
-    const collections = [...catalog.collections.values()];
+    const collections = visibleTo(context, catalog.collections);
     const file = () => view.database.writable(view.holder);
     const results = await runPipeline(
       stages,

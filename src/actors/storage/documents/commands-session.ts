@@ -53,9 +53,9 @@ function saslContinue({ session, body }: CommandContext): Reply {
   if (login === null) throw new DocumentError('AuthenticationFailed', 'no authentication has begun');
   session.login = null;
   const proof = login.conversation.finish(message, login.user.verifier);
-  const { name, database, admin, reader } = login.user;
+  const { name, database, admin, reader, guest } = login.user;
   if (name === '') throw new DocumentError('AuthenticationFailed', 'Authentication failed.');
-  session.user = { name, database, admin, reader };
+  session.user = { name, database, admin, reader, guest };
   return { conversationId: 1, done: true, payload: payload(proof), ok: 1 };
 }
 

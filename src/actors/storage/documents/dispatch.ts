@@ -1,3 +1,4 @@
+import type { Document } from 'bson';
 import { DOCUMENT_LIMITS } from '../../../limits-documents.ts';
 import { isPlainDocument } from './bson-value.ts';
 import {
@@ -17,20 +18,26 @@ import { WRITE_COMMANDS } from './commands-write.ts';
 import { DocumentError } from './document-error.ts';
 import { Operation } from './operation.ts';
 import { noSuchTransaction, type Transaction } from './transactions.ts';
+import { mayReach } from './users.ts';
 import { WireError, type WireRequest } from './wire.ts';
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map(
   Object.entries({ ...READ_COMMANDS, ...WRITE_COMMANDS, ...SCHEMA_COMMANDS, ...SESSION_COMMANDS }),
 );
 
-function authorise(command: Command, session: Session, database: string, name: string): void {
+function authorise(
+  command: Command,
+  session: Session,
+  { database, name, body }: { readonly database: string; readonly name: string; readonly body: Document },
+): void {
   if (command.for === 'anyone') return;
   const { user } = session;
   const own = user?.database === database && (command.for === 'database' || command.for === 'writer');
   const allowed =
     user !== null &&
     (user.admin || command.for === 'user' || (own && !(command.for === 'writer' && user.reader)));
-  if (allowed) return;
+  const collection: unknown = body[name];
+  if (allowed && (typeof collection !== 'string' || mayReach(user, collection))) return;
   const problem =
     user === null
       ? `Command ${name} requires authentication`
@@ -101,7 +108,7 @@ export async function dispatch(
   if (command === undefined)
     throw new DocumentError('CommandNotFound', `no such command: '${name.slice(0, 60)}'`);
   const database = typeof body['$db'] === 'string' ? body['$db'] : '';
-  authorise(command, session, database, name);
+  authorise(command, session, { database, name, body });
   const key = sessionKey(session.user, body['lsid']);
   const transaction = command.for === 'anyone' ? null : transactionOf(server, key, body, name);
   if (transaction !== null && command.inTransaction !== true) {

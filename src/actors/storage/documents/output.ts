@@ -5,6 +5,7 @@ import { type CommandContext, collectionOf, document, type WriteView } from './c
 import { badValue, DocumentError } from './document-error.ts';
 import { valuesAt } from './field-path.ts';
 import { placesOf, storedAt } from './places.ts';
+import { mayReach } from './users.ts';
 import { readDocument } from './wire.ts';
 
 const OUTPUTS = new Set(['$out', '$merge']);
@@ -118,6 +119,11 @@ export async function writeOutput(
   const argument: unknown = isOut ? stage['$out'] : stage['$merge'];
   const into = isOut || !isPlainDocument(argument) ? argument : argument['into'];
   const name = targetName(into, context.database);
+  if (!mayReach(context.session.user, name))
+    throw new DocumentError(
+      'Unauthorized',
+      `not authorized on ${context.database} to execute command aggregate`,
+    );
   const target = view.database.target(view.holder, collectionOf(view, name));
   if (isOut) {
     await replaceAll(context, target, values);

@@ -114,7 +114,7 @@ export class DocumentServer {
     this.#options = options;
     const random = (size: number): Uint8Array => host.randomBytes(size);
     const verifier = scramVerifier(admin.password, Buffer.from(random(16)));
-    const known = { name: admin.name, database: 'admin', admin: true, reader: false, verifier };
+    const known = { name: admin.name, database: 'admin', admin: true, reader: false, guest: false, verifier };
     this.#parts = {
       host,
       databases: new Databases(join(folder, 'data')),

@@ -12,7 +12,18 @@ export interface User {
   readonly admin: boolean;
   /** May look, and change nothing. */
   readonly reader: boolean;
+  /**
+   * Whoever has not the name of the database itself: that one is the board's alone. The board keeps records beside a
+   * project's collections, so that both change in one transaction; guests have no part in those.
+   */
+  readonly guest: boolean;
 }
+
+/** What the board's own collections in a project's database begin with. */
+const BOARDS_OWN = '_mag_';
+
+export const mayReach = (user: User | null, collection: string): boolean =>
+  user?.guest !== true || !collection.startsWith(BOARDS_OWN);
 
 export interface KnownUser extends User {
   readonly verifier: ScramVerifier;
@@ -61,7 +72,7 @@ export class Users {
   /** For a name that nobody has: the conversation takes the same steps, and fails at its end. */
   nobody(): KnownUser {
     const verifier = scramVerifier('', Buffer.from(this.#randomBytes(16)), ITERATIONS);
-    return { name: '', database: '', admin: false, reader: true, verifier };
+    return { name: '', database: '', admin: false, reader: true, guest: true, verifier };
   }
 
   list(database: string | null): readonly User[] {
@@ -116,7 +127,8 @@ const notFound = (database: string, name: string): DocumentError =>
   new DocumentError('UserNotFound', `User '${name}@${database}' not found`);
 
 const known = (row: UserRow): KnownUser => ({
-  ...{ name: row.name, database: row.database, admin: false, reader: row.reader === 1 },
+  ...{ name: row.name, database: row.database, admin: false },
+  ...{ reader: row.reader === 1, guest: row.name !== row.database },
   verifier: {
     salt: Buffer.from(row.salt),
     iterations: row.iterations,

@@ -8,7 +8,7 @@ import type { Commands } from './session.ts';
 
 /** By which those that have expired are found; made once, outside of any transaction. */
 export const prepareRecords = (commands: Commands): Promise<Document> =>
-  commands.run({ createIndexes: RECORDS, indexes: [{ key: { expires: 1 }, name: 'expires_1' }] });
+  commands.records.run({ createIndexes: RECORDS, indexes: [{ key: { expires: 1 }, name: 'expires_1' }] });
 
 /** Another transaction has the key, or has just taken it. */
 const isTaken = (error: unknown): boolean =>
@@ -16,11 +16,11 @@ const isTaken = (error: unknown): boolean =>
 
 /** Records of one project, as one transaction sees them. `claims`: of the whole session. */
 export class MongodbIdempotency implements IdempotencyRecords {
-  readonly #commands: Commands;
+  readonly #commands: Commands['records'];
   readonly #claims: { count: number };
 
   constructor(commands: Commands, claims: { count: number }) {
-    this.#commands = commands;
+    this.#commands = commands.records;
     this.#claims = claims;
   }
 

@@ -8,6 +8,7 @@ import type { Log } from '../../../runtime/log.ts';
 import type { DocumentServerAddress } from '../documents/server-process.ts';
 import type { EngineProvider, NativeAccess } from '../engine.ts';
 import { credentialUser, isUsableRef, rolePassword, ServerNames } from '../server-names.ts';
+import { projectOfDatabase, recordsDatabase } from './names.ts';
 
 export type MongodbSource =
   /** `address` starts the server where it does not run. */
@@ -90,7 +91,7 @@ export class MongodbProvider implements EngineProvider {
         const database = client.db(name);
         const rights = {
           pwd: rolePassword(this.#options.masterKey, 'mongodb', ref),
-          roles: [{ role: 'readWrite', db: name }],
+          roles: [name, ...this.#beside(name)].map((db) => ({ role: 'readWrite', db })),
         };
         try {
           await database.command({ createUser: name, ...rights });
@@ -104,18 +105,29 @@ export class MongodbProvider implements EngineProvider {
   }
 
   drop(ref: string): Promise<void> {
-    return this.#inTurn(() => this.#admin((client) => dropProject(client, this.#names.of(ref))));
+    return this.#inTurn(() => this.#admin((client) => this.#dropProject(client, this.#names.of(ref))));
+  }
+
+  /** Databases of a project beside its own. The board's own server keeps the records from credentials by itself. */
+  #beside(project: string): readonly string[] {
+    return this.#options.source.kind === 'embedded' ? [] : [recordsDatabase(project)];
+  }
+
+  /** Users and databases of a project, whichever of them there are; the users first, so that nobody writes meanwhile. */
+  async #dropProject(client: MongoClient, project: string): Promise<void> {
+    await client.db(project).command({ dropAllUsersFromDatabase: 1 });
+    for (const name of [project, ...this.#beside(project)])
+      await client.db(name).command({ dropDatabase: 1 });
   }
 
   async connect(ref: string): Promise<Connection> {
     const { url } = await this.#place();
     const name = this.#names.of(ref);
+    const [records] = this.#beside(name);
     return {
-      engine: 'mongodb',
-      url,
-      database: name,
-      user: name,
+      ...{ engine: 'mongodb', url, database: name, user: name },
       password: rolePassword(this.#options.masterKey, 'mongodb', ref),
+      ...(records === undefined ? {} : { records }),
     };
   }
 
@@ -130,10 +142,10 @@ export class MongodbProvider implements EngineProvider {
           ...(databases as readonly Document[]).map(({ name }) => String(name)), // the protocol's own shape
           ...(users as readonly Document[]).map(({ db }) => String(db)), // the protocol's own shape
         ];
-        const orphans = [...new Set(names)].filter(
+        const orphans = [...new Set(names.map(projectOfDatabase))].filter(
           (name) => name.startsWith(this.#names.prefix) && !kept.has(name),
         );
-        for (const name of orphans) await dropProject(client, name);
+        for (const name of orphans) await this.#dropProject(client, name);
         return orphans;
       }),
     );
@@ -213,13 +225,6 @@ export class MongodbProvider implements EngineProvider {
     this.#client = { url, client };
     return client;
   }
-}
-
-/** Users and database of a project, whichever of them there are; the users first, so that nobody writes meanwhile. */
-async function dropProject(client: MongoClient, name: string): Promise<void> {
-  const database = client.db(name);
-  await database.command({ dropAllUsersFromDatabase: 1 });
-  await database.command({ dropDatabase: 1 });
 }
 
 async function dropUser(client: MongoClient, database: string, user: string): Promise<void> {

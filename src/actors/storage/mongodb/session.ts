@@ -25,9 +25,15 @@ export interface SessionOptions {
 
 export type Budget = Pick<ExecuteContext, 'deadline' | 'signal'>;
 
-/** Runs commands of one request, inside its transaction where it has one. */
-export interface Commands {
+/** Runs commands on one database. */
+interface DatabaseCommands {
   run(command: Document): Promise<Document>;
+}
+
+/** Runs commands of one request, inside its transaction where it has one. */
+export interface Commands extends DatabaseCommands {
+  /** The same where the board's own records are. */
+  readonly records: DatabaseCommands;
 }
 
 /** SQLSTATE of a server that knows another password. */
@@ -61,6 +67,7 @@ export class MongodbSession {
   readonly #options: SessionOptions;
   readonly #client: MongoClient;
   readonly #database: Db;
+  readonly #records: Db;
   readonly #slots: PermitSlots;
   #lostAt = Number.NEGATIVE_INFINITY;
   #closed = false;
@@ -71,6 +78,7 @@ export class MongodbSession {
     const { connection, ref, host, permits } = options;
     this.#client = openClient(connection);
     this.#database = this.#client.db(connection.database);
+    this.#records = this.#client.db(connection.records ?? connection.database);
     this.#slots = new PermitSlots({ key: ref, host, permits });
   }
 
@@ -143,16 +151,24 @@ export class MongodbSession {
   }
 
   #commands(budget: Budget, session: ClientSession | null): Commands {
-    return { run: (command) => this.#run(command, budget, session) };
+    const on = (database: Db): DatabaseCommands => ({
+      run: (command) => this.#run(command, budget, session, database),
+    });
+    return { ...on(this.#database), records: on(this.#records) };
   }
 
-  async #run(command: Document, budget: Budget, session: ClientSession | null): Promise<Document> {
+  async #run(
+    command: Document,
+    budget: Budget,
+    session: ClientSession | null,
+    database: Db,
+  ): Promise<Document> {
     this.#refuseLate(budget);
     const left = Math.max(1, Math.floor(budget.deadline - this.#options.host.now()));
     const { signal } = budget;
     const limited = 'getMore' in command ? command : { ...command, maxTimeMS: left };
     try {
-      const reply = await this.#database.command(limited, {
+      const reply = await database.command(limited, {
         ...(session === null ? {} : { session }),
         ...(signal === undefined ? {} : { signal }),
       });

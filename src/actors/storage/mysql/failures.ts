@@ -77,9 +77,6 @@ export const isSchemaStale = (error: unknown): boolean =>
 export const isDuplicate = (error: unknown): boolean =>
   isServerError(error) && (error.errno === 1062 || error.errno === 1586);
 
-/** Another transaction holds the row. */
-export const isLocked = (error: unknown): boolean => isServerError(error) && error.errno === 1205;
-
 /** Another transaction stood in the way: the server undid this one. */
 export const isConflict = (error: unknown): boolean =>
   isServerError(error) ? error.errno === 1213 : isPublicError(error) && error.code === '40P01';

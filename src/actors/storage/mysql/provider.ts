@@ -10,6 +10,7 @@ import {
   dropUser,
   ensureCredential,
   findNames,
+  isLaidOut,
   provisionProject,
   readRights,
 } from './provisioning.ts';
@@ -35,6 +36,8 @@ export class MysqlProvider implements EngineProvider {
   readonly kind = 'mysql';
   readonly #options: MysqlProviderOptions;
   readonly #names: ServerNames;
+  /** Projects that are as this version makes them, or are being looked at. */
+  readonly #laidOut = new Map<string, Promise<void>>();
   #tail: Promise<unknown> = Promise.resolve();
 
   constructor(options: MysqlProviderOptions) {
@@ -67,15 +70,34 @@ export class MysqlProvider implements EngineProvider {
         const password = rolePassword(this.#options.masterKey, 'mysql', ref);
         await provisionProject(connection, this.#names.of(ref), password);
       });
-      return this.connect(ref);
+      this.#laidOut.set(ref, Promise.resolve());
+      return this.#connection(ref);
     });
   }
 
   drop(ref: string): Promise<void> {
+    this.#laidOut.delete(ref);
     return this.#inTurn(() => this.#admin((connection) => dropProject(connection, this.#names.of(ref))));
   }
 
+  /** Brings a project that an older version made up to this one, the first time it is reached. */
   async connect(ref: string): Promise<Connection> {
+    let looking = this.#laidOut.get(ref);
+    if (looking === undefined) {
+      looking = this.#bringUp(ref);
+      this.#laidOut.set(ref, looking);
+      looking.catch(() => this.#laidOut.delete(ref)); // The caller has the failure; the next one tries anew.
+    }
+    await looking;
+    return this.#connection(ref);
+  }
+
+  async #bringUp(ref: string): Promise<void> {
+    const isDone = await this.#admin((connection) => isLaidOut(connection, this.#names.of(ref)));
+    if (!isDone) await this.provision(ref);
+  }
+
+  async #connection(ref: string): Promise<Connection> {
     const { host, port } = await this.#address();
     const name = this.#names.of(ref);
     const password = rolePassword(this.#options.masterKey, 'mysql', ref);

@@ -3,7 +3,7 @@ import { LIMITS } from '../../../limits.ts';
 import type { CredentialMode } from '../../../protocol/credentials.ts';
 import { credentialPrefix } from '../server-names.ts';
 import type { MysqlConnection } from './connection.ts';
-import { recordsDatabase, recordsTable } from './idempotency.ts';
+import { RECORDS_MARK, recordsDatabase, recordsSchema } from './idempotency-schema.ts';
 
 const identifier = (name: string): string => `\`${name.replaceAll('`', '``')}\``;
 const literal = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
@@ -94,12 +94,30 @@ export async function provisionProject(
     `CREATE DATABASE IF NOT EXISTS ${identifier(name)} CHARACTER SET utf8mb4 COLLATE ${COLLATION}`,
   );
   const records = identifier(recordsDatabase(name));
-  for (const statement of recordsTable(records)) await connection.rows(statement);
+  for (const statement of recordsSchema(records, password)) await connection.rows(statement);
   // The user last: with it a project is reached, and then all else is there.
   await connection.rows(`CREATE USER IF NOT EXISTS ${user} ${attributes}`);
   await connection.rows(`ALTER USER ${user} ${attributes}`);
   await connection.rows(`GRANT ${PROJECT_RIGHTS} ON ${pattern(name)}.* TO ${user}`);
-  await connection.rows(`GRANT SELECT, INSERT, UPDATE, DELETE ON ${records}.records TO ${user}`);
+  for (const procedure of ['claim', 'settle'])
+    await connection.rows(`GRANT EXECUTE ON PROCEDURE ${records}.${procedure} TO ${user}`);
+  // An older version let the user itself at the records.
+  const older = await connection.rows(
+    `SELECT 1 FROM information_schema.TABLE_PRIVILEGES WHERE TABLE_SCHEMA = ${literal(recordsDatabase(name))}
+       AND GRANTEE = CONCAT('''', ${literal(name)}, '''@''%''')`,
+  );
+  if (older.length > 0) await connection.rows(`REVOKE ALL ON ${records}.records FROM ${user}`);
+}
+
+/** Whether a project's records are as this version makes them; one that is not there has nothing to bring up. */
+export async function isLaidOut(connection: MysqlConnection, name: string): Promise<boolean> {
+  const records = literal(recordsDatabase(name));
+  const rows = await connection.rows(
+    `SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ${records} AND 2 > (
+       SELECT COUNT(*) FROM information_schema.ROUTINES
+       WHERE ROUTINE_SCHEMA = ${records} AND ROUTINE_COMMENT = ${literal(RECORDS_MARK)})`,
+  );
+  return rows.length === 0;
 }
 
 /** What a credential of a mode may do in the project's database. */

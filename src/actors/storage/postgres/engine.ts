@@ -36,6 +36,8 @@ import {
   tooManyRows,
   withoutRow,
 } from './failures.ts';
+import type { RecordsAccess } from './idempotency.ts';
+import { recordsToken } from './idempotency-schema.ts';
 import { JsonStatement } from './json-statement.ts';
 import { NativeStatement } from './native-statement.ts';
 import { readOnly, requestRole } from './request-role.ts';
@@ -86,11 +88,12 @@ class Session implements PostgresEngine {
   /** Names of types beyond the built-in ones, by oid; a project's own. */
   readonly #types = new Map<number, string>();
   #roles: PostgresConnection['requestRoles'];
-  readonly #claims = { count: 0 };
+  readonly #records: RecordsAccess;
 
   constructor(options: PostgresEngineOptions) {
     const { connection, ref, ...rest } = options;
     this.#roles = connection.requestRoles;
+    this.#records = { token: recordsToken(connection.password), count: 0 };
     this.#session = new PostgresSession({ ...rest, target: connection, key: ref });
     this.#schema = new SchemaCache({
       host: options.host,
@@ -101,6 +104,7 @@ class Session implements PostgresEngine {
 
   reconnect(connection: PostgresConnection): void {
     this.#roles = connection.requestRoles;
+    this.#records.token = recordsToken(connection.password);
     this.#session.retarget(connection);
   }
 
@@ -149,7 +153,7 @@ class Session implements PostgresEngine {
     context: ExecuteContext,
   ): Promise<Result> {
     const parts = {
-      ...{ session: this.#session, claims: this.#claims },
+      ...{ session: this.#session, records: this.#records },
       schema: () => this.schema(context),
       lookAnew: () => this.#lookAnew(),
       execute: async (query: Query, snapshot: SchemaSnapshot, run: RunStatement) => {

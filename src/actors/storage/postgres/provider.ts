@@ -97,7 +97,7 @@ export class PostgresProvider implements EngineProvider {
         );
       });
       const roles = await this.#admin(name, async (connection) => {
-        await provisionDatabase(connection, name);
+        await provisionDatabase(connection, name, password);
         return requestRolesOf(connection, name);
       });
       if (roles.length === 0)

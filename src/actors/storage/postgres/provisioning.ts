@@ -1,7 +1,7 @@
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { LIMITS } from '../../../limits.ts';
 import type { PgConnection } from './connection.ts';
-import { idempotencyTable } from './idempotency.ts';
+import { layOutRecords } from './idempotency-schema.ts';
 import { credentialRoles } from './native-access.ts';
 import { identifier, literal } from './quoting.ts';
 import { ensureRequestRoles, grantRequestRoles, layOut } from './roles.ts';
@@ -108,12 +108,16 @@ export async function provisionServer(
  * Inside the project's database: its role owns the schema public, and nobody else has a part in it. The schema of the
  * change feed is made before the tenant could make one of that name, and put its own functions there.
  */
-export async function provisionDatabase(connection: PgConnection, plainName: string): Promise<void> {
+export async function provisionDatabase(
+  connection: PgConnection,
+  plainName: string,
+  password: string,
+): Promise<void> {
   const name = identifier(plainName);
   await connection.rows(
-    `CREATE SCHEMA IF NOT EXISTS _mag; REVOKE ALL ON SCHEMA _mag FROM PUBLIC; ALTER SCHEMA public OWNER TO ${name}; REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT ALL ON SCHEMA public TO ${name};
-     ${idempotencyTable(name)}`,
+    `CREATE SCHEMA IF NOT EXISTS _mag; REVOKE ALL ON SCHEMA _mag FROM PUBLIC; ALTER SCHEMA public OWNER TO ${name}; REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT ALL ON SCHEMA public TO ${name}`,
   );
+  await layOutRecords(connection, plainName, password);
   await layOut(connection, plainName);
 }
 

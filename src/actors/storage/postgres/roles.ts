@@ -1,5 +1,6 @@
 import type { PgConnection } from './connection.ts';
 import { isServerError } from './failures.ts';
+import { RECORDS_LAID_OUT } from './idempotency-schema.ts';
 import { identifier, literal } from './quoting.ts';
 
 /**
@@ -106,7 +107,7 @@ FROM pg_catalog.pg_namespace n WHERE n.nspowner = ${owner} AND n.nspname !~ '^pg
 export async function isLaidOut(connection: PgConnection): Promise<boolean> {
   const rows = await connection.rows(
     `SELECT pg_catalog.obj_description(pg_catalog.to_regnamespace('_mag')::oid, 'pg_namespace') = '${LAYOUT}'
-       AND pg_catalog.to_regclass('_mag_idempotency.records') IS NOT NULL`,
+       AND ${RECORDS_LAID_OUT}`,
   );
   return rows[0]?.[0] === 't';
 }

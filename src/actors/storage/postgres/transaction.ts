@@ -2,7 +2,7 @@ import { isPublicError } from '../../../errors.ts';
 import type { CallQuery, Query } from '../../../protocol/query.ts';
 import type { ExecuteContext, QueryResult, SchemaSnapshot, Transaction } from '../engine.ts';
 import { isSchemaStale, isServerError, isUnknownName, publicError } from './failures.ts';
-import { PostgresIdempotency, type RunText } from './idempotency.ts';
+import { OWN_ROLE, PostgresIdempotency, type RecordsAccess, type RunText } from './idempotency.ts';
 import type { PostgresSession, RunStatement } from './session.ts';
 import { TextStatement } from './wire.ts';
 
@@ -10,7 +10,7 @@ import { TextStatement } from './wire.ts';
 interface TransactionParts {
   readonly session: PostgresSession;
   /** Of the whole session. */
-  readonly claims: { count: number };
+  readonly records: RecordsAccess;
   schema(): Promise<SchemaSnapshot>;
   /** The schema, and every plan, may be out of date. */
   lookAnew(): Promise<void>;
@@ -36,7 +36,7 @@ interface Attempt<Result> {
 
 function textOf(run: RunStatement): RunText {
   return async (sql, values) => {
-    const statement = new TextStatement(sql, values);
+    const statement = new TextStatement(sql, values, '', OWN_ROLE);
     await run(statement);
     return statement.rows;
   };
@@ -63,7 +63,7 @@ async function attempt<Result>(
       work({
         execute: (query) => noticing(query, parts.execute(query, snapshot, run)),
         call: (query) => noticing(query, parts.call(query, snapshot, run)),
-        idempotency: new PostgresIdempotency(textOf(run), parts.claims),
+        idempotency: new PostgresIdempotency(textOf(run), parts.records),
       }),
     );
     return { result: { value }, stale };

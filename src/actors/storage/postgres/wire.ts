@@ -161,10 +161,12 @@ export class TextStatement extends WireStatement {
   }
 
   override handleDataRow(message: DataRow): void {
+    if (this.skips(false)) return;
     this.rows.push(message.fields);
   }
 
   override handleCommandComplete(message: CommandComplete): void {
+    if (this.skips(true)) return;
     this.command = message.text;
   }
 }
