@@ -21,7 +21,7 @@ import { compileQuery, findTable } from '../sql/compiler.ts';
 import type { CompiledStatement } from '../sql/dialect.ts';
 import { postgresDialect } from '../sql/dialect-postgres.ts';
 import { PlanCache } from '../sql/plan-cache.ts';
-import { callShape, type QueryShape, queryShape } from '../sql/query-shape.ts';
+import { callShape, isMerge, type QueryShape, queryShape } from '../sql/query-shape.ts';
 import { TYPE_NAMES } from './cells.ts';
 import type { PgConnection } from './connection.ts';
 import { estimateTotal } from './estimate.ts';
@@ -40,7 +40,7 @@ import type { RecordsAccess } from './idempotency.ts';
 import { recordsToken } from './idempotency-schema.ts';
 import { JsonStatement } from './json-statement.ts';
 import { NativeStatement } from './native-statement.ts';
-import { readOnly, requestRole } from './request-role.ts';
+import { countingMerged, readOnly, requestRole } from './request-role.ts';
 import { calledAs, resolveFunction } from './resolve-function.ts';
 import { refusal, requireCalls, resultOf } from './results.ts';
 import { readSchema } from './schema.ts';
@@ -279,7 +279,8 @@ class Session implements PostgresEngine {
     const values = bindValues(plan, query, shape.values);
     const reads = this.#schema.current?.readsRequest !== false;
     const role = requestRole(context, this.#roles, reads, query.schema);
-    const statement = await this.#fetch(new JsonStatement(plan.sql, values, plan.name, role), run);
+    const before = isMerge(query) ? countingMerged(role) : role;
+    const statement = await this.#fetch(new JsonStatement(plan.sql, values, plan.name, before), run);
     return resultOf(query, plan, statement);
   }
 

@@ -1,5 +1,6 @@
 import type { Principal } from '../../../protocol/principal.ts';
 import type { ExecuteContext, HttpRequest } from '../engine.ts';
+import { MERGED } from '../sql/postgres-text.ts';
 import { identifier } from './quoting.ts';
 import type { Bound } from './wire.ts';
 
@@ -97,6 +98,15 @@ const inZone = ({ text, name, values }: Bound, timezone: string): Bound => ({
   text: text.replace('SELECT WHERE ', `SELECT WHERE ${set('timezone', values.length + 1)} AND `),
   name: `${name}_zone`,
   values: [...values, timezone],
+});
+
+const NONE_MERGED = `SELECT WHERE pg_catalog.set_config('${MERGED}', '0', true) IS NOT NULL AND `;
+
+/** The same before an upsert, whose statement counts the rows that it writes over. */
+export const countingMerged = ({ text, name, values }: Bound): Bound => ({
+  text: text.replace('SELECT WHERE ', NONE_MERGED),
+  name: `${name}_merge`,
+  values,
 });
 
 const NO_WRITES = `SELECT WHERE pg_catalog.set_config('transaction_read_only', 'on', true) IS NOT NULL AND `;

@@ -2,10 +2,16 @@ import { MagError } from '../../../errors.ts';
 import type { Query } from '../../../protocol/query.ts';
 import type { ExecuteContext, QueryResult } from '../engine.ts';
 import type { CompiledStatement } from '../sql/dialect.ts';
-import { isSingle } from '../sql/query-shape.ts';
+import { isMerge, isSingle } from '../sql/query-shape.ts';
 import type { JsonStatement } from './json-statement.ts';
 import type { NativeStatement } from './native-statement.ts';
 import { resultLimit } from './session.ts';
+
+/** Every row of an upsert is there afterwards: what was not written over was made. */
+function insertedBy(query: Query, { second }: JsonStatement): Pick<QueryResult, 'inserted'> {
+  if (query.kind !== 'insert' || !isMerge(query)) return {};
+  return { inserted: query.rows.length - Number(second ?? 0) };
+}
 
 /** The answer of a query out of the rows of its statement. */
 export function resultOf(query: Query, plan: CompiledStatement, statement: JsonStatement): QueryResult {
@@ -16,9 +22,9 @@ export function resultOf(query: Query, plan: CompiledStatement, statement: JsonS
       ...{ total: counted ? Number(statement.second ?? 0) : null, totalKind: counted ? 'exact' : null },
     };
   }
-  const none = { total: null, totalKind: null };
+  const none = { total: null, totalKind: null, ...insertedBy(query, statement) };
   if (query.returning !== undefined) return { json: statement.json, rowCount: statement.rowCount, ...none };
-  const counts = plan.hasCheck || query.maxAffected !== undefined || isSingle(query);
+  const counts = plan.hasCheck || query.maxAffected !== undefined || isSingle(query) || isMerge(query);
   const rowCount = counts ? Number(statement.first ?? 0) : statement.affected;
   return { json: '[]', rowCount, ...none };
 }

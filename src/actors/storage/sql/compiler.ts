@@ -3,7 +3,7 @@ import type { InsertQuery, OrderTerm, Query, SelectItem } from '../../../protoco
 import type { SchemaSnapshot, TableInfo } from '../engine.ts';
 import { conditionOf, orderOf } from './conditions.ts';
 import type { CompiledStatement, Dialect, OutputColumn, SqlColumn } from './dialect.ts';
-import { insertColumns, isSingle } from './query-shape.ts';
+import { insertColumns, isMerge, isSingle } from './query-shape.ts';
 import { isPlain, RowsCompiler } from './rows.ts';
 import { Bindings, Scope } from './scope.ts';
 
@@ -81,18 +81,19 @@ function compileWrite(
     const { params, calls } = bindings;
     return { ...{ sql, params, table, columns, calls }, hasCheck: check !== null };
   };
-  const single = isSingle(query);
+  const [single, merges] = [isSingle(query), isMerge(query)];
   if (isPlain(items, table)) {
     const output = outputColumns(scope, items);
     const returning = query.returning !== undefined;
-    const parts = { table, write, output, returning, check, single, most: most() };
+    const parts = { table, write, output, returning, check, single, merges, most: most() };
     return done(dialect.writeStatement(parts));
   }
   const rows = new RowsCompiler(bindings, snapshot, table);
   const writtenAs = dialect.expressions?.writtenAs(table) ?? table.name;
   const written = new Scope(table, writtenAs, bindings, false);
   const { rows: returned } = rows.level(written, writtenAs, [], { select: items, order: [] });
-  const parts = { table, write, rows: returned, used: [...written.used], check, single, most: most() };
+  const used = [...written.used];
+  const parts = { table, write, rows: returned, used, check, single, merges, most: most() };
   return done(dialect.expressions?.writeRows(parts) ?? '');
 }
 

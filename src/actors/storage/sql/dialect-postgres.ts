@@ -2,7 +2,14 @@ import type { TableInfo } from '../engine.ts';
 import { defaultOf } from '../postgres/schema.ts';
 import type { Dialect, InsertParts, SelectParts, SqlColumn, WriteParts } from './dialect.ts';
 import { postgresExpressions } from './postgres-expressions.ts';
-import { enforce, enforceMost, enforceSingle, quoteIdentifier } from './postgres-text.ts';
+import {
+  countMerged,
+  enforce,
+  enforceMost,
+  enforceSingle,
+  mergedColumn,
+  quoteIdentifier,
+} from './postgres-text.ts';
 
 /**
  * PostgreSQL's text. Every statement gives rows of one text column: the row as JSON, made by the server. Values are
@@ -40,7 +47,7 @@ export const postgresDialect: Dialect = {
     if (list === '') return ''; // Nothing to conflict on: PostgREST inserts plainly, too.
     if (conflict.resolution === 'ignore' || names.length === 0) return `ON CONFLICT (${list}) DO NOTHING`;
     const assignments = names.map((name) => `${name} = EXCLUDED.${name}`).join(', ');
-    return `ON CONFLICT (${list}) DO UPDATE SET ${assignments}`;
+    return `ON CONFLICT (${list}) DO UPDATE SET ${assignments} WHERE ${countMerged}`;
   },
 
   expressions: postgresExpressions,
@@ -106,25 +113,26 @@ function selectStatement(parts: SelectParts): string {
 
 function writeStatement(parts: WriteParts): string {
   const { write, check, single, most } = parts;
+  const merged = mergedColumn(parts.merges);
   const demands = (from: string): string =>
     (single ? `, ${enforceSingle(from)}` : '') + (most === null ? '' : `, ${enforceMost(from, most)}`);
   if (check === null) {
     if (parts.returning)
-      return `WITH _ AS (${write} RETURNING ${list(parts)}) SELECT row_to_json(_.*)::text${demands('_')} FROM _`;
-    return most === null && !single
+      return `WITH _ AS (${write} RETURNING ${list(parts)}) SELECT row_to_json(_.*)::text${merged}${demands('_')} FROM _`;
+    return most === null && !single && !parts.merges
       ? write
-      : `WITH _ AS (${write} RETURNING 1) SELECT count(*)::text${demands('_')} FROM _`;
+      : `WITH _ AS (${write} RETURNING 1) SELECT count(*)::text${merged}${demands('_')} FROM _`;
   }
   if (!parts.returning) {
     const checked = `count(${enforce('_."ok"')})::text`;
-    return `WITH _("ok") AS (${write} RETURNING (${check})) SELECT ${checked}${demands('_')} FROM _`;
+    return `WITH _("ok") AS (${write} RETURNING (${check})) SELECT ${checked}${merged}${demands('_')} FROM _`;
   }
   const returned = parts.output.map(({ column }) => quoteIdentifier(column.name));
   const inner = parts.output.map((_, at) => `"c${at}"`);
   const named = parts.output.map(({ name }, at) => `w."c${at}" AS ${quoteIdentifier(name)}`);
   return (
     `WITH w(${[...inner, '"ok"'].join(', ')}) AS (${write} RETURNING ${[...returned, `(${check})`].join(', ')}) ` +
-    `SELECT row_to_json(_.*)::text, ${enforce('w."ok"')}${demands('w')} ` +
+    `SELECT row_to_json(_.*)::text${merged}, ${enforce('w."ok"')}${demands('w')} ` +
     `FROM w CROSS JOIN LATERAL (SELECT ${named.join(', ')}) _`
   );
 }

@@ -72,6 +72,8 @@ export interface WriteParts {
   readonly single: boolean;
   /** Placeholder of the number of rows beyond which the same happens; null: any number may be written. */
   readonly most: string | null;
+  /** An upsert that writes over rows: how many there were is asked for, where the dialect can tell. */
+  readonly merges: boolean;
 }
 
 /** What stands in a row: an expression and the type it has there. */
@@ -120,6 +122,7 @@ export interface RowsWrite {
   readonly check: string | null;
   readonly single: boolean;
   readonly most: string | null;
+  readonly merges: boolean;
 }
 
 /**

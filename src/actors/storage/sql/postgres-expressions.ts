@@ -1,7 +1,14 @@
 import type { ContainOperator, JsonPath, TextSearchOperator } from '../../../protocol/query.ts';
 import { parseType } from './casts.ts';
 import type { Expressions, NamedValue, RowsParts, RowsStatement, RowsWrite, Value } from './dialect.ts';
-import { enforce, enforceMost, enforceSingle, quoteIdentifier, quoteText } from './postgres-text.ts';
+import {
+  enforce,
+  enforceMost,
+  enforceSingle,
+  mergedColumn,
+  quoteIdentifier,
+  quoteText,
+} from './postgres-text.ts';
 
 const CONTAIN: Readonly<Record<ContainOperator, string>> = {
   ...{ cs: '@>', cd: '<@', ov: '&&', sl: '<<', sr: '>>' },
@@ -77,7 +84,7 @@ const WRITTEN = '_written';
  * What must hold of all rows is asked before the first one is given back: an inner embed may leave out the very row
  * that breaks it.
  */
-function writeRows({ write, rows, used, check, single, most }: RowsWrite): string {
+function writeRows({ write, rows, used, check, single, most, merges }: RowsWrite): string {
   // Beside the columns that are read, one more, whose name is none of theirs.
   let mark = 'ok';
   while (used.includes(mark)) mark += '_';
@@ -88,11 +95,13 @@ function writeRows({ write, rows, used, check, single, most }: RowsWrite): strin
     demands.push(`(SELECT count(${enforce(quoteIdentifier(mark))}) FROM ${MADE}) >= 0`);
   }
   if (single) demands.push(`${enforceSingle(MADE)} = 1`);
+  if (merges) demands.push(`(SELECT count(*) FROM ${MADE}) >= 0`);
   if (most !== null) demands.push(`${enforceMost(MADE, most)} = 1`);
   const where = demands.length === 0 ? '' : ` WHERE ${demands.join(' AND ')}`;
   return (
     `WITH ${MADE} AS (${write} RETURNING ${returned.join(', ')}), ` +
-    `${WRITTEN} AS (SELECT * FROM ${MADE}${where}) SELECT row_to_json(_.*)::text FROM (${rowsText(rows)}) _`
+    `${WRITTEN} AS (SELECT * FROM ${MADE}${where}) ` +
+    `SELECT row_to_json(_.*)::text${mergedColumn(merges)} FROM (${rowsText(rows)}) _`
   );
 }
 

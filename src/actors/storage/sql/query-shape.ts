@@ -148,6 +148,10 @@ function insertShape(query: InsertQuery, values: QueryValue[]): string {
 /** Whether the write must be undone where it touches more than one row. */
 export const isSingle = (query: Query): boolean => 'single' in query && query.single === true;
 
+/** Whether the write may write over rows that are there already. */
+export const isMerge = (query: Query): boolean =>
+  query.kind === 'insert' && query.onConflict?.resolution === 'merge';
+
 /**
  * Splits a query into its shape and its values, in one walk. The compiler takes values in this order:
  * select: select, where, limit, offset · insert: check · update: set, where, check · delete: where ·
