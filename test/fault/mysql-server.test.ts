@@ -109,6 +109,24 @@ describe.skipIf(!service('mariadb').available)('MariaDB as a child of the board'
       expect([...acknowledged].filter((a) => !stored.has(a))).toEqual([]);
     });
 
+    it('tells a transaction whose server died in the middle, also in what is between its operations', async () => {
+      const halfway = engine.transaction?.(async (transaction) => {
+        await transaction.execute({
+          kind: 'insert',
+          schema: 'public',
+          table: 'kept',
+          rows: [{ a: -1 }],
+          missing: 'null',
+        });
+        process.kill(mysql.server.pid ?? 0, 'SIGKILL');
+        await mysql.server.exited;
+        await transaction.idempotency?.settle('key', '{}');
+      }, mysql.context(REF));
+      await expect(halfway).rejects.toMatchObject({ code: 'MAG_ENGINE_UNAVAILABLE', status: 503 });
+      await mysql.restart();
+      expect(await rows('SELECT a FROM kept WHERE a < 0')).toEqual([]);
+    });
+
     it('answers 503 while it is away, and gives back every permit', async () => {
       await insert(1_000_001);
       await mysql.server.stop();

@@ -1,12 +1,15 @@
 /**
  * `npm run soak -- [--minutes N] [--seed S] [--runs N] [--restarts N]`: a million restarts with the heap weighed before and
- * after, workers that die in a loop, then for so long random trees with random faults against the reference model. What fails is printed with its seed; `--seed S --runs 1` runs that one scenario again.
+ * after, workers that die in a loop, for so long writers on all engines while servers, actors and the board are killed, then
+ * for as long random trees with random faults against the reference model. What fails is printed with its seed;
+ * `--seed S --runs 1` runs that one tree again.
  */
 import { parseArgs } from 'node:util';
 import fc from 'fast-check';
 import { compareClosely } from '../model/comparison.ts';
 import { scenario } from '../model/steps.ts';
 import { weather } from '../model/storm.ts';
+import { stormEngines } from './engines.ts';
 import { ORDEALS, restartInPlenty } from './restarts.ts';
 import { crashWorkers } from './workers.ts';
 
@@ -81,6 +84,15 @@ async function workers(): Promise<void> {
   );
 }
 
+async function engines(): Promise<void> {
+  const { faults, acknowledged, wrong } = await stormEngines(minutes, first);
+  for (const line of wrong) say(line);
+  if (wrong.length > 0) failures += 1;
+  say(
+    `${wrong.length === 0 ? '✓' : '✗'} a storm over the engines by seed ${first}: ${summary(faults)}; acknowledged and there once: ${summary(acknowledged)}`,
+  );
+}
+
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(2)} MB`;
 const summary = (counts: Readonly<Record<string, number>>): string =>
   Object.entries(counts)
@@ -90,6 +102,7 @@ const summary = (counts: Readonly<Record<string, number>>): string =>
 if (runs === null) {
   await heap();
   await workers();
+  await engines();
 }
 await trees();
 process.exitCode = failures > 0 ? 1 : 0;

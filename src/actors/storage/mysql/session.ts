@@ -155,6 +155,8 @@ export class MysqlSession {
         if (running.cancelled === null && isConnectionLost(error)) {
           connection.destroy();
           this.#lost(error);
+          // At once: inside a transaction nobody else could tell it from a failure of the work itself.
+          throw publicError(error);
         }
         throw error;
       }

@@ -234,6 +234,8 @@ export class PostgresSession {
       // The server says goodbye before it closes the socket; nothing may run on it in between.
       running.connection.destroy();
       this.#lost(error);
+      // At once: inside a transaction nobody else could tell it from a failure of the work itself.
+      return publicError(error);
     }
     return error;
   }
@@ -327,6 +329,10 @@ const tooLate = (budget: number, cause?: unknown): DatabaseError =>
 export const resultLimit = `${LIMITS.maxRows} rows or ${LIMITS.resultBytes / 1024 / 1024} MiB`;
 
 async function deallocate(connection: PgConnection): Promise<void> {
-  await connection.rows('DEALLOCATE ALL');
+  try {
+    await connection.rows('DEALLOCATE ALL');
+  } catch (error) {
+    throw publicError(error);
+  }
   connection.forgetPrepared();
 }
