@@ -68,6 +68,16 @@ export interface ColumnInfo {
   readonly hasDefault: boolean;
   /** 1-based place in the primary key, 0 outside it. */
   readonly primaryKey: number;
+  /** Absent: its values are shown and given as its type has them. */
+  readonly representation?: Representation;
+}
+
+/** Functions, as SQL calls them, between a type and how the outside shows and gives its values. */
+export interface Representation {
+  readonly toJson?: string;
+  readonly fromJson?: string;
+  /** Of a filter's value. */
+  readonly fromText?: string;
 }
 
 export interface TableInfo {

@@ -1,9 +1,17 @@
 import { LIMITS } from '../../../limits.ts';
-import type { ColumnInfo, ForeignKey, SchemaSnapshot, TableInfo, ViewSource } from '../engine.ts';
+import type {
+  ColumnInfo,
+  ForeignKey,
+  Representation,
+  SchemaSnapshot,
+  TableInfo,
+  ViewSource,
+} from '../engine.ts';
 import type { SqlColumn } from '../sql/dialect.ts';
 import { computedColumns } from './computed-columns.ts';
 import type { PgConnection } from './connection.ts';
 import { readFunctions } from './functions.ts';
+import { REPRESENTATION } from './representations.ts';
 import { type Numbered, readViewSources, withSources } from './view-columns.ts';
 
 /** A column with what the compiler needs of PostgreSQL beyond the common form. */
@@ -31,6 +39,8 @@ SELECT concat_ws('/',
   (SELECT count(*) || ':' || coalesce(sum(xmin::text::int8 * (oid::int8 % 8191)), 0) FROM pg_catalog.pg_constraint WHERE oid >= 16384),
   (SELECT count(*) || ':' || coalesce(sum(xmin::text::int8 * (oid::int8 % 8191)), 0) FROM pg_catalog.pg_proc WHERE oid >= 16384),
   (SELECT count(*) || ':' || coalesce(sum(xmin::text::int8 * (oid::int8 % 8191)), 0) FROM pg_catalog.pg_rewrite WHERE oid >= 16384),
+  (SELECT count(*) || ':' || coalesce(sum(xmin::text::int8 * (oid::int8 % 8191)), 0) FROM pg_catalog.pg_cast WHERE oid >= 16384),
+  (SELECT coalesce(sum(xmin::text::int8), 0) FROM pg_catalog.pg_type WHERE typtype = 'd' AND oid >= 16384),
   (SELECT count(*) || ':' || coalesce(sum(xmin::text::int8), 0) FROM pg_catalog.pg_policy))`;
 
 /**
@@ -48,11 +58,13 @@ SELECT EXISTS (
     UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_catalog.pg_trigger WHERE tgqual IS NOT NULL
   ) AS own(text) WHERE text ~ 'request\\.(?!jwt)')`;
 
+/** A column without a default has its domain's. */
 const COLUMNS = `
 SELECT json_agg(json_build_array(a.attname, format_type(a.atttypid, a.atttypmod),
-    NOT (a.attnotnull OR t.typnotnull), a.atthasdef OR a.attidentity <> '',
+    NOT (a.attnotnull OR t.typnotnull), a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL,
     CASE WHEN a.attidentity <> '' THEN 'nextval(' || quote_literal(pg_get_serial_sequence(c.oid::regclass::text, a.attname)) || '::regclass)'
-         WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END, a.attnum) ORDER BY a.attnum)
+         WHEN a.attgenerated = '' THEN coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(t.typdefaultbin, 0)) END,
+    a.attnum, CASE WHEN t.typtype = 'd' THEN (${REPRESENTATION}) END) ORDER BY a.attnum)
 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped`;
@@ -84,7 +96,7 @@ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamesp
 WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND n.nspname <> 'information_schema' AND n.nspname !~ '^(pg_|_mag)'
 ORDER BY n.nspname <> 'public', n.nspname, c.relname LIMIT ${LIMITS.schemaTables}`;
 
-type ColumnRow = readonly [string, string, boolean, boolean, string | null, number];
+type ColumnRow = readonly [string, string, boolean, boolean, string | null, number, Representation | null];
 type UniqueRow = readonly [boolean, readonly string[]];
 type KeyRow = readonly [
   name: string,
@@ -118,9 +130,10 @@ function readTable(row: readonly (string | null)[]): Read | null {
   const keyRows = JSON.parse(keyText ?? '[]') as readonly KeyRow[];
   const primary = uniqueRows.find(([isPrimary]) => isPrimary)?.[1] ?? [];
   const columns = columnRows.map(
-    ([column, type, nullable, hasDefault, defaultExpression]): PgColumn => ({
+    ([column, type, nullable, hasDefault, defaultExpression, , representation]): PgColumn => ({
       ...{ name: column, type, nullable, hasDefault, defaultExpression },
       primaryKey: primary.indexOf(column) + 1,
+      ...(representation === null ? {} : { representation }),
     }),
   );
   const numbers = columnRows.map(([column, , , , , number]): [number, string] => [number, column]);

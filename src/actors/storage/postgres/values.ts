@@ -39,8 +39,10 @@ export function parameterText(value: unknown): Text {
 
 function valueText(param: Extract<Param, { kind: 'value' }>, value: QueryValue): Text {
   switch (param.form) {
-    case 'json':
-      return cellText(value, param.column?.type ?? '');
+    case 'json': {
+      const fromJson = param.column?.representation?.fromJson;
+      return cellText(value, fromJson === undefined ? (param.column?.type ?? '') : 'json');
+    }
     case 'list':
     case 'patterns':
       return arrayLiteral(Array.isArray(value) ? value : []);

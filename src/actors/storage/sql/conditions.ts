@@ -24,7 +24,8 @@ export function operandOf(bindings: Bindings, scope: Scope, { name, path }: Colu
   if (path === undefined) return { sql, info: column, value: { sql, type: column.type, json: false } };
   const value = expressionsOf(bindings, 'read JSON paths').path(sql, column, path);
   if (value === null) throw bindings.unsupported('read a JSON path with such a key');
-  return { sql: value.sql, info: { ...column, type: value.type, nullable: true }, value };
+  const { representation: _, ...plain } = column; // It is of the whole value.
+  return { sql: value.sql, info: { ...plain, type: value.type, nullable: true }, value };
 }
 
 /** JSON that an engine only knows as text is not compared: equal values may be written differently. */
@@ -118,7 +119,8 @@ function plainCondition(bindings: Bindings, scope: Scope, filter: Filter): strin
     case 'text_search': {
       const expressions = expressionsOf(bindings, 'search full text');
       const { value, info } = operandOf(bindings, scope, filter.column);
-      const text = expressions.textSearch(filter.op, value, bindings.value('text', info), filter.config);
+      const { representation: _, ...plain } = info; // What is searched for is a query, and no value.
+      const text = expressions.textSearch(filter.op, value, bindings.value('text', plain), filter.config);
       return required(bindings, text, 'search full text');
     }
     case 'related':

@@ -1,4 +1,5 @@
 import type { TableInfo } from '../engine.ts';
+import { given, read } from '../postgres/representations.ts';
 import { defaultOf } from '../postgres/schema.ts';
 import type { Dialect, InsertParts, SelectParts, SqlColumn, WriteParts } from './dialect.ts';
 import { postgresExpressions } from './postgres-expressions.ts';
@@ -20,7 +21,7 @@ export const postgresDialect: Dialect = {
 
   quoteIdentifier,
 
-  placeholder: (position) => `$${position}`,
+  placeholder: (position, param) => read(`$${position}`, param),
 
   qualifiedTable: (table) => `${quoteIdentifier(table.schema)}.${quoteIdentifier(table.name)}`,
 
@@ -74,11 +75,13 @@ function insertSource({ columns, missing, bind }: InsertParts): string {
   const rows = bind({ kind: 'rows', columns });
   if (columns.length === 0) return `SELECT FROM json_array_elements(${rows})`;
   const names = columns.map((column) => quoteIdentifier(column.name));
-  const typed = columns.map((column, at) => `${names[at]} ${column.type}`).join(', ');
-  if (missing === 'null') return `SELECT ${names.join(', ')} FROM json_to_recordset(${rows}) AS _(${typed})`;
+  const members = columns.map((column, at) => given(`_.${names[at]}`, column));
+  const typed = members.map(({ type }, at) => `${names[at]} ${type}`).join(', ');
+  const values = members.map(({ value }) => value).join(', ');
+  if (missing === 'null') return `SELECT ${values} FROM json_to_recordset(${rows}) AS _(${typed})`;
   const merged = `${defaults(columns)} || "element"`;
   return (
-    `SELECT ${names.map((name) => `_.${name}`).join(', ')} FROM jsonb_array_elements(${rows}) AS "elements"("element") ` +
+    `SELECT ${values} FROM jsonb_array_elements(${rows}) AS "elements"("element") ` +
     `CROSS JOIN LATERAL jsonb_to_record(${merged}) AS _(${typed})`
   );
 }

@@ -143,6 +143,8 @@ export interface Expressions {
   readonly groupsInPlace?: true;
   /** Whether a written row's table may be read again in what is returned of it. */
   readonly rereadsWritten: boolean;
+  /** A value of the column as the outside sees it. Absent: as it is. */
+  shown?(value: Value, column: SqlColumn): Value;
   path(column: string, info: SqlColumn, path: JsonPath): Value | null;
   cast(value: Value, type: string): Value | null;
   aggregate(function_: Aggregate['function'], value: Value | null): Value;

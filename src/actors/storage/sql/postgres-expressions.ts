@@ -1,4 +1,5 @@
 import type { ContainOperator, JsonPath, TextSearchOperator } from '../../../protocol/query.ts';
+import { shown } from '../postgres/representations.ts';
 import { parseType } from './casts.ts';
 import type { Expressions, NamedValue, RowsParts, RowsStatement, RowsWrite, Value } from './dialect.ts';
 import {
@@ -111,6 +112,7 @@ export const postgresExpressions: Expressions = {
   comparesJson: true,
   limitsAffected: true,
   rereadsWritten: true,
+  shown,
   path: (column, info, path) => pathValue(column, info.type, path),
   cast: castValue,
   aggregate: (function_, value) => ({

@@ -3,7 +3,7 @@ import type { Aggregate, Embed, Filter, Join, OrderTerm, SelectItem } from '../.
 import type { SchemaSnapshot, TableInfo } from '../engine.ts';
 import { joinOf } from '../relationships.ts';
 import { conditionOf, expressionsOf, operandOf, orderOf } from './conditions.ts';
-import type { Expressions, NamedValue, RowsParts, Value } from './dialect.ts';
+import type { Expressions, NamedValue, RowsParts, SqlColumn, Value } from './dialect.ts';
 import { type Bindings, type CompiledEmbed, computedOf, Scope } from './scope.ts';
 import { findTable } from './tables.ts';
 
@@ -21,6 +21,8 @@ interface Output {
   readonly name: string;
   readonly value: Value | null;
   readonly aggregate: Aggregate | null;
+  /** The column that the value is, where it is a whole one: how it is shown is settled once rows are grouped. */
+  readonly column?: SqlColumn;
 }
 
 interface CompiledLevel {
@@ -36,17 +38,23 @@ const all = (conditions: readonly string[]): string | null =>
 const exists = ({ from, where }: CompiledLevel['base'], window: string): string =>
   `EXISTS (SELECT 1 FROM ${from}${where === null ? '' : ` WHERE ${where}`}${window})`;
 
+const isShownOtherwise = ({ representation }: SqlColumn): boolean => representation?.toJson !== undefined;
+
 /** Whether the items are columns of the table alone, which a dialect writes without its expressions. */
-export const isPlain = (items: readonly SelectItem[], table?: TableInfo): boolean =>
-  items.every(
-    (item) =>
-      item.kind === 'all' ||
-      (item.kind === 'column' &&
-        item.column.path === undefined &&
-        item.cast === undefined &&
-        item.aggregate === undefined &&
-        (table === undefined || computedOf(table, item.column.name) === undefined)),
-  );
+export function isPlain(items: readonly SelectItem[], table?: TableInfo): boolean {
+  const otherwise = (table?.columns ?? []).filter(isShownOtherwise);
+  return items.every((item) => {
+    if (item.kind === 'all') return otherwise.length === 0;
+    if (item.kind !== 'column' || item.column.path !== undefined) return false;
+    const { name } = item.column;
+    return (
+      item.cast === undefined &&
+      item.aggregate === undefined &&
+      (table === undefined || computedOf(table, name) === undefined) &&
+      !otherwise.some((column) => column.name === name)
+    );
+  });
+}
 
 /** `rel(count)`: clients of PostgREST count so, where the table has no such column. */
 const countsRows = (item: Extract<SelectItem, { kind: 'column' }>, { table }: Scope): boolean =>
@@ -96,7 +104,10 @@ export class RowsCompiler {
     outputs: readonly Output[],
     level: Level,
   ): Omit<RowsParts, 'limit' | 'offset'> {
-    const output = outputs.flatMap(({ name, value }) => (value === null ? [] : [{ name, value }]));
+    const output = outputs.flatMap((each) => {
+      const value = this.#shown(each);
+      return value === null ? [] : [{ name: each.name, value }];
+    });
     return {
       ...base,
       output,
@@ -120,7 +131,8 @@ export class RowsCompiler {
     const alias = this.#bindings.alias();
     const inner: NamedValue[] = [];
     const groups = new Map<string, string>();
-    const output = outputs.map(({ name, value, aggregate }): NamedValue => {
+    const output = outputs.map((each): NamedValue => {
+      const { name, value, aggregate } = each;
       if (value === null) return { name, value: this.#aggregated(aggregate, null) };
       const given = aggregate === null ? this.#expressions.groupable(value) : value;
       const column = `${alias}.${this.#bindings.dialect.quoteIdentifier(`c${inner.length}`)}`;
@@ -128,7 +140,7 @@ export class RowsCompiler {
       const read = { ...given, sql: column };
       if (aggregate !== null) return { name, value: this.#aggregated(aggregate, read) };
       groups.set(value.sql, column);
-      return { name, value: read };
+      return { name, value: this.#shown({ ...each, value: read }) ?? read };
     });
     // Rows that are only counted have no value of their own.
     if (inner.length === 0) inner.push({ name: 'c0', value: { sql: '1', type: 'integer', json: false } });
@@ -184,6 +196,11 @@ export class RowsCompiler {
     });
   }
 
+  #shown({ value, column }: Output): Value | null {
+    if (value === null || column === undefined) return value;
+    return this.#expressions.shown?.(value, column) ?? value;
+  }
+
   #aggregated(aggregate: Aggregate | null, value: Value | null): Value {
     const result = this.#expressions.aggregate(aggregate?.function ?? 'count', value);
     return aggregate?.cast === undefined ? result : this.#cast(result, aggregate.cast);
@@ -200,17 +217,21 @@ export class RowsCompiler {
     return items.flatMap((item): readonly Output[] => {
       switch (item.kind) {
         case 'all':
-          return scope.table.columns.map(({ name, type }) => ({
-            ...{ name, aggregate: null },
-            value: { sql: scope.text(name), type, json: false },
+          return scope.table.columns.map((column) => ({
+            ...{ name: column.name, aggregate: null, column },
+            value: { sql: scope.text(column.name), type: column.type, json: false },
           }));
         case 'column': {
           if (countsRows(item, scope))
             return [{ name: item.alias ?? 'count', value: null, aggregate: { function: 'count' } }];
-          const { value: read } = operandOf(this.#bindings, scope, item.column);
-          const value = item.cast === undefined ? read : this.#cast(read, item.cast);
+          const { value: read, info: column } = operandOf(this.#bindings, scope, item.column);
           const aggregate = item.aggregate ?? null;
-          return [{ name: item.alias ?? aggregate?.function ?? item.column.name, value, aggregate }];
+          const name = item.alias ?? aggregate?.function ?? item.column.name;
+          if (item.cast === undefined)
+            return [{ ...{ name, value: read, aggregate }, ...(aggregate === null ? { column } : {}) }];
+          // As PostgREST: what is cast is what is shown.
+          const shown = this.#shown({ name, value: read, aggregate, column }) ?? read;
+          return [{ name, value: this.#cast(shown, item.cast), aggregate }];
         }
         case 'count': {
           const cast = item.cast === undefined ? {} : { cast: item.cast };
@@ -249,7 +270,9 @@ export class RowsCompiler {
       return [{ name: embed.alias ?? embed.relation, value, aggregate: null }];
     }
     if (hoists && !join.toOne) throw this.#bindings.unsupported('aggregate in a spread of many rows');
-    return outputs.map(({ name: called, value, aggregate }) => {
+    return outputs.map((each) => {
+      const { name: called, aggregate } = each;
+      const value = this.#shown(each);
       if (value === null) throw this.#bindings.unsupported('count rows in a spread');
       const only = { ...rows, output: [{ name: called, value }] };
       const spread = join.toOne ? this.#expressions.one(only) : this.#expressions.list(only);
