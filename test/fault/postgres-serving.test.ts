@@ -115,8 +115,7 @@ describe('a statement that runs on', () => {
   });
 
   it('is cut off where one value floods the connection', async () => {
-    const flood = `SELECT repeat('x', 150 * 1024 * 1024) AS a, repeat('y', 150 * 1024 * 1024) AS b`;
-    // 300 MB are made before the first byte of them comes: the deadline is not what this is about.
+    const flood = `SELECT repeat('x', 80 * 1024 * 1024) AS a`;
     await expect(engine.sql(flood, [], pg.context(REF, 60_000))).rejects.toMatchObject({
       code: 'MAG_RESULT_TOO_LARGE',
     });
