@@ -18,6 +18,8 @@ export interface ProjectSettings {
   readonly schemas?: readonly string[];
   /** Whether REST may sum, average and count: over a large table that costs as much as reading it. Absent: no. */
   readonly aggregates?: boolean;
+  /** Whether REST shows how PostgreSQL runs a query: its tables, policies and costs. Absent: no. */
+  readonly plans?: boolean;
 }
 
 /** How a session reaches a project's database. Holds secrets of servers: never logged, never sent to a client. */

@@ -178,13 +178,13 @@ describe('project settings', () => {
     expect(open(folder).catalogue.get(ref).settings).toEqual(view.settings);
   });
 
-  it('may expose schemas of PostgreSQL, and allow aggregates', () => {
+  it('may expose schemas of PostgreSQL, allow aggregates and show plans', () => {
     const check = (settings: object): unknown =>
       checkSettings({ grants: [], ...settings }, 'postgres', () => {});
-    const given = { schemas: ['shop', 'public', 'shop'], aggregates: true };
-    expect(check(given)).toEqual({ grants: [], schemas: ['shop', 'public'], aggregates: true });
+    const given = { schemas: ['shop', 'public', 'shop'], aggregates: true, plans: true };
+    expect(check(given)).toEqual({ ...given, grants: [], schemas: ['shop', 'public'] });
     expect(check({ schemas: ['public'] })).toEqual({ grants: [] });
-    expect(check({ aggregates: false, schemas: [] })).toEqual({ grants: [] });
+    expect(check({ aggregates: false, plans: false, schemas: [] })).toEqual({ grants: [] });
   });
 
   it.each([
@@ -205,6 +205,8 @@ describe('project settings', () => {
     [{ grants: [], schemas: ['pg_catalog'] }, 'settings.schemas must not hold pg_catalog'],
     [{ grants: [], schemas: ['shop'] }, 'The engine sqlite cannot expose schemas'],
     [{ grants: [], aggregates: 1 }, 'settings.aggregates must be true or false'],
+    [{ grants: [], plans: 'yes' }, 'settings.plans must be true or false'],
+    [{ grants: [], plans: true }, 'The engine sqlite cannot show plans'],
     [{ grants: Array.from({ length: 257 }, () => grant) }, 'at most 256'],
   ])('refuse %j', async (settings, problem) => {
     const { catalogue } = open();

@@ -64,7 +64,7 @@ export function checkSettings(
   engine: EngineKind,
   validateUsing: (text: string) => void,
 ): ProjectSettings {
-  const given = object(value, 'settings', ['grants', 'access', 'schemas', 'aggregates']);
+  const given = object(value, 'settings', ['grants', 'access', 'schemas', 'aggregates', 'plans']);
   const { grants } = given;
   if (!Array.isArray(grants) || grants.length > LIMITS.grants) {
     throw refuse(`settings.grants must be a list of at most ${LIMITS.grants} grants`);
@@ -77,7 +77,8 @@ export function checkSettings(
     grants: checked,
     ...(checkAccess(given.access, engine) === 'policies' ? { access: 'policies' } : {}),
     ...(schemas.length > 0 ? { schemas } : {}),
-    ...(checkAggregates(given.aggregates) ? { aggregates: true } : {}),
+    ...(checkFlag('aggregates', given.aggregates) ? { aggregates: true } : {}),
+    ...(checkPlans(given.plans, engine) ? { plans: true } : {}),
   };
 }
 
@@ -105,9 +106,16 @@ function checkSchemas(given: unknown, engine: EngineKind): readonly string[] {
   return unique.length === 1 && unique[0] === 'public' ? [] : unique;
 }
 
-function checkAggregates(given: unknown): boolean {
+function checkFlag(name: string, given: unknown): boolean {
   if (given === undefined || typeof given === 'boolean') return given === true;
-  throw refuse('settings.aggregates must be true or false');
+  throw refuse(`settings.${name} must be true or false`);
+}
+
+function checkPlans(given: unknown, engine: EngineKind): boolean {
+  const shows = checkFlag('plans', given);
+  if (shows && engine !== 'postgres')
+    throw new MagError('MAG_ENGINE_UNSUPPORTED', { engine, what: 'show plans' });
+  return shows;
 }
 
 function checkAccess(given: unknown, engine: EngineKind): AccessMode {

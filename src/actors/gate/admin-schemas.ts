@@ -34,6 +34,7 @@ export const settingsBody = {
     access: { enum: ACCESS_MODES },
     schemas: { type: 'array', maxItems: LIMITS.schemas, items: text(LIMITS.grantTableChars) },
     aggregates: { type: 'boolean' },
+    plans: { type: 'boolean' },
     grants: {
       type: 'array',
       maxItems: LIMITS.grants,

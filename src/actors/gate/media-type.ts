@@ -1,5 +1,6 @@
 import { MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
+import { EXPLAIN_OPTIONS, type Explain } from '../storage/engine.ts';
 import { BoundedCache } from './grammar/bounded-cache.ts';
 
 /** What a REST reply is written as. */
@@ -8,6 +9,8 @@ export interface MediaType {
   readonly kind: 'json' | 'object' | 'csv';
   /** Keys whose value is null are left out. */
   readonly stripped: boolean;
+  /** It is not the reply itself that is wanted, but how the database would come by it. */
+  readonly plan?: Explain;
 }
 
 const JSON_ROWS: MediaType = { kind: 'json', stripped: false };
@@ -24,39 +27,79 @@ const NAMES: ReadonlyMap<string, MediaType> = new Map([
   ['text/csv', { kind: 'csv', stripped: false }],
 ]);
 
+const PLANS: ReadonlyMap<string, Explain['format']> = new Map([
+  ['application/vnd.pgrst.plan', 'text'],
+  ['application/vnd.pgrst.plan+text', 'text'],
+  ['application/vnd.pgrst.plan+json', 'json'],
+]);
+
 interface Range {
   readonly name: string;
   readonly quality: number;
-  readonly stripped: boolean;
+  readonly parameters: ReadonlyMap<string, string>;
 }
 
+/** A quoted value may hold what separates parameters. */
+const PARTS = /(?:"[^"]*"|[^";])+/g;
+
 function readRange(text: string): Range {
-  const [name = '', ...parameters] = text.split(';').map((part) => part.trim().toLowerCase());
-  const quality = parameters.find((parameter) => parameter.startsWith('q='));
-  const given = quality === undefined ? 1 : Number(quality.slice(2));
-  return {
-    name,
-    quality: given >= 0 && given <= 1 ? given : 1,
-    stripped: parameters.some((parameter) => parameter.replaceAll('"', '') === 'nulls=stripped'),
-  };
+  const [name = '', ...rest] = (text.match(PARTS) ?? []).map((part) => part.trim().toLowerCase());
+  const parameters = new Map(
+    rest.map((part): [string, string] => {
+      const equals = part.indexOf('=');
+      return [
+        part.slice(0, equals).trim(),
+        part
+          .slice(equals + 1)
+          .trim()
+          .replaceAll('"', ''),
+      ];
+    }),
+  );
+  const given = Number(parameters.get('q') ?? 1);
+  return { name: name.trim(), quality: given >= 0 && given <= 1 ? given : 1, parameters };
 }
 
 const isVendored = (name: string): boolean => name.startsWith('application/vnd.pgrst.');
 
-function parse(header: string): MediaType {
-  const ranges = header.split(',').map(readRange);
-  for (const { name, quality, stripped } of ranges.toSorted((left, right) => right.quality - left.quality)) {
-    const type = quality === 0 ? undefined : NAMES.get(name);
-    if (type !== undefined) return stripped && isVendored(name) ? { ...type, stripped } : type;
-  }
-  throw new MagError('PGRST107', { types: header.slice(0, 200) });
+function rowsType({ name, parameters }: Range): MediaType | undefined {
+  const type = NAMES.get(name);
+  const stripped = parameters.get('nulls') === 'stripped';
+  return type !== undefined && stripped && isVendored(name) ? { ...type, stripped } : type;
 }
 
-const cache = new BoundedCache<MediaType>(LIMITS.grammarCacheEntries);
+function planType({ name, parameters }: Range): MediaType | undefined {
+  const format = PLANS.get(name);
+  if (format === undefined) return undefined;
+  const type = rowsType(readRange(parameters.get('for') ?? 'application/json'));
+  const asked = parameters.get('options')?.split('|') ?? [];
+  const options = EXPLAIN_OPTIONS.filter((option) => asked.includes(option));
+  return type === undefined ? undefined : { ...type, plan: { format, options } };
+}
 
-/** The type of an Accept header that can be written and is wanted most. Throws PGRST107 (406). */
-export const acceptedType = (header: string | undefined): MediaType =>
-  header === undefined || header === '*/*' || header === '' ? JSON_ROWS : cache.get(header, parse);
+const parse =
+  (plans: boolean) =>
+  (header: string): MediaType => {
+    const ranges = header.split(',').map(readRange);
+    for (const range of ranges.toSorted((left, right) => right.quality - left.quality)) {
+      const type = rowsType(range) ?? (plans ? planType(range) : undefined);
+      if (range.quality > 0 && type !== undefined) return type;
+    }
+    throw new MagError('PGRST107', { types: header.slice(0, 200) });
+  };
+
+const [parseRows, parsePlans] = [parse(false), parse(true)];
+const rowsCache = new BoundedCache<MediaType>(LIMITS.grammarCacheEntries);
+const plansCache = new BoundedCache<MediaType>(LIMITS.grammarCacheEntries);
+
+/**
+ * The type of an Accept header that can be written and is wanted most. Throws PGRST107 (406).
+ * @param plans whether the project shows how its queries run.
+ */
+export function acceptedType(header: string | undefined, plans = false): MediaType {
+  if (header === undefined || header === '*/*' || header === '') return JSON_ROWS;
+  return plans ? plansCache.get(header, parsePlans) : rowsCache.get(header, parseRows);
+}
 
 /** What a request's body is written in. */
 export type BodyType = 'json' | 'csv' | 'form' | 'text' | 'binary';

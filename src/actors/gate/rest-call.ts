@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Principal } from '../../protocol/principal.ts';
 import type { ProjectHandle } from '../../protocol/project.ts';
 import type { CallQuery, Query } from '../../protocol/query.ts';
-import type { ExecuteContext, HttpRequest, QueryResult } from '../storage/engine.ts';
+import type { ExecuteContext, Explain, HttpRequest, QueryResult } from '../storage/engine.ts';
 import type { StagedRequest } from './hooks.ts';
 
 /**
@@ -19,6 +19,7 @@ export class RestCall implements ExecuteContext, StagedRequest {
   readonly request: HttpRequest;
   rollback = false;
   timezone: string | null = null;
+  explain: Explain | undefined = undefined;
   query: Query | CallQuery | null = null;
   result: QueryResult | null = null;
   readonly #response: ServerResponse;

@@ -46,7 +46,16 @@ export interface PlannedProject {
 /** One that was never told otherwise. */
 const PLAIN: PlannedProject = { settings: { grants: [] } };
 
-const hasZones = ({ engine }: PlannedProject): boolean => engine === 'postgres';
+/** How the client would have it done, and its reply written. */
+interface Wanted {
+  readonly prefer: Preferences;
+  readonly media: MediaType;
+}
+
+const wantedOf = (headers: IncomingHttpHeaders, { engine, settings }: PlannedProject): Wanted => ({
+  prefer: preferencesOf(headers.prefer, engine === 'postgres'),
+  media: acceptedType(headers.accept, settings.plans === true),
+});
 
 /** The first is what a request that names none is of, as PostgREST's `db-schemas`. Throws PGRST106. */
 export function schemaOf(header: string | string[] | undefined, { schemas }: ProjectSettings): string {
@@ -96,10 +105,8 @@ function planRead(
   table: string,
   params: Params,
   headers: IncomingHttpHeaders,
-  zones: boolean,
+  { prefer, media }: Wanted,
 ): RestPlan<Query> {
-  const prefer = preferencesOf(headers.prefer, zones);
-  const media = acceptedType(headers.accept);
   const window = windowOf(params.limit, params.offset, rangeOf(method, headers));
   const query: Query = { kind: 'select', schema, table, ...reading(params, prefer, window) };
   return {
@@ -135,11 +142,11 @@ class Write {
     params: Params,
     headers: IncomingHttpHeaders,
     body: string,
-    zones: boolean,
+    { prefer, media }: Wanted,
   ) {
     this.params = params;
-    this.prefer = preferencesOf(headers.prefer, zones);
-    this.media = acceptedType(headers.accept);
+    this.prefer = prefer;
+    this.media = media;
     this.#target = target;
     this.#headers = headers;
     this.#body = body;
@@ -252,8 +259,7 @@ function planCall(
 ): RestPlan {
   const read = method !== 'POST';
   const params = readParams(search, read ? 'call' : 'read', name, project.settings);
-  const prefer = preferencesOf(headers.prefer, hasZones(project));
-  const media = acceptedType(headers.accept);
+  const { prefer, media } = wantedOf(headers, project);
   const window = windowOf(params.limit, params.offset, rangeOf(method, headers));
   const type = read ? 'json' : bodyType(headers['content-type'], ['json', 'form', 'text', 'binary']);
   const query: CallQuery = {
@@ -287,8 +293,8 @@ export function planTable(
 ): RestPlan<Query> {
   const schema = schemaFor(method, headers, project.settings);
   const params = readParams(search, isRead(method) ? 'read' : 'write', table, project.settings);
-  if (isRead(method)) return planRead(method, schema, table, params, headers, hasZones(project));
-  const write = new Write({ schema, table }, params, headers, body, hasZones(project));
+  if (isRead(method)) return planRead(method, schema, table, params, headers, wantedOf(headers, project));
+  const write = new Write({ schema, table }, params, headers, body, wantedOf(headers, project));
   if (method === 'POST') return write.insert();
   if (method === 'PUT') return write.put();
   return method === 'DELETE' ? write.delete() : write.update();

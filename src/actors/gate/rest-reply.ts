@@ -2,7 +2,7 @@ import { MagError } from '../../errors.ts';
 import { parseExact, stringifyExact } from '../../protocol/exact-json.ts';
 import { notOneRow } from '../../protocol/one-row.ts';
 import type { JsonValue } from '../../protocol/query.ts';
-import type { QueryResult } from '../storage/engine.ts';
+import type { Explain, QueryResult } from '../storage/engine.ts';
 import { toCsv } from './csv.ts';
 import type { MediaType } from './media-type.ts';
 import { type FlatHeaders, JSON_TYPE } from './reply.ts';
@@ -115,8 +115,20 @@ function replyToWrite(plan: RestPlan, result: QueryResult, location: string | nu
   return { status, headers, body: bodyOf(plan.media, result) };
 }
 
+/** As PostgREST writes it: the format, what it is the plan of, and what was asked for. */
+function planTypeOf(media: MediaType, { format, options }: Explain): string {
+  const [of = ''] = typeOf(media).split('; charset');
+  const asked = options.length === 0 ? '' : `; options=${options.join('|')}`;
+  return `application/vnd.pgrst.plan+${format}; for="${of}"${asked}; charset=utf-8`;
+}
+
 /** The reply PostgREST would give. Throws PGRST116 (not one row) or PGRST103 (an offset beyond the rows). */
 export function replyTo(plan: RestPlan, result: QueryResult, location: string | null): RestReply {
+  const { plan: explain } = plan.media;
+  if (explain !== undefined) {
+    const headers = ['content-type', planTypeOf(plan.media, explain)];
+    return { status: 200, headers, body: result.json };
+  }
   return plan.kind === 'read' || plan.kind === 'call'
     ? replyToRead(plan, result)
     : replyToWrite(plan, result, location);

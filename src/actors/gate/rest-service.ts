@@ -75,6 +75,7 @@ function requireAll(plan: RestPlan, call: RestCall): void {
   const { engine } = call.project;
   requireCapabilities(engine, plan.query);
   call.timezone = plan.prefer.timezone;
+  call.explain = plan.media.plan;
   if (!plan.prefer.rollback || !mayWrite(plan.query)) return;
   requireCapability(engine, 'rollback');
   call.rollback = true;
@@ -212,6 +213,7 @@ export class RestService {
   ): Promise<Outcome<QueryResult>> {
     const { principal } = call;
     if (call.rollback) throw unkeyed('beside tx=rollback');
+    if (call.explain !== undefined) throw unkeyed('on a plan');
     const path = query.kind === 'call' ? `rpc/${table}` : table;
     const keyed = { principal, target: `${method} /rest/v1/${path}`, search, headers, body };
     return this.#once.run(engine, call, requestKey(header, keyed), {

@@ -11,6 +11,14 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
+export const EXPLAIN_OPTIONS = ['analyze', 'verbose', 'settings', 'buffers', 'wal'] as const;
+
+/** How a statement's plan is written. With `analyze` the statement runs. */
+export interface Explain {
+  readonly format: 'json' | 'text';
+  readonly options: readonly (typeof EXPLAIN_OPTIONS)[number][];
+}
+
 /** Under whose name and until when a statement runs. */
 export interface ExecuteContext {
   readonly principal: Principal;
@@ -26,6 +34,8 @@ export interface ExecuteContext {
   readonly rollback?: boolean;
   /** `Prefer: timezone`, on PostgreSQL: where the times of the reply are told. Null: the database's own. */
   readonly timezone?: string | null;
+  /** On PostgreSQL: the statement's plan, as `json` of the result, stands in the place of its rows. */
+  readonly explain?: Explain | undefined;
   /** The HTTP request, where there is one: SQL of the project may read it as `request.method` and so on. */
   readonly request?: HttpRequest;
 }

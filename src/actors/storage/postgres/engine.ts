@@ -40,6 +40,7 @@ import type { RecordsAccess } from './idempotency.ts';
 import { recordsToken } from './idempotency-schema.ts';
 import { JsonStatement } from './json-statement.ts';
 import { NativeStatement } from './native-statement.ts';
+import { PlanStatement } from './plan-statement.ts';
 import { countingMerged, readOnly, requestRole } from './request-role.ts';
 import { calledAs, resolveFunction } from './resolve-function.ts';
 import { refusal, requireCalls, resultOf } from './results.ts';
@@ -115,7 +116,11 @@ class Session implements PostgresEngine {
   async execute(query: Query, context: ExecuteContext): Promise<QueryResult> {
     if (context.rollback === true && query.kind !== 'select')
       return this.transaction((transaction) => transaction.execute(query), context);
-    if (query.kind === 'select' && (query.count === 'planned' || query.count === 'estimated'))
+    if (
+      query.kind === 'select' &&
+      (query.count === 'planned' || query.count === 'estimated') &&
+      !context.explain
+    )
       return this.#estimated(query, context);
     const shape = queryShape(query);
     try {
@@ -207,6 +212,8 @@ class Session implements PostgresEngine {
     const values = bindValues(plan, query, shape.values);
     const role = requestRole(context, this.#roles, snapshot.readsRequest !== false, query.schema);
     const before = query.readOnly ? readOnly(role) : role;
+    if (context.explain)
+      return this.#explain(new PlanStatement(plan.sql, context.explain, values, before), run);
     const statement = await this.#fetch(new JsonStatement(plan.sql, values, plan.name, before), run);
     const result = callResult(plan.shape ?? 'rows', query, statement);
     // Its transaction is undone with it.
@@ -280,11 +287,18 @@ class Session implements PostgresEngine {
     const reads = this.#schema.current?.readsRequest !== false;
     const role = requestRole(context, this.#roles, reads, query.schema);
     const before = isMerge(query) ? countingMerged(role) : role;
+    if (context.explain)
+      return this.#explain(new PlanStatement(plan.sql, context.explain, values, before), run);
     const statement = await this.#fetch(new JsonStatement(plan.sql, values, plan.name, before), run);
     return resultOf(query, plan, statement);
   }
 
-  async #fetch(statement: JsonStatement, run: RunStatement): Promise<JsonStatement> {
+  async #explain(statement: PlanStatement, run: RunStatement): Promise<QueryResult> {
+    const { plan: json } = await this.#fetch(statement, run);
+    return { json, rowCount: 1, total: null, totalKind: null };
+  }
+
+  async #fetch<Of extends JsonStatement | PlanStatement>(statement: Of, run: RunStatement): Promise<Of> {
     await run(statement, (cancel) => {
       statement.onOverflow = cancel;
     });
