@@ -14,6 +14,7 @@ import { catalogue } from './board/catalogue.ts';
 import { EdgeNews } from './board/edge-news.ts';
 import { edges, mindEdges } from './board/edges.ts';
 import { engines } from './board/engines.ts';
+import { diagnosis } from './board/external-server.ts';
 import { foundation } from './board/foundation.ts';
 import { INTENSITY } from './board/restarts.ts';
 import { audit, feed, permits, scope } from './board/services.ts';
@@ -25,6 +26,7 @@ import { version } from './board/version.ts';
 import { MagError } from './errors.ts';
 import { LIMITS } from './limits.ts';
 import type { BootStage } from './protocol/board-status.ts';
+import type { EngineKind } from './protocol/project.ts';
 import { createSystem } from './runtime/create-system.ts';
 import { nodeHost } from './runtime/host-node.ts';
 import { saveModuleCache } from './runtime/module-cache.ts';
@@ -97,7 +99,8 @@ async function announce(shelf: Shelf): Promise<void> {
   const { config, host, system } = shelf;
   const url = shelf.take('url');
   const projects = system.service<Catalogue>('catalogue');
-  const available = (await projects.engines()).filter((engine) => engine.available);
+  const engines = await projects.engines();
+  const configured = (kind: EngineKind): boolean => kind !== 'sqlite' && config[`${kind}Url`] !== null;
   const demo = await projects.ensureDemo();
   const startedAt = new Date(host.wallTime()).toISOString();
   const port = shelf.take('port');
@@ -110,7 +113,12 @@ async function announce(shelf: Shelf): Promise<void> {
       ticket: shelf.take('sessions').issueTicket(),
       adminKey: shelf.take('adminKey').generated,
       demo,
-      slots: available.map(({ engine, provider }) => [engine, provider ?? '']),
+      slots: engines
+        .filter(({ engine, available }) => available || configured(engine))
+        .map((each) => [
+          each.engine,
+          each.available ? (each.provider ?? '') : `CANNOT BE USED: ${diagnosis(each)}`,
+        ]),
     },
     process,
   );

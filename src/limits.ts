@@ -296,6 +296,8 @@ export const LIMITS = {
   memoEventTypes: 256,
   restartIntensity: 5,
   restartWithinMs: 60_000,
+  /** Between two looks at an external server that serves: for so long /readyz may not know that it no longer does. */
+  externalLookMs: 30_000,
   backoffBaseMs: 50,
   backoffCapMs: 10_000,
   /** A part that ran for so long is taken for healthy again: its next backoff starts from the base. */

@@ -7,10 +7,11 @@ import type { RedisTarget } from '../actors/storage/redis/connection.ts';
 import { SqliteProvider } from '../actors/storage/sqlite/sqlite-provider.ts';
 import { MagError } from '../errors.ts';
 import { ENGINE_KINDS, type EngineKind } from '../protocol/project.ts';
-import type { ChildSpec, ComponentService } from '../runtime/spec.ts';
+import type { ChildSpec, ComponentContext, ComponentService } from '../runtime/spec.ts';
 import { component, supervisor } from '../runtime/specs.ts';
 import type { ActorSystem } from '../runtime/system.ts';
 import { documentServer } from './document-server.ts';
+import { ExternalWatch } from './external-server.ts';
 import { mysqlServer } from './mysql-server.ts';
 import { postgresServer } from './postgres-server.ts';
 import { redisServer } from './redis-server.ts';
@@ -57,11 +58,30 @@ export const providers = (system: ActorSystem, inUse: InUse): ReadonlyMap<Engine
 export const postgresAdmin = (system: ActorSystem, ref: string): Promise<AdminConnection> =>
   system.service<PostgresProvider>('postgres').adminConnection(ref);
 
+/** A provider as a component; an external server is looked at while it runs. */
+function serving(
+  shelf: Shelf,
+  context: ComponentContext,
+  provider: EngineProvider,
+  external: boolean,
+): ComponentService {
+  if (!external) return { api: provider, stop: () => provider.stop() };
+  const report = (problem: string | null): void => shelf.take('health').note(context.self.path, problem);
+  const watch = new ExternalWatch({ context, provider, report });
+  return {
+    api: provider,
+    stop: async () => {
+      watch.stop();
+      await provider.stop();
+    },
+  };
+}
+
 function startSqlite(shelf: Shelf): ComponentService {
   return { api: new SqliteProvider(shelf.take('folder').root) };
 }
 
-async function startPostgres(shelf: Shelf): Promise<ComponentService> {
+async function startPostgres(shelf: Shelf, context: ComponentContext): Promise<ComponentService> {
   const { PostgresProvider } = await import('../actors/storage/postgres/provider.ts');
   const url = shelf.config.postgresUrl;
   const source =
@@ -72,10 +92,10 @@ async function startPostgres(shelf: Shelf): Promise<ComponentService> {
         }
       : { kind: 'external' as const, url };
   const provider = new PostgresProvider({ source, masterKey: shelf.take('masterKey'), log: shelf.log });
-  return { api: provider, stop: () => provider.stop() };
+  return serving(shelf, context, provider, url !== null);
 }
 
-async function startMongodb(shelf: Shelf): Promise<ComponentService> {
+async function startMongodb(shelf: Shelf, context: ComponentContext): Promise<ComponentService> {
   const { MongodbProvider } = await import('../actors/storage/mongodb/provider.ts');
   const url = shelf.config.mongodbUrl;
   const source =
@@ -88,10 +108,10 @@ async function startMongodb(shelf: Shelf): Promise<ComponentService> {
         }
       : { kind: 'external' as const, url };
   const provider = new MongodbProvider({ source, masterKey: shelf.take('masterKey'), log: shelf.log });
-  return { api: provider, stop: () => provider.stop() };
+  return serving(shelf, context, provider, url !== null);
 }
 
-async function startMysql(shelf: Shelf): Promise<ComponentService> {
+async function startMysql(shelf: Shelf, context: ComponentContext): Promise<ComponentService> {
   const { MysqlProvider } = await import('../actors/storage/mysql/provider.ts');
   const url = shelf.config.mysqlUrl;
   const source =
@@ -102,10 +122,10 @@ async function startMysql(shelf: Shelf): Promise<ComponentService> {
         }
       : { kind: 'external' as const, url };
   const provider = new MysqlProvider({ source, masterKey: shelf.take('masterKey') });
-  return { api: provider, stop: () => provider.stop() };
+  return serving(shelf, context, provider, url !== null);
 }
 
-async function startRedis(shelf: Shelf): Promise<ComponentService> {
+async function startRedis(shelf: Shelf, context: ComponentContext): Promise<ComponentService> {
   const { RedisProvider } = await import('../actors/storage/redis/provider.ts');
   const url = shelf.config.redisUrl;
   const source =
@@ -117,7 +137,7 @@ async function startRedis(shelf: Shelf): Promise<ComponentService> {
       : { kind: 'external' as const, url };
   const { host, log } = shelf;
   const provider = new RedisProvider({ source, masterKey: shelf.take('masterKey'), host, log });
-  return { api: provider, stop: () => provider.stop() };
+  return serving(shelf, context, provider, url !== null);
 }
 
 /** One component per engine, and its server beside its provider where that is ours. */
@@ -127,13 +147,13 @@ export function engines(shelf: Shelf): ChildSpec {
     children: [
       component('sqlite', () => startSqlite(shelf), { backoff: BACKOFF }),
       ...(shelf.config.postgresUrl === null ? [postgresServer(shelf)] : []),
-      component('postgres', () => startPostgres(shelf), { backoff: BACKOFF }),
+      component('postgres', (context) => startPostgres(shelf, context), { backoff: BACKOFF }),
       ...(shelf.config.mongodbUrl === null ? [documentServer(shelf)] : []),
-      component('mongodb', () => startMongodb(shelf), { backoff: BACKOFF }),
+      component('mongodb', (context) => startMongodb(shelf, context), { backoff: BACKOFF }),
       ...(shelf.config.mysqlUrl === null ? [mysqlServer(shelf)] : []),
-      component('mysql', () => startMysql(shelf), { backoff: BACKOFF }),
+      component('mysql', (context) => startMysql(shelf, context), { backoff: BACKOFF }),
       ...(shelf.config.redisUrl === null ? [redisServer(shelf)] : []),
-      component('redis', () => startRedis(shelf), { backoff: BACKOFF }),
+      component('redis', (context) => startRedis(shelf, context), { backoff: BACKOFF }),
     ],
   });
 }

@@ -1,4 +1,5 @@
 import type { Grant, Principal } from './principal.ts';
+import type { ServerTls } from './server-tls.ts';
 
 export const ENGINE_KINDS = ['sqlite', 'postgres', 'mysql', 'mongodb', 'redis'] as const;
 export type EngineKind = (typeof ENGINE_KINDS)[number];
@@ -29,6 +30,8 @@ export type Connection =
       readonly engine: 'mysql';
       readonly host: string;
       readonly port: number;
+      /** Absent: in the clear. */
+      readonly tls?: ServerTls;
       readonly database: string;
       readonly user: string;
       readonly password: string;
@@ -37,6 +40,8 @@ export type Connection =
       readonly engine: 'postgres';
       readonly host: string;
       readonly port: number;
+      /** Absent: in the clear. */
+      readonly tls?: ServerTls;
       readonly database: string;
       readonly user: string;
       readonly password: string;
@@ -47,7 +52,8 @@ export type Connection =
       readonly engine: 'redis';
       readonly host: string;
       readonly port: number;
-      readonly tls: boolean;
+      /** Absent: in the clear. */
+      readonly tls?: ServerTls;
       readonly user: string;
       readonly password: string;
       /** What all of the project's keys begin with. */
@@ -125,6 +131,8 @@ export interface EngineAvailability {
   readonly provider: string | null;
   /** Why not, where it is not. */
   readonly why: string | null;
+  /** How that is mended, where it is known. */
+  readonly hint?: string;
   /** Whether its change feed works, and if not why. */
   readonly feed: { readonly available: boolean; readonly why: string | null };
 }

@@ -25,7 +25,7 @@ describe.skipIf(!service('redis').available)('a credential for tools beside the 
   });
 
   const connect = async ({ host, port, user, password }: NativeAddress): Promise<RedisConnection> => {
-    const connection = await RedisConnection.open({ host, port, user, password, tls: false }, redis.host);
+    const connection = await RedisConnection.open({ host, port, user, password }, redis.host);
     opened.push(connection);
     return connection;
   };

@@ -33,9 +33,9 @@ describe.skipIf(!service('redis').available)('a project on Redis', () => {
     await theirs.native?.(['SET', SECRET, SECRET], redis.context('other'));
     await engine.execute(insert([{ id: 1 }]), redis.context('own'));
     other = await redis.connection('other');
-    const { user, password, host, port, tls, prefix } = await redis.connection('own');
+    const { user, password, host, port, prefix } = await redis.connection('own');
     own = prefix;
-    wire = await RedisConnection.open({ user, password, host, port, tls }, redis.host);
+    wire = await RedisConnection.open({ user, password, host, port }, redis.host);
     for (const [key, value] of [
       ['k', 'v'],
       ['n', '1'],

@@ -58,7 +58,7 @@ describe.skipIf(!found.available)('projects on a Redis that is not the board’s
     await engine.close();
     expect(await mine.reclaim(new Set())).toEqual([]);
     const { hostname, port } = new URL(url);
-    const target = { host: hostname, port: Number(port), user: 'default', password: '', tls: false };
+    const target = { host: hostname, port: Number(port), user: 'default', password: '' };
     const admin = await RedisConnection.open(target, host);
     const own = connection.prefix.replace(/shared:$/, '');
     const users = (await admin.call('ACL', 'USERS')) as string[];

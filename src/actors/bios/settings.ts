@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { LIMITS } from '../../limits.ts';
+import { type ServerEngine, serverUrlProblem } from '../storage/server-url.ts';
 
 /** What a setting's text means, or why it means nothing. `problem` never repeats a secret. */
 export type Parsed<Value> =
@@ -47,6 +48,17 @@ const matching =
   (pattern: RegExp, what: string) =>
   (text: string): Parsed<string> =>
     pattern.test(text) ? good(text) : bad(`${quoted(text)} is not ${what}`);
+
+/** The server of an engine: its scheme, its options, and the files that they name. */
+const serverUrl =
+  (engine: ServerEngine, ...schemes: readonly string[]) =>
+  (text: string): Parsed<string> => {
+    const scheme = /^([a-z+]+):\/\//.exec(text)?.[1];
+    if (scheme === undefined) return bad('it is not a URL');
+    if (!schemes.includes(scheme)) return bad(`its scheme is ${quoted(scheme)}, not ${schemes.join(' or ')}`);
+    const problem = serverUrlProblem(engine, text);
+    return problem === null ? good(text) : bad(problem);
+  };
 
 /** A URL may hold a password, so a bad one is not repeated. */
 const url =
@@ -136,29 +148,29 @@ export const SETTINGS = {
   postgresUrl: optional(
     'MAG_POSTGRES_URL',
     'postgres-url',
-    url('postgres', 'postgresql'),
-    'a URL such as postgres://user:password@host:5432/postgres',
+    serverUrl('postgres', 'postgres', 'postgresql'),
+    'a URL such as postgres://user:password@host:5432/postgres?sslmode=verify-full&sslrootcert=FILE',
     'External PostgreSQL for the postgres engine; without it the embedded one is started when needed.',
   ),
   mysqlUrl: optional(
     'MAG_MYSQL_URL',
     'mysql-url',
-    url('mysql', 'mariadb'),
-    'a URL such as mysql://user:password@host:3306',
+    serverUrl('mysql', 'mysql', 'mariadb'),
+    'a URL such as mysql://user:password@host:3306?ssl-mode=VERIFY_IDENTITY&ssl-ca=FILE',
     'External MariaDB 10.11 or later for the mysql engine; without it a mariadbd of this machine is started when needed.',
   ),
   mongodbUrl: optional(
     'MAG_MONGODB_URL',
     'mongodb-url',
-    url('mongodb', 'mongodb+srv'),
-    'a URL such as mongodb://user:password@host:27017/?replicaSet=rs0',
+    serverUrl('mongodb', 'mongodb', 'mongodb+srv'),
+    'a URL such as mongodb://user:password@host:27017/?replicaSet=rs0&tls=true&tlsCAFile=FILE',
     'External MongoDB for the mongodb engine, a replica set; without it the embedded document server is started when needed.',
   ),
   redisUrl: optional(
     'MAG_REDIS_URL',
     'redis-url',
-    url('redis', 'rediss'),
-    'a URL such as redis://user:password@host:6379',
+    serverUrl('redis', 'redis', 'rediss'),
+    'a URL such as rediss://user:password@host:6379?cacert=FILE',
     'External Redis 7 or later for the redis engine; without it a redis-server of this machine is started when needed.',
   ),
   natsUrl: optional(

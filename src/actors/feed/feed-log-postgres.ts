@@ -5,6 +5,7 @@ import { LIMITS } from '../../limits.ts';
 import type { Change, FeedPosition } from '../../protocol/change.ts';
 import type { Host, Timer } from '../../runtime/host.ts';
 import type { Log } from '../../runtime/log.ts';
+import { driverTls, tlsRefused } from '../storage/postgres/driver-tls.ts';
 import type { FeedLog } from './feed-log.ts';
 import { Appender } from './postgres/appender.ts';
 import { ChangeDecoder } from './postgres/decoder.ts';
@@ -35,6 +36,29 @@ export interface PostgresFeedLogOptions {
 }
 
 const CONNECT_MS = 5_000;
+
+interface OpenAdmin {
+  readonly client: Client;
+  /** How it was reached in the end. */
+  readonly admin: AdminConnection;
+}
+
+async function openAdmin(admin: AdminConnection, broke: (error: Error) => void): Promise<OpenAdmin> {
+  const { engine: _engine, tls: _tls, ...target } = admin;
+  // Loaded with the first PostgreSQL project: a board of SQLite ones never pays for it.
+  const { default: pg } = await import('pg');
+  const options = { connectionTimeoutMillis: CONNECT_MS, application_name: 'magmobo-feed' };
+  const client = new pg.Client({ ...target, ...options, ...driverTls(admin) });
+  client.on('error', broke);
+  try {
+    await client.connect();
+    return { client, admin };
+  } catch (error) {
+    if (!tlsRefused(admin.tls, error)) throw error;
+    const { tls: _refused, ...clear } = admin;
+    return openAdmin(clear, broke);
+  }
+}
 
 /** The feed of a PostgreSQL project: pgoutput read from a slot of its own into a durable file. */
 export function createPostgresFeedLog(options: PostgresFeedLogOptions): FeedLog {
@@ -143,17 +167,10 @@ class PostgresFeedLog implements FeedLog {
   /** Slot and stream, whatever state they were left in. */
   async #connect(): Promise<void> {
     const { ref, connect, log } = this.#options;
-    const admin = await connect();
-    const { engine: _engine, ...target } = admin;
-    // Loaded with the first PostgreSQL project: a board of SQLite ones never pays for it.
-    const { default: pg } = await import('pg');
-    const client = new pg.Client({
-      ...target,
-      connectionTimeoutMillis: CONNECT_MS,
-      application_name: 'magmobo-feed',
-    });
-    client.on('error', (error) => log.debug({ ref, error: error.message }, 'the admin connection broke'));
-    await client.connect();
+    const named = await connect();
+    const { client, admin } = await openAdmin(named, (error) =>
+      log.debug({ ref, error: error.message }, 'the admin connection broke'),
+    );
     try {
       await preparePublication(client);
       const types = await builtinTypes(client);

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { Client } from 'pg';
 import type { Host } from '../../../runtime/host.ts';
+import { driverTls } from '../../storage/postgres/driver-tls.ts';
 import { type Lsn, POSTGRES_EPOCH } from './pgoutput.ts';
 import { type AdminConnection, PUBLICATION } from './source.ts';
 
@@ -57,10 +58,11 @@ export class ReplicationStream {
     slot: string,
     listener: StreamListener,
   ): Promise<ReplicationStream> {
-    const { engine: _engine, ...target } = admin;
+    const { engine: _engine, tls: _tls, ...target } = admin;
     const { default: pg } = await import('pg');
     const client = new pg.Client({
       ...target,
+      ...driverTls(admin),
       application_name: slot,
       options: SESSION,
       connectionTimeoutMillis: CONNECT_MS,

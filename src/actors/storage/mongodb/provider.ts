@@ -1,6 +1,6 @@
 import type { Document } from 'bson';
 import type { MongoClient } from 'mongodb';
-import { describeError, isPublicError, MagError } from '../../../errors.ts';
+import { MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import type { NativeAddress } from '../../../protocol/credentials.ts';
 import type { Connection, EngineAvailability } from '../../../protocol/project.ts';
@@ -8,7 +8,17 @@ import type { Log } from '../../../runtime/log.ts';
 import type { DocumentServerAddress } from '../documents/server-process.ts';
 import type { EngineProvider, NativeAccess } from '../engine.ts';
 import { credentialUser, isUsableRef, rolePassword, ServerNames } from '../server-names.ts';
+import { reasonOf, unreachable } from '../tls-failure.ts';
 import { projectOfDatabase, recordsDatabase } from './names.ts';
+import {
+  firstHost,
+  type MongodbPlace,
+  namesCa,
+  parseMongodbUrl,
+  selectionMs,
+  toolUrl,
+  usesTls,
+} from './url.ts';
 
 export type MongodbSource =
   /** `address` starts the server where it does not run. */
@@ -32,27 +42,6 @@ const FEED = 'change feeds of mongodb come in a later version';
 
 const codeOf = (error: unknown): number => Number(error instanceof Error ? Reflect.get(error, 'code') : 0);
 
-/** How a project reaches the server, without the administrator's credentials. */
-interface Place {
-  readonly url: string;
-  readonly admin: { readonly user: string; readonly password: string } | null;
-  readonly authSource: string;
-}
-
-/** Takes the credentials out of a URL, and leaves its hosts and options. */
-function placeOf(text: string): Place {
-  // Several hosts are no URL to the platform's parser: only what stands before them is looked at.
-  const found = /^(mongodb(?:\+srv)?:\/\/)(?:([^@/]*)@)?([^/?]+)(?:\/([^?]*))?(?:\?(.*))?$/.exec(text);
-  const [, scheme = 'mongodb://', credentials, hosts = '127.0.0.1', database = '', search = ''] = found ?? [];
-  const options = new URLSearchParams(search);
-  const authSource = options.get('authSource') ?? (database === '' ? 'admin' : decodeURIComponent(database));
-  for (const name of ['authSource', 'authMechanism']) options.delete(name);
-  const url = `${scheme}${hosts}/${options.size === 0 ? '' : `?${options}`}`;
-  if (credentials === undefined) return { url, admin: null, authSource };
-  const [user = '', password = ''] = credentials.split(':').map(decodeURIComponent);
-  return { url, admin: { user, password }, authSource };
-}
-
 /** Project databases and their users in one MongoDB server, embedded, managed or external. */
 export class MongodbProvider implements EngineProvider {
   readonly kind = 'mongodb';
@@ -73,7 +62,8 @@ export class MongodbProvider implements EngineProvider {
       const hello = await this.#admin((client) => client.db('admin').command({ hello: 1 }));
       return report('external', shortcoming(hello));
     } catch (error) {
-      return report('external', describeError(error));
+      const { why, hint } = reasonOf(error);
+      return report('external', why, hint);
     }
   }
 
@@ -187,9 +177,9 @@ export class MongodbProvider implements EngineProvider {
     return result;
   }
 
-  async #place(): Promise<Place> {
+  async #place(): Promise<MongodbPlace> {
     const { source } = this.#options;
-    if (source.kind === 'external') return placeOf(source.url);
+    if (source.kind === 'external') return parseMongodbUrl(source.url);
     const { host, port, user, password } = await source.address();
     const url = `mongodb://${host}:${port}/?directConnection=true`;
     return { url, admin: { user, password }, authSource: 'admin' };
@@ -200,12 +190,9 @@ export class MongodbProvider implements EngineProvider {
     try {
       return await work(await this.#open());
     } catch (error) {
-      if (isPublicError(error)) throw error;
-      throw new MagError(
-        'MAG_ENGINE_UNAVAILABLE',
-        { engine: 'mongodb', why: describeError(error) },
-        { cause: error },
-      );
+      const url = this.#options.source.kind === 'external' ? this.#client?.url : undefined;
+      const reach = url === undefined ? null : { encrypted: usesTls(url), ca: namesCa(url) };
+      throw unreachable('mongodb', error, reach);
     }
   }
 
@@ -219,7 +206,7 @@ export class MongodbProvider implements EngineProvider {
       appName: 'magmobo',
       maxPoolSize: 2,
       maxIdleTimeMS: LIMITS.poolIdleMs,
-      serverSelectionTimeoutMS: LIMITS.poolWaitMs,
+      serverSelectionTimeoutMS: selectionMs(url, LIMITS.poolWaitMs),
       serverMonitoringMode: 'poll',
     });
     this.#client = { url, client };
@@ -235,14 +222,8 @@ async function dropUser(client: MongoClient, database: string, user: string): Pr
   }
 }
 
-/** The board's URL with a credential in it; host and port are those of the first server. */
 function nativeAddress(url: string, database: string, user: string, password: string): NativeAddress {
-  const [, scheme = 'mongodb://', hosts = '', search = ''] = /^([a-z+]+:\/\/)([^/]*)\/?(.*)$/.exec(url) ?? [];
-  const [host = '', port = '27017'] = (hosts.split(',')[0] ?? '').split(':');
-  const options = new URLSearchParams(search.replace(/^\?/, ''));
-  options.set('authSource', database);
-  const whole = `${scheme}${user}:${password}@${hosts}/${database}?${options}`;
-  return { host, port: Number(port), database, user, password, url: whole };
+  return { ...firstHost(url), database, user, password, url: toolUrl(url, database, user, password) };
 }
 
 /** Why a server cannot hold projects, or null. */
@@ -255,7 +236,8 @@ function shortcoming(hello: Document): string | null {
 
 const OLDEST_WIRE_VERSION = 13;
 
-const report = (provider: string, why: string | null): EngineAvailability => ({
+const report = (provider: string, why: string | null, hint?: string): EngineAvailability => ({
   ...{ engine: 'mongodb', available: why === null, provider: why === null ? provider : null, why },
+  ...(hint === undefined ? {} : { hint }),
   feed: { available: false, why: why ?? FEED },
 });

@@ -3,6 +3,7 @@ import type { Connection } from '../../../protocol/project.ts';
 import type { PooledConnection } from '../connection-pool.ts';
 import type { WatchedConnection } from '../statement-watch.ts';
 import type { Command, DriverConnection, DriverField, Header } from './driver.ts';
+import { driverTls, tlsRefused } from './driver-tls.ts';
 import type { Bound } from './statement.ts';
 
 export type MysqlTarget = Omit<Extract<Connection, { engine: 'mysql' }>, 'engine'>;
@@ -46,10 +47,21 @@ export class MysqlConnection implements PooledConnection, WatchedConnection {
 
   /** Rejects with the driver's error. */
   static async open(target: MysqlTarget, timeoutMs = CONNECT_TIMEOUT_MS): Promise<MysqlConnection> {
+    try {
+      return await MysqlConnection.#open(target, timeoutMs);
+    } catch (error) {
+      if (!tlsRefused(target.tls, error)) throw error;
+      const { tls: _none, ...clear } = target;
+      return MysqlConnection.#open(clear, timeoutMs);
+    }
+  }
+
+  static async #open(target: MysqlTarget, timeoutMs: number): Promise<MysqlConnection> {
     const { default: mysql } = await import('mysql2');
     const { host, port, database, user, password } = target;
     const client = mysql.createConnection({
       ...{ host, port, user, password, ...(database === '' ? {} : { database }) },
+      ...driverTls(target),
       ...{ charset: 'utf8mb4_bin', connectTimeout: Math.max(1, Math.ceil(timeoutMs)) },
       // Values as the server has them: no number is rounded, no date moved, no JSON read.
       ...{ rowsAsArray: true, supportBigNumbers: true, bigNumberStrings: true },

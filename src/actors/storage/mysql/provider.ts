@@ -1,9 +1,11 @@
-import { describeError, isPublicError, MagError } from '../../../errors.ts';
+import { MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import type { Connection, EngineAvailability } from '../../../protocol/project.ts';
 import type { EngineProvider, NativeAccess } from '../engine.ts';
 import { credentialUser, isUsableRef, projectOfUser, rolePassword, ServerNames } from '../server-names.ts';
-import { MysqlConnection } from './connection.ts';
+import { parseServerUrl, toolOptions } from '../server-url.ts';
+import { reachOf, reasonOf, unreachable } from '../tls-failure.ts';
+import { MysqlConnection, type MysqlTarget } from './connection.ts';
 import {
   type AdminRights,
   dropProject,
@@ -26,6 +28,8 @@ export interface MysqlProviderOptions {
   /** The board's; project passwords are derived from it. */
   readonly masterKey: Uint8Array;
 }
+
+type Address = Omit<MysqlTarget, 'database'>;
 
 /** What was verified; its paths into JSON take places from the end, which came with 10.9. */
 const OLDEST_RELEASE = 1011;
@@ -57,7 +61,8 @@ export class MysqlProvider implements EngineProvider {
         shortcoming(rights),
       );
     } catch (error) {
-      return report('external', describeError(error));
+      const { why, hint } = reasonOf(error);
+      return report('external', why, hint);
     }
   }
 
@@ -98,10 +103,9 @@ export class MysqlProvider implements EngineProvider {
   }
 
   async #connection(ref: string): Promise<Connection> {
-    const { host, port } = await this.#address();
     const name = this.#names.of(ref);
     const password = rolePassword(this.#options.masterKey, 'mysql', ref);
-    return { engine: 'mysql', host, port, database: name, user: name, password };
+    return { engine: 'mysql', ...(await this.#address()), database: name, user: name, password };
   }
 
   reclaim(live: ReadonlySet<string>): Promise<readonly string[]> {
@@ -122,8 +126,8 @@ export class MysqlProvider implements EngineProvider {
         const database = this.#names.of(ref);
         const user = credentialUser(database, id);
         await this.#admin((connection) => ensureCredential(connection, database, user, mode, password));
-        const { host, port } = await this.#address();
-        const where = `${host.includes(':') ? `[${host}]` : host}:${port}/${database}`;
+        const { host, port, tls } = await this.#address();
+        const where = `${host.includes(':') ? `[${host}]` : host}:${port}/${database}${toolOptions('mysql', tls)}`;
         return { host, port, database, user, password, url: `mysql://${user}:${password}@${where}` };
       }),
     revoke: (ref, id) =>
@@ -144,12 +148,14 @@ export class MysqlProvider implements EngineProvider {
     return result;
   }
 
-  async #address(): Promise<MysqlAddress> {
+  async #address(): Promise<Address> {
     const { source } = this.#options;
     try {
-      return source.kind === 'managed' ? await source.address() : parseUrl(source.url);
+      if (source.kind === 'managed') return await source.address();
+      const { database: _none, ...named } = parseServerUrl('mysql', source.url);
+      return { ...named, user: named.user || 'root' };
     } catch (error) {
-      throw unavailable(error);
+      throw unreachable('mysql', error, null);
     }
   }
 
@@ -161,21 +167,13 @@ export class MysqlProvider implements EngineProvider {
       connection = await MysqlConnection.open({ ...address, database: '' });
       return await work(connection);
     } catch (error) {
-      throw unavailable(error);
+      const external = this.#options.source.kind === 'external';
+      throw unreachable('mysql', error, external ? reachOf(address.tls) : null);
     } finally {
       await connection?.end();
     }
   }
 }
-
-const unavailable = (error: unknown): Error =>
-  isPublicError(error)
-    ? error
-    : new MagError(
-        'MAG_ENGINE_UNAVAILABLE',
-        { engine: 'mysql', why: describeError(error) },
-        { cause: error },
-      );
 
 /** Why a server cannot hold projects, or null. */
 function shortcoming(rights: AdminRights): string | null {
@@ -191,17 +189,8 @@ function shortcoming(rights: AdminRights): string | null {
   return null;
 }
 
-const report = (provider: string, why: string | null): EngineAvailability => ({
+const report = (provider: string, why: string | null, hint?: string): EngineAvailability => ({
   ...{ engine: 'mysql', available: why === null, provider: why === null ? provider : null, why },
+  ...(hint === undefined ? {} : { hint }),
   feed: why === null ? FEED : { available: false, why },
 });
-
-function parseUrl(text: string): MysqlAddress {
-  const url = new URL(text);
-  return {
-    host: url.hostname.replace(/^\[|\]$/g, '') || '127.0.0.1',
-    port: Number(url.port || 3306),
-    user: decodeURIComponent(url.username) || 'root',
-    password: decodeURIComponent(url.password),
-  };
-}

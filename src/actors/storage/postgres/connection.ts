@@ -1,7 +1,8 @@
-import { connect as connectSocket } from 'node:net';
 import type { Connection } from '../../../protocol/project.ts';
 import type { PooledConnection } from '../connection-pool.ts';
 import type { WatchedConnection } from '../statement-watch.ts';
+import { sendCancel } from './cancel.ts';
+import { driverTls, tlsRefused } from './driver-tls.ts';
 import { TextStatement, type WireClient, type WireStatement } from './wire.ts';
 
 export type PostgresTarget = Omit<Extract<Connection, { engine: 'postgres' }>, 'engine' | 'requestRoles'> & {
@@ -44,10 +45,21 @@ export class PgConnection implements PooledConnection, WatchedConnection {
 
   /** Rejects with the driver's error. */
   static async open(target: PostgresTarget, timeoutMs = CONNECT_TIMEOUT_MS): Promise<PgConnection> {
+    try {
+      return await PgConnection.#open(target, timeoutMs);
+    } catch (error) {
+      if (!tlsRefused(target.tls, error)) throw error;
+      const { tls: _none, ...clear } = target;
+      return PgConnection.#open(clear, timeoutMs);
+    }
+  }
+
+  static async #open(target: PostgresTarget, timeoutMs: number): Promise<PgConnection> {
     const { default: pg } = await import('pg');
     const { host, port, database, user, password, options = '' } = target;
     const client = new pg.Client({
       ...{ host, port, database, user, password, options, application_name: 'magmobo' },
+      ...driverTls(target),
       connectionTimeoutMillis: Math.max(1, Math.ceil(timeoutMs)),
     }) as unknown as WireClient; // pg's types leave its wire protocol layer out.
     const connection = new PgConnection(client, target);
@@ -116,15 +128,7 @@ export class PgConnection implements PooledConnection, WatchedConnection {
   cancel(): void {
     if (this.#closed) return;
     this.#poisoned = true;
-    const message = Buffer.alloc(16);
-    message.writeInt32BE(16, 0);
-    message.writeInt32BE(80_877_102, 4);
-    message.writeInt32BE(this.#client.processID, 8);
-    message.writeInt32BE(this.#client.secretKey, 12);
-    const socket = connectSocket(this.target.port, this.target.host);
-    // A server that cannot be reached has no statement left to cancel.
-    socket.on('error', () => socket.destroy());
-    socket.on('connect', () => socket.end(message));
+    sendCancel(this.target, this.#client.processID, this.#client.secretKey);
   }
 
   /** Closes the socket at once; whatever ran is rejected. That shows a little later: nobody may use it in between. */

@@ -1,9 +1,11 @@
-import { describeError, isPublicError, MagError } from '../../../errors.ts';
+import { MagError } from '../../../errors.ts';
 import type { CredentialMode, NativeAddress } from '../../../protocol/credentials.ts';
 import type { Connection, EngineAvailability } from '../../../protocol/project.ts';
 import type { Log } from '../../../runtime/log.ts';
 import type { EngineProvider, NativeAccess } from '../engine.ts';
 import { credentialUser, isUsableRef, projectOfUser, rolePassword, ServerNames } from '../server-names.ts';
+import { parseServerUrl, toolOptions } from '../server-url.ts';
+import { reachOf, reasonOf, unreachable } from '../tls-failure.ts';
 import { BINARIES_PACKAGE, embeddedVersion } from './binaries.ts';
 import { PgConnection, type PostgresTarget } from './connection.ts';
 import { isServerError } from './failures.ts';
@@ -44,6 +46,7 @@ export interface AdminConnection extends PostgresTarget {
   readonly role: string;
 }
 
+type Address = Omit<PostgresTarget, 'options'>;
 type RequestRoles = NonNullable<Extract<Connection, { engine: 'postgres' }>['requestRoles']>;
 
 const OLDEST_VERSION = 140_000;
@@ -74,7 +77,8 @@ export class PostgresProvider implements EngineProvider {
       const rights = await this.#admin(null, readRights);
       return report('external', shortcoming(rights), feedShortcoming(rights));
     } catch (error) {
-      return report('external', describeError(error), describeError(error));
+      const { why, hint } = reasonOf(error);
+      return report('external', why, why, hint);
     }
   }
 
@@ -146,17 +150,17 @@ export class PostgresProvider implements EngineProvider {
   }
 
   async #connection(ref: string, requestRoles: RequestRoles): Promise<Connection> {
-    const { host, port } = await this.#address();
+    const { host, port, tls } = await this.#address();
     const name = this.#names.of(ref);
     const password = rolePassword(this.#options.masterKey, 'postgres', ref);
-    return { engine: 'postgres', host, port, database: name, user: name, password, requestRoles };
+    const place = { host, port, ...(tls === undefined ? {} : { tls }) };
+    return { engine: 'postgres', ...place, database: name, user: name, password, requestRoles };
   }
 
   /** How the change feed reaches a project's database as its administrator. */
   async adminConnection(ref: string): Promise<AdminConnection> {
     const name = this.#names.of(ref);
-    const { host, port, user, password } = await this.#address();
-    const target = { host, port, database: name, user, password, options: SAFE_PATH };
+    const target = { ...(await this.#address()), database: name, options: SAFE_PATH };
     return { engine: 'postgres', ...target, role: name };
   }
 
@@ -189,9 +193,9 @@ export class PostgresProvider implements EngineProvider {
       await ensureLogin(connection, database, id, mode, password, rights);
     });
     if (mode === 'read') await this.#admin(database, (connection) => allowReading(connection, database, id));
-    const { host, port } = await this.#address();
+    const { host, port, tls } = await this.#address();
     const user = credentialUser(database, id);
-    const where = `${host.includes(':') ? `[${host}]` : host}:${port}/${database}`;
+    const where = `${host.includes(':') ? `[${host}]` : host}:${port}/${database}${toolOptions('postgres', tls)}`;
     return { host, port, database, user, password, url: `postgres://${user}:${password}@${where}` };
   }
 
@@ -217,13 +221,14 @@ export class PostgresProvider implements EngineProvider {
     return this.#rights;
   }
 
-  async #address(): Promise<ServerAddress & { readonly database: string }> {
+  async #address(): Promise<Address> {
     const { source } = this.#options;
     try {
       if (source.kind === 'embedded') return { ...(await source.address()), database: 'postgres' };
-      return parseUrl(source.url);
+      const named = parseServerUrl('postgres', source.url);
+      return { ...named, user: named.user || 'postgres', database: named.database || 'postgres' };
     } catch (error) {
-      throw unavailable(error);
+      throw unreachable('postgres', error, null);
     }
   }
 
@@ -242,21 +247,13 @@ export class PostgresProvider implements EngineProvider {
       });
       return await work(connection);
     } catch (error) {
-      throw unavailable(error);
+      const external = this.#options.source.kind === 'external';
+      throw unreachable('postgres', error, external ? reachOf(address.tls) : null);
     } finally {
       await connection?.end();
     }
   }
 }
-
-const unavailable = (error: unknown): Error =>
-  isPublicError(error)
-    ? error
-    : new MagError(
-        'MAG_ENGINE_UNAVAILABLE',
-        { engine: 'postgres', why: describeError(error) },
-        { cause: error },
-      );
 
 const isMissingDatabase = (error: unknown): boolean =>
   error instanceof MagError && isServerError(error.cause) && error.cause.code === '3D000';
@@ -278,20 +275,13 @@ function feedShortcoming(rights: AdminRights): string | null {
   return null;
 }
 
-const report = (provider: string, why: string | null, feedWhy: string | null): EngineAvailability => ({
+const report = (
+  provider: string,
+  why: string | null,
+  feedWhy: string | null,
+  hint?: string,
+): EngineAvailability => ({
   ...{ engine: 'postgres', available: why === null, provider: why === null ? provider : null, why },
+  ...(hint === undefined ? {} : { hint }),
   feed: { available: (why ?? feedWhy) === null, why: why ?? feedWhy },
 });
-
-function parseUrl(text: string): ServerAddress & { readonly database: string } {
-  const url = new URL(text);
-  const mode = url.searchParams.get('sslmode') ?? 'disable';
-  if (!['disable', 'allow', 'prefer'].includes(mode)) throw new Error(`sslmode=${mode} is not supported yet`);
-  return {
-    host: url.hostname.replace(/^\[|\]$/g, '') || '127.0.0.1',
-    port: Number(url.port || 5432),
-    user: decodeURIComponent(url.username) || 'postgres',
-    password: decodeURIComponent(url.password),
-    database: decodeURIComponent(url.pathname.slice(1)) || 'postgres',
-  };
-}

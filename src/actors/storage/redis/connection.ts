@@ -1,5 +1,7 @@
 import { Redis } from 'ioredis';
+import type { ServerTls } from '../../../protocol/server-tls.ts';
 import type { Host, Timer } from '../../../runtime/host.ts';
+import { tlsOptions } from '../tls-options.ts';
 
 /** Where and as whom a connection is opened. Holds a secret. */
 export interface RedisTarget {
@@ -7,7 +9,8 @@ export interface RedisTarget {
   readonly port: number;
   readonly user: string;
   readonly password: string;
-  readonly tls: boolean;
+  /** Absent: in the clear. */
+  readonly tls?: ServerTls;
 }
 
 export type Argument = string | number | Buffer;
@@ -39,7 +42,7 @@ export class RedisConnection {
   static async open(target: RedisTarget, host: Host, timeoutMs = CONNECT_MS): Promise<RedisConnection> {
     const client = new Redis({
       ...{ host: target.host, port: target.port, username: target.user, password: target.password },
-      ...(target.tls ? { tls: {} } : {}),
+      ...(target.tls === undefined ? {} : { tls: tlsOptions(target.tls, target.host) }),
       protocol: 2,
       lazyConnect: true,
       enableOfflineQueue: false,

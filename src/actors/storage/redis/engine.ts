@@ -55,11 +55,12 @@ class DocumentEngine implements RedisEngine {
 
   constructor({ connection, ref, ...rest }: RedisEngineOptions) {
     const { host, port, tls, user, password, prefix, scanner } = connection;
+    const place = { host, port, ...(tls === undefined ? {} : { tls }) };
     this.#host = rest.host;
-    this.#session = new RedisSession({ ...rest, target: { host, port, tls, user, password }, key: ref });
+    this.#session = new RedisSession({ ...rest, target: { ...place, user, password }, key: ref });
     this.#store = new DocumentStore(this.#session, new ProjectKeys(prefix));
     this.#runner = new WriteRunner(this.#store, rest.host);
-    this.#native = new NativeCommands(this.#store, { host, port, tls, ...scanner });
+    this.#native = new NativeCommands(this.#store, { ...place, ...scanner });
   }
 
   stats(): SessionStats {

@@ -1,9 +1,11 @@
-import { describeError, isPublicError, MagError } from '../../../errors.ts';
+import { describeError, MagError } from '../../../errors.ts';
 import type { Connection, EngineAvailability } from '../../../protocol/project.ts';
 import type { Host } from '../../../runtime/host.ts';
 import type { Log } from '../../../runtime/log.ts';
 import type { EngineProvider, NativeAccess } from '../engine.ts';
 import { credentialPrefix, credentialUser, isUsableRef, rolePassword, ServerNames } from '../server-names.ts';
+import { parseServerUrl, toolOptions } from '../server-url.ts';
+import { type Reach, reachOf, reasonOf, unreachable } from '../tls-failure.ts';
 import { RedisConnection, type RedisTarget } from './connection.ts';
 import { isConnectionLost, unavailable } from './failures.ts';
 import { LIBRARY } from './functions.ts';
@@ -58,7 +60,8 @@ export class RedisProvider implements EngineProvider {
       const facts = await this.#admin(readServer);
       return report([`external Redis ${facts.version}`, ...weaknesses(facts)].join('; '), shortcoming(facts));
     } catch (error) {
-      return report('external', describeError(error));
+      const { why, hint } = reasonOf(error);
+      return report('external', why, hint);
     }
   }
 
@@ -110,7 +113,8 @@ export class RedisProvider implements EngineProvider {
       ]);
       return target;
     });
-    return { engine: 'redis', host, port, tls, user, password, prefix, scanner };
+    const place = { host, port, ...(tls === undefined ? {} : { tls }) };
+    return { engine: 'redis', ...place, user, password, prefix, scanner };
   }
 
   /** Tools are not told to come again: who they are outlives the server only in its ACL file. */
@@ -122,7 +126,8 @@ export class RedisProvider implements EngineProvider {
         await connection.call('CLIENT', 'KILL', 'USER', user);
         await saveUsers(connection);
         const where = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-        const url = `redis${tls ? 's' : ''}://${user}:${password}@${where}`;
+        const scheme = tls === undefined ? 'redis' : 'rediss';
+        const url = `${scheme}://${user}:${password}@${where}${toolOptions('redis', tls)}`;
         return { host, port, database: this.#prefix(ref), user, password, url };
       });
     },
@@ -159,13 +164,15 @@ export class RedisProvider implements EngineProvider {
   async #admin<Result>(
     work: (connection: RedisConnection, target: RedisTarget) => Promise<Result>,
   ): Promise<Result> {
+    let reach: Reach | null = null;
     for (let attempt = 1; ; attempt += 1) {
       try {
         const target = await this.#target();
+        if (this.#options.source.kind === 'external') reach = reachOf(target.tls);
         return await work(await this.#connect(target), target);
       } catch (error) {
         if (attempt === 1 && !this.#stopped && isConnectionLost(error)) continue;
-        throw isPublicError(error) ? error : unavailable(describeError(error), error);
+        throw unreachable('redis', error, reach);
       }
     }
   }
@@ -186,7 +193,9 @@ export class RedisProvider implements EngineProvider {
 
   #target(): Promise<RedisTarget> {
     const { source } = this.#options;
-    return source.kind === 'managed' ? source.address() : Promise.resolve(parseUrl(source.url));
+    if (source.kind === 'managed') return source.address();
+    const { database: _none, ...named } = parseServerUrl('redis', source.url);
+    return Promise.resolve({ ...named, user: named.user || 'default' });
   }
 }
 
@@ -239,8 +248,9 @@ function shortcoming({ version, cluster, replica }: ServerFacts): string | null 
   return replica ? 'MAG_REDIS_URL names a read-only replica' : null;
 }
 
-const report = (provider: string, why: string | null): EngineAvailability => ({
+const report = (provider: string, why: string | null, hint?: string): EngineAvailability => ({
   ...{ engine: 'redis', available: why === null, provider: why === null ? provider : null, why },
+  ...(hint === undefined ? {} : { hint }),
   feed: FEED,
 });
 
@@ -253,18 +263,4 @@ async function removeKeys(connection: RedisConnection, prefix: string): Promise<
     if (keys.length > 0) await connection.call('UNLINK', ...keys);
     cursor = next;
   } while (cursor !== '0');
-}
-
-function parseUrl(text: string): RedisTarget {
-  const url = new URL(text);
-  const database = url.pathname.slice(1);
-  // Users cannot be kept to one of a server's databases.
-  if (database !== '' && database !== '0') throw new Error('MAG_REDIS_URL must name database 0');
-  return {
-    host: url.hostname.replace(/^\[|\]$/g, '') || '127.0.0.1',
-    port: Number(url.port || 6379),
-    user: decodeURIComponent(url.username) || 'default',
-    password: decodeURIComponent(url.password),
-    tls: url.protocol === 'rediss:',
-  };
 }

@@ -73,7 +73,7 @@ export class RedisServer implements ServerOfOurs<RedisTarget> {
     await freeDataDir(dataDir, host, log);
     const port = await choosePort(join(folder, 'port'));
     const target = {
-      ...{ host: '127.0.0.1', port, user: 'default', tls: false },
+      ...{ host: '127.0.0.1', port, user: 'default' },
       password: serverPassword(secretsFolder, host),
     };
     const users = join(folder, 'users.acl');
