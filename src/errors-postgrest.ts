@@ -27,6 +27,11 @@ export const POSTGREST_ERRORS = {
     "'{relation}' is not an embedded resource in this request",
     "Verify that '{relation}' is included in the 'select' query parameter.",
   ),
+  PGRST111: entry(
+    500,
+    'response.headers guc must be a JSON array composed of objects with a single key and a string value',
+  ),
+  PGRST112: entry(500, 'response.status guc must be a valid status code'),
   PGRST114: entry(400, 'limit/offset querystring parameters are not allowed for PUT'),
   PGRST115: entry(400, 'Payload values do not match URL in primary key column(s)'),
   PGRST116: entry(406, 'Cannot coerce the result to a single JSON object', null),

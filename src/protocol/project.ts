@@ -21,6 +21,8 @@ export interface ProjectSettings {
   readonly aggregates?: boolean;
   /** Whether REST shows how PostgreSQL runs a query: its tables, policies and costs. Absent: no. */
   readonly plans?: boolean;
+  /** A function of PostgreSQL, `name` or `schema.name`, that runs before each query of a request. Absent: none. */
+  readonly preRequest?: string;
 }
 
 /** How a session reaches a project's database. Holds secrets of servers: never logged, never sent to a client. */

@@ -185,6 +185,7 @@ describe('project settings', () => {
     expect(check(given)).toEqual({ ...given, grants: [], schemas: ['shop', 'public'] });
     expect(check({ schemas: ['public'] })).toEqual({ grants: [] });
     expect(check({ aggregates: false, plans: false, schemas: [] })).toEqual({ grants: [] });
+    expect(check({ preRequest: 'api.look' })).toEqual({ grants: [], preRequest: 'api.look' });
   });
 
   it.each([
@@ -207,6 +208,9 @@ describe('project settings', () => {
     [{ grants: [], aggregates: 1 }, 'settings.aggregates must be true or false'],
     [{ grants: [], plans: 'yes' }, 'settings.plans must be true or false'],
     [{ grants: [], plans: true }, 'The engine sqlite cannot show plans'],
+    [{ grants: [], preRequest: '' }, 'settings.preRequest must be the name of a function'],
+    [{ grants: [], preRequest: 'a.' }, 'settings.preRequest must be the name of a function'],
+    [{ grants: [], preRequest: 'look' }, 'The engine sqlite cannot run a function before a request'],
     [{ grants: Array.from({ length: 257 }, () => grant) }, 'at most 256'],
   ])('refuse %j', async (settings, problem) => {
     const { catalogue } = open();

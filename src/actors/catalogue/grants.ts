@@ -64,7 +64,8 @@ export function checkSettings(
   engine: EngineKind,
   validateUsing: (text: string) => void,
 ): ProjectSettings {
-  const given = object(value, 'settings', ['grants', 'access', 'schemas', 'aggregates', 'plans']);
+  const known = ['grants', 'access', 'schemas', 'aggregates', 'plans', 'preRequest'];
+  const given = object(value, 'settings', known);
   const { grants } = given;
   if (!Array.isArray(grants) || grants.length > LIMITS.grants) {
     throw refuse(`settings.grants must be a list of at most ${LIMITS.grants} grants`);
@@ -79,6 +80,7 @@ export function checkSettings(
     ...(schemas.length > 0 ? { schemas } : {}),
     ...(checkFlag('aggregates', given.aggregates) ? { aggregates: true } : {}),
     ...(checkPlans(given.plans, engine) ? { plans: true } : {}),
+    ...checkPreRequest(given.preRequest, engine),
   };
 }
 
@@ -116,6 +118,18 @@ function checkPlans(given: unknown, engine: EngineKind): boolean {
   if (shows && engine !== 'postgres')
     throw new MagError('MAG_ENGINE_UNSUPPORTED', { engine, what: 'show plans' });
   return shows;
+}
+
+/** `name`, or `schema.name`. */
+const FUNCTION_NAME = /^[^.\0]{1,63}(?:\.[^\0]{1,63})?$/u;
+
+function checkPreRequest(given: unknown, engine: EngineKind): Pick<ProjectSettings, 'preRequest'> {
+  if (given === undefined) return {};
+  if (typeof given !== 'string' || !FUNCTION_NAME.test(given))
+    throw refuse('settings.preRequest must be the name of a function');
+  if (engine !== 'postgres')
+    throw new MagError('MAG_ENGINE_UNSUPPORTED', { engine, what: 'run a function before a request' });
+  return { preRequest: given };
 }
 
 function checkAccess(given: unknown, engine: EngineKind): AccessMode {

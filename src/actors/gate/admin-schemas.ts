@@ -35,6 +35,7 @@ export const settingsBody = {
     schemas: { type: 'array', maxItems: LIMITS.schemas, items: text(LIMITS.grantTableChars) },
     aggregates: { type: 'boolean' },
     plans: { type: 'boolean' },
+    preRequest: text(127),
     grants: {
       type: 'array',
       maxItems: LIMITS.grants,

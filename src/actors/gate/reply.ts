@@ -8,12 +8,21 @@ export type FlatHeaders = string[];
 
 const isBodiless = (status: number): boolean => status === 204 || status === 304;
 
-/** The headers with those of `over` in place of those of the same name. */
+/**
+ * What SQL of a project says of its reply may be a page, and the board's console is served from the same origin: such a
+ * page has an origin of its own, reads nothing of the board's, and sends none of its cookies.
+ */
+const SANDBOX = [
+  ...['content-security-policy', 'sandbox allow-downloads allow-forms allow-popups allow-scripts'],
+  ...['x-content-type-options', 'nosniff'],
+];
+
+/** The headers with those that SQL of the project wants, in place of those of the same name. */
 export function overridden(headers: FlatHeaders, over: readonly string[]): FlatHeaders {
   if (over.length === 0) return headers;
   const names = new Set(over.filter((_, at) => at % 2 === 0));
   const kept = headers.filter((_, at) => !names.has(headers[at - (at % 2)] ?? ''));
-  return [...kept, ...over];
+  return [...kept, ...over, ...(names.has('content-type') ? SANDBOX : [])];
 }
 
 /** Sends a whole reply in one write. `headers` is used up. */

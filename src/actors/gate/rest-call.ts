@@ -16,6 +16,7 @@ export class RestCall implements ExecuteContext, StagedRequest {
   readonly tenant: string;
   readonly deadline: number;
   readonly mayCall: boolean;
+  readonly preRequest: string | undefined;
   readonly request: HttpRequest;
   rollback = false;
   timezone: string | null = null;
@@ -38,6 +39,7 @@ export class RestCall implements ExecuteContext, StagedRequest {
     this.principal = principal;
     this.tenant = project.ref;
     this.deadline = deadline;
+    this.preRequest = project.settings.preRequest;
     this.mayCall = project.settings.access === 'policies';
     this.request = request;
     this.#response = response;

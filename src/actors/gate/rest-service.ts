@@ -18,7 +18,7 @@ import { keyHeader, replayHeaders, withoutRows } from './idempotency/replay.ts';
 import { requestKey, unkeyed } from './idempotency/request-key.ts';
 import { locationOf, returnKey } from './location.ts';
 import { toProfile } from './profile-header.ts';
-import { proxyStatus, send, sendError } from './reply.ts';
+import { overridden, proxyStatus, send, sendError } from './reply.ts';
 import type { ReplyBudget } from './reply-budget.ts';
 import { RestCall } from './rest-call.ts';
 import { planRequest, type RestPlan } from './rest-plan.ts';
@@ -187,6 +187,7 @@ export class RestService {
     if (hooks.executed.length > 0) await runHooks(hooks.executed, call);
 
     const { status, headers, body } = replyTo(plan, call.result, locating ? locationOf(call) : null);
+    const { response: asked } = call.result;
     if (body !== null) this.#budget.admit(response, body);
     headers.push('x-request-id', target.id);
     // Where a project shows several schemas, which one this is of.
@@ -198,8 +199,10 @@ export class RestService {
     if (this.#draining()) response.shouldKeepAlive = false;
     // Node writes headers in the encoding of a text after them, and those of bytes as they are.
     const bytes = profile !== null && profile !== query.schema && body !== null ? Buffer.from(body) : body;
-    send(response, status, headers, outcome?.omitted === true ? null : bytes);
-    return status;
+    const shown = outcome?.omitted === true ? null : bytes;
+    if (asked === undefined) send(response, status, headers, shown);
+    else send(response, asked.status ?? status, overridden(headers, asked.headers), shown);
+    return asked?.status ?? status;
   }
 
   /** A write under an idempotency key: a retry has passed every stage but this one. */

@@ -36,6 +36,8 @@ export interface ExecuteContext {
   readonly timezone?: string | null;
   /** On PostgreSQL: the statement's plan, as `json` of the result, stands in the place of its rows. */
   readonly explain?: Explain | undefined;
+  /** A function that runs before the query, in its transaction and under its role: `name`, or `schema.name`. */
+  readonly preRequest?: string | undefined;
   /** The HTTP request, where there is one: SQL of the project may read it as `request.method` and so on. */
   readonly request?: HttpRequest;
 }
@@ -56,6 +58,14 @@ export interface QueryResult {
    * function that returns neither gave (an array of such where it returns a set), `void` nothing.
    */
   readonly shape?: 'rows' | 'row' | 'value' | 'void';
+  /** What SQL of the project wants of the reply. Absent: nothing. */
+  readonly response?: ResponseSettings;
+}
+
+export interface ResponseSettings {
+  readonly status?: number;
+  /** Names in lower case and values in turn, as HTTP takes them. */
+  readonly headers: readonly string[];
 }
 
 export interface SqlField {
@@ -169,6 +179,8 @@ export interface SchemaSnapshot {
   readonly functions?: readonly FunctionInfo[];
   /** Whether SQL of the project reads how a request was made (ExecuteContext.request). */
   readonly readsRequest?: boolean;
+  /** Whether SQL of the project says anything of the reply (QueryResult.response). */
+  readonly setsResponse?: boolean;
 }
 
 /** What runs inside one transaction: each sees what those before it wrote. */

@@ -41,13 +41,15 @@ import { recordsToken } from './idempotency-schema.ts';
 import { JsonStatement } from './json-statement.ts';
 import { NativeStatement } from './native-statement.ts';
 import { PlanStatement } from './plan-statement.ts';
-import { countingMerged, readOnly, requestRole } from './request-role.ts';
+import { beforeQuery, type QueryMode } from './request-role.ts';
 import { calledAs, resolveFunction } from './resolve-function.ts';
+import { responseOf } from './response-settings.ts';
 import { refusal, requireCalls, resultOf } from './results.ts';
 import { readSchema } from './schema.ts';
 import { PostgresSession, type RunStatement, resultLimit } from './session.ts';
 import { transact } from './transaction.ts';
 import { bindValues, parameterText } from './values.ts';
+import type { Bound } from './wire.ts';
 
 export type PostgresConnection = Extract<Connection, { engine: 'postgres' }>;
 
@@ -143,8 +145,8 @@ class Session implements PostgresEngine {
     const asked = count === undefined ? query : { ...query, count };
     try {
       const total = await estimateTotal(asked, snapshot, async (sql, values) => {
-        const role = requestRole(context, this.#roles, snapshot.readsRequest !== false, query.schema);
-        const statement = new JsonStatement(sql, values, '', role);
+        const before = beforeQuery(context, this.#roles, snapshot, query.schema, 'read');
+        const statement = new JsonStatement(sql, values, '', before);
         return (await this.#fetch(statement, (each) => this.#session.run(each, context))).first;
       });
       return { ...page, ...total };
@@ -210,16 +212,16 @@ class Session implements PostgresEngine {
     }
     requireCalls(plan, context);
     const values = bindValues(plan, query, shape.values);
-    const role = requestRole(context, this.#roles, snapshot.readsRequest !== false, query.schema);
-    const before = query.readOnly ? readOnly(role) : role;
+    const before = this.#before(query, context, query.readOnly ? 'read' : 'any');
     if (context.explain)
       return this.#explain(new PlanStatement(plan.sql, context.explain, values, before), run);
-    const statement = await this.#fetch(new JsonStatement(plan.sql, values, plan.name, before), run);
+    const asks = this.#asksSettings(context);
+    const statement = await this.#fetch(new JsonStatement(plan.sql, values, plan.name, before, asks), run);
     const result = callResult(plan.shape ?? 'rows', query, statement);
     // Its transaction is undone with it.
     if (query.single === true && result.shape === 'rows' && result.rowCount !== 1)
       throw notOneRow(result.rowCount);
-    return result;
+    return { ...result, ...responseOf(statement.settings) };
   }
 
   async #lookAnew(): Promise<void> {
@@ -270,9 +272,10 @@ class Session implements PostgresEngine {
   async #attempt(query: Query, shape: QueryShape, context: ExecuteContext): Promise<QueryResult> {
     const known = this.#schema.current === null ? undefined : this.#plans.get(shape.key);
     const plan = known ?? (await this.#compile(query, shape.key));
-    return this.#run(query, plan, shape, context, (statement, began) =>
-      this.#session.run(statement, context, began),
-    );
+    // A function that runs before a read is held to reading, as PostgREST has it; the read itself writes nothing.
+    const mode = query.kind === 'select' && context.preRequest !== undefined ? 'read' : 'any';
+    const run: RunStatement = (statement, began) => this.#session.run(statement, context, began);
+    return this.#run(query, plan, shape, context, run, mode);
   }
 
   async #run(
@@ -281,16 +284,25 @@ class Session implements PostgresEngine {
     shape: QueryShape,
     context: ExecuteContext,
     run: RunStatement,
+    mode: QueryMode = 'any',
   ): Promise<QueryResult> {
     requireCalls(plan, context);
     const values = bindValues(plan, query, shape.values);
-    const reads = this.#schema.current?.readsRequest !== false;
-    const role = requestRole(context, this.#roles, reads, query.schema);
-    const before = isMerge(query) ? countingMerged(role) : role;
+    const before = this.#before(query, context, isMerge(query) ? 'merge' : mode);
     if (context.explain)
       return this.#explain(new PlanStatement(plan.sql, context.explain, values, before), run);
-    const statement = await this.#fetch(new JsonStatement(plan.sql, values, plan.name, before), run);
+    const asks = this.#asksSettings(context);
+    const statement = await this.#fetch(new JsonStatement(plan.sql, values, plan.name, before, asks), run);
     return resultOf(query, plan, statement);
+  }
+
+  #before({ schema }: Query | CallQuery, context: ExecuteContext, mode: QueryMode): Bound {
+    return beforeQuery(context, this.#roles, this.#schema.current ?? {}, schema, mode);
+  }
+
+  /** Whether the project's SQL may say something of the reply. */
+  #asksSettings({ preRequest }: ExecuteContext): boolean {
+    return preRequest !== undefined || this.#schema.current?.setsResponse === true;
   }
 
   async #explain(statement: PlanStatement, run: RunStatement): Promise<QueryResult> {

@@ -1,5 +1,6 @@
 import { LIMITS } from '../../../limits.ts';
-import { type CommandComplete, type DataRow, type Wire, WireStatement } from './wire.ts';
+import { responseSettings } from './response-settings.ts';
+import { type Bound, type CommandComplete, type DataRow, type Wire, WireStatement } from './wire.ts';
 
 /**
  * A compiled statement of the grammar. The server makes each row's JSON; here they are only strung together, under a
@@ -16,8 +17,28 @@ export class JsonStatement extends WireStatement {
   first: string | null = null;
   /** From the command tag: rows that a write touched. */
   affected = 0;
+  /** What SQL of the project set for the reply: its headers and its status. */
+  settings: readonly (string | null)[] = [];
+  /** Whether the statement's own rows are all here. */
+  #complete = false;
+  readonly #asksSettings: boolean;
   #json = '';
   #bytes = 0;
+
+  constructor(
+    sql: string,
+    values: readonly (string | null)[],
+    name: string,
+    before: Bound | null,
+    asksSettings = false,
+  ) {
+    super(sql, values, name, before);
+    this.#asksSettings = asksSettings;
+  }
+
+  protected override get after(): Bound | null {
+    return this.#asksSettings ? responseSettings : null;
+  }
 
   get json(): string {
     return `[${this.#json}]`;
@@ -29,6 +50,10 @@ export class JsonStatement extends WireStatement {
 
   override handleDataRow(message: DataRow): void {
     if (this.skips(false)) return;
+    if (this.#complete) {
+      this.settings = message.fields;
+      return;
+    }
     const row = message.fields[0] ?? null;
     this.first = row;
     this.second = message.fields[1] ?? null;
@@ -45,7 +70,8 @@ export class JsonStatement extends WireStatement {
   }
 
   override handleCommandComplete(message: CommandComplete): void {
-    if (this.skips(true)) return;
+    if (this.skips(true) || this.#complete) return;
+    this.#complete = true;
     this.affected = Number(message.text.slice(message.text.lastIndexOf(' ') + 1)) || 0;
   }
 }

@@ -1,5 +1,5 @@
 import type { Principal } from '../../../protocol/principal.ts';
-import type { ExecuteContext, HttpRequest } from '../engine.ts';
+import type { ExecuteContext, HttpRequest, SchemaSnapshot } from '../engine.ts';
 import { MERGED } from '../sql/postgres-text.ts';
 import { identifier } from './quoting.ts';
 import type { Bound } from './wire.ts';
@@ -57,7 +57,7 @@ const NO_REQUEST: readonly string[] = ['', '', '', ''];
  * @param whole whether the request is set too, for SQL that reads it.
  * @param schema whose names, before those of `public`, need no schema before them.
  */
-export function requestRole(
+function requestRole(
   context: ExecuteContext,
   roles: readonly Principal['role'][] = [],
   whole = true,
@@ -66,6 +66,31 @@ export function requestRole(
   const { timezone = null } = context;
   const bound = inSchema(boundRole(context, roles, whole), schema);
   return timezone === null ? bound : inZone(bound, timezone);
+}
+
+/**
+ * What runs before a query: the role, and then under it the project's own function, which may look at the request,
+ * refuse it, or become another role.
+ * @param mode `read`: the query must not write · `merge`: it is an upsert.
+ */
+export function beforeQuery(
+  context: ExecuteContext,
+  roles: readonly Principal['role'][] | undefined,
+  { readsRequest }: Pick<SchemaSnapshot, 'readsRequest'>,
+  schema: string,
+  mode: QueryMode,
+): Bound {
+  const role = requestRole(context, roles, readsRequest !== false, schema);
+  const before = MODES[mode](role);
+  const { preRequest } = context;
+  return preRequest === undefined ? before : { ...before, next: callOf(preRequest) };
+}
+
+/** Its text changes with the setting: it is not kept prepared under a name. */
+function callOf(name: string): Bound {
+  const dot = name.indexOf('.');
+  const [schema, called] = dot < 0 ? [DEFAULT_SCHEMA, name] : [name.slice(0, dot), name.slice(dot + 1)];
+  return { text: `SELECT FROM ${identifier(schema)}.${identifier(called)}()`, name: '', values: [] };
 }
 
 function boundRole(
@@ -103,7 +128,7 @@ const inZone = ({ text, name, values }: Bound, timezone: string): Bound => ({
 const NONE_MERGED = `SELECT WHERE pg_catalog.set_config('${MERGED}', '0', true) IS NOT NULL AND `;
 
 /** The same before an upsert, whose statement counts the rows that it writes over. */
-export const countingMerged = ({ text, name, values }: Bound): Bound => ({
+const countingMerged = ({ text, name, values }: Bound): Bound => ({
   text: text.replace('SELECT WHERE ', NONE_MERGED),
   name: `${name}_merge`,
   values,
@@ -111,9 +136,13 @@ export const countingMerged = ({ text, name, values }: Bound): Bound => ({
 
 const NO_WRITES = `SELECT WHERE pg_catalog.set_config('transaction_read_only', 'on', true) IS NOT NULL AND `;
 
-/** The same for a function that must not write: what it tries to fails as PostgreSQL words it. */
-export const readOnly = ({ text, name, values }: Bound): Bound => ({
+/** The same where it must not write: what it tries to fails as PostgreSQL words it. */
+const readOnly = ({ text, name, values }: Bound): Bound => ({
   text: text.replace('SELECT WHERE ', NO_WRITES),
   name: `${name}_read`,
   values,
 });
+
+const MODES = { any: (bound: Bound): Bound => bound, read: readOnly, merge: countingMerged };
+
+export type QueryMode = keyof typeof MODES;

@@ -5,6 +5,7 @@ import type { CompiledStatement } from '../sql/dialect.ts';
 import { isMerge, isSingle } from '../sql/query-shape.ts';
 import type { JsonStatement } from './json-statement.ts';
 import type { NativeStatement } from './native-statement.ts';
+import { responseOf } from './response-settings.ts';
 import { resultLimit } from './session.ts';
 
 /** Every row of an upsert is there afterwards: what was not written over was made. */
@@ -15,14 +16,15 @@ function insertedBy(query: Query, { second }: JsonStatement): Pick<QueryResult, 
 
 /** The answer of a query out of the rows of its statement. */
 export function resultOf(query: Query, plan: CompiledStatement, statement: JsonStatement): QueryResult {
+  const response = responseOf(statement.settings);
   if (query.kind === 'select') {
     const counted = query.count !== undefined;
     return {
-      ...{ json: statement.json, rowCount: statement.rowCount },
+      ...{ json: statement.json, rowCount: statement.rowCount, ...response },
       ...{ total: counted ? Number(statement.second ?? 0) : null, totalKind: counted ? 'exact' : null },
     };
   }
-  const none = { total: null, totalKind: null, ...insertedBy(query, statement) };
+  const none = { total: null, totalKind: null, ...insertedBy(query, statement), ...response };
   if (query.returning !== undefined) return { json: statement.json, rowCount: statement.rowCount, ...none };
   const counts = plan.hasCheck || query.maxAffected !== undefined || isSingle(query) || isMerge(query);
   const rowCount = counts ? Number(statement.first ?? 0) : statement.affected;

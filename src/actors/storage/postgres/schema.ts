@@ -44,19 +44,19 @@ SELECT concat_ws('/',
   (SELECT count(*) || ':' || coalesce(sum(xmin::text::int8), 0) FROM pg_catalog.pg_policy))`;
 
 /**
- * Whether any SQL of the project mentions a setting of the request beyond its claims. Most projects have none, and
- * those settings would cost every query of theirs a tenth of its time.
+ * Whether any SQL of the project mentions a setting of the request beyond its claims, and one of the reply. Most
+ * projects have none, and those settings would cost every query of theirs a tenth of its time.
  */
-const READS_REQUEST = `
-SELECT EXISTS (
-  SELECT FROM (
-    SELECT prosrc || coalesce(pg_get_function_sqlbody(oid), '') FROM pg_catalog.pg_proc WHERE oid >= 16384
-    UNION ALL SELECT concat(pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)) FROM pg_catalog.pg_policy
-    UNION ALL SELECT pg_get_viewdef(oid) FROM pg_catalog.pg_class WHERE oid >= 16384 AND relkind IN ('v', 'm')
-    UNION ALL SELECT pg_get_expr(adbin, adrelid) FROM pg_catalog.pg_attrdef
-    UNION ALL SELECT pg_get_constraintdef(oid) FROM pg_catalog.pg_constraint WHERE oid >= 16384 AND contype = 'c'
-    UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_catalog.pg_trigger WHERE tgqual IS NOT NULL
-  ) AS own(text) WHERE text ~ 'request\\.(?!jwt)')`;
+const SETTINGS = `
+SELECT coalesce(bool_or(text ~ 'request\\.(?!jwt)'), false), coalesce(bool_or(text ~ 'response\\.'), false)
+FROM (
+  SELECT prosrc || coalesce(pg_get_function_sqlbody(oid), '') FROM pg_catalog.pg_proc WHERE oid >= 16384
+  UNION ALL SELECT concat(pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)) FROM pg_catalog.pg_policy
+  UNION ALL SELECT pg_get_viewdef(oid) FROM pg_catalog.pg_class WHERE oid >= 16384 AND relkind IN ('v', 'm')
+  UNION ALL SELECT pg_get_expr(adbin, adrelid) FROM pg_catalog.pg_attrdef
+  UNION ALL SELECT pg_get_constraintdef(oid) FROM pg_catalog.pg_constraint WHERE oid >= 16384 AND contype = 'c'
+  UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_catalog.pg_trigger WHERE tgqual IS NOT NULL
+) AS own(text)`;
 
 /** A column without a default has its domain's. */
 const COLUMNS = `
@@ -187,6 +187,6 @@ export async function readSchema(
       ...(computed.has(name) ? { computed: computed.get(name) ?? [] } : {}),
     });
   }
-  const readsRequest = (await connection.rows(READS_REQUEST))[0]?.[0] === 't';
-  return { version, tables, readsRequest, functions };
+  const [reads, sets] = (await connection.rows(SETTINGS))[0] ?? [];
+  return { version, tables, readsRequest: reads === 't', setsResponse: sets === 't', functions };
 }

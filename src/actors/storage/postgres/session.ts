@@ -211,7 +211,7 @@ export class PostgresSession {
       await connection.run(statement);
     } catch (error) {
       throw this.#failure(
-        statement.failedBefore ? this.#unassumed(error) : error,
+        statement.failedFirst ? this.#unassumed(error) : error,
         running,
         deadline - started,
       );

@@ -47,7 +47,12 @@ export interface Bound {
   readonly text: string;
   readonly values: readonly (string | null)[];
   readonly name: string;
+  /** What runs after it, before whatever it was put before. */
+  readonly next?: Bound;
 }
+
+const listed = (first: Bound | null | undefined): readonly Bound[] =>
+  first === null || first === undefined ? [] : [first, ...listed(first.next)];
 
 /**
  * A statement as pg's Client runs it: the client hands it each message of the server's reply in turn. Ours builds
@@ -60,9 +65,9 @@ export abstract class WireStatement {
   readonly preparedAs: string;
   readonly done: Promise<void>;
   /** Runs before it in the same write and, as no Sync is between them, in the same transaction. */
-  readonly #before: Bound | null;
-  /** Whether the messages that arrive are still those of what runs before it. */
-  #beforeRuns: boolean;
+  readonly #before: readonly Bound[];
+  /** How many of them have run. */
+  #ran = 0;
   /** Names of the statements that the server was told to prepare and has not yet, in order. */
   readonly #parsing: string[] = [];
   #resolve: () => void = () => {};
@@ -74,8 +79,7 @@ export abstract class WireStatement {
     this.text = text;
     this.values = values;
     this.preparedAs = name;
-    this.#before = before;
-    this.#beforeRuns = before !== null;
+    this.#before = listed(before);
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -104,7 +108,7 @@ export abstract class WireStatement {
 
   /** The statements of this write that are not yet prepared on the connection. */
   unprepared(known: Wire['parsedStatements']): number {
-    const names = [this.preparedAs, this.#before?.name ?? ''];
+    const names = [this.preparedAs, ...this.#before.map(({ name }) => name), this.after?.name ?? ''];
     return names.filter((name) => name !== '' && known[name] === undefined).length;
   }
 
@@ -113,24 +117,31 @@ export abstract class WireStatement {
     return this.#parsing.shift() ?? '';
   }
 
-  /** Whether what failed is not the statement itself but what runs before it. */
-  get failedBefore(): boolean {
-    return this.#beforeRuns;
+  /** Whether what failed is the first of what runs before it. */
+  get failedFirst(): boolean {
+    return this.#before.length > 0 && this.#ran === 0;
+  }
+
+  /** Runs after it in the same write and transaction. */
+  protected get after(): Bound | null {
+    return null;
   }
 
   /** Asked for each row and completion: whether it belongs to what runs before, and is not to be read. */
   protected skips(completed: boolean): boolean {
-    if (!this.#beforeRuns) return false;
-    this.#beforeRuns = !completed;
+    if (this.#ran === this.#before.length) return false;
+    if (completed) this.#ran += 1;
     return true;
   }
 
   /** Prepares (once per connection, where named), binds and executes in one write. */
   protected extended(wire: Wire, describe: boolean): null {
     writer.begin();
-    if (this.#before !== null) this.#execute(wire, this.#before, false);
+    for (const before of this.#before) this.#execute(wire, before, false);
     const { text, values, preparedAs: name } = this;
     this.#execute(wire, { text, values, name }, describe);
+    const { after } = this;
+    if (after !== null) this.#execute(wire, after, false);
     const batch = writer.sync().take();
     // A socket that is gone has told its client, which rejects the statement.
     if (wire.stream.writable) wire.stream.write(batch);
