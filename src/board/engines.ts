@@ -91,7 +91,10 @@ async function startPostgres(shelf: Shelf, context: ComponentContext): Promise<C
           address: async () => shelf.system.service<ServerApi<ServerAddress>>('postgres-server').address(),
         }
       : { kind: 'external' as const, url };
-  const provider = new PostgresProvider({ source, masterKey: shelf.take('masterKey'), log: shelf.log });
+  const provider = new PostgresProvider({
+    ...{ source, masterKey: shelf.take('masterKey') },
+    ...{ host: shelf.host, log: shelf.log },
+  });
   return serving(shelf, context, provider, url !== null);
 }
 

@@ -119,6 +119,7 @@ describe('dropping', () => {
 
   it('reclaims what belongs to no living project, and leaves another board’s and a stranger’s things alone', async () => {
     const other = new PostgresProvider({
+      host: pg.host,
       source: { kind: 'embedded', address: () => pg.address() },
       ...{ masterKey: new Uint8Array(32), log: silentLog },
     });
@@ -139,6 +140,7 @@ describe('an external server by URL', () => {
     const { host, port } = await pg.address();
     const url = `postgres://${user}:${password}@${host}:${port}/postgres`;
     return new PostgresProvider({
+      host: pg.host,
       source: { kind: 'external', url },
       masterKey: pg.masterKey,
       log: silentLog,
@@ -175,6 +177,7 @@ describe('an external server by URL', () => {
   it('says that it cannot be reached', async () => {
     const url = 'postgres://a:b@127.0.0.1:1/postgres';
     const gone = new PostgresProvider({
+      host: pg.host,
       source: { kind: 'external', url },
       masterKey: pg.masterKey,
       log: silentLog,

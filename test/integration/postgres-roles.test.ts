@@ -295,6 +295,7 @@ describe('a project that an older version made', () => {
       code: 'MAG_ENGINE_UNAVAILABLE',
     });
     const later = new PostgresProvider({
+      host: pg.host,
       source: { kind: 'embedded', address: () => pg.address() },
       masterKey: pg.masterKey,
       log: silentLog,

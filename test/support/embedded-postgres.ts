@@ -41,7 +41,7 @@ export async function embeddedPostgres(): Promise<EmbeddedPostgres> {
   const provider = (): PostgresProvider =>
     new PostgresProvider({
       source: { kind: 'embedded', address },
-      ...{ masterKey, log: silentLog },
+      ...{ masterKey, host, log: silentLog },
     });
   const self: EmbeddedPostgres = {
     ...{ folder, host, children, masterKey, address, restart },
@@ -61,6 +61,7 @@ export async function embeddedPostgres(): Promise<EmbeddedPostgres> {
     context: serviceContext(host),
     stop: async () => {
       await Promise.all(engines.map((engine) => engine.close()));
+      await self.provider.stop();
       await incarnations.stop();
     },
   };

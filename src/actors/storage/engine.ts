@@ -279,6 +279,8 @@ export interface EngineProvider {
   connect(ref: string): Promise<Connection>;
   /** Removes leftovers in the engine (databases, roles, slots) whose project is not in `live`. Returns their names. */
   reclaim(live: ReadonlySet<string>): Promise<readonly string[]>;
+  /** Connections that the server takes, from whomever; asked of one that is not the board's own. Rejects where it cannot be. */
+  connections?(): Promise<number>;
   /** Absent where the engine has no protocol that tools could speak past the board. */
   readonly access?: NativeAccess;
   stop(): Promise<void>;

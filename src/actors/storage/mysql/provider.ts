@@ -80,6 +80,12 @@ export class MysqlProvider implements EngineProvider {
     });
   }
 
+  connections(): Promise<number> {
+    return this.#admin(async (connection) =>
+      Number((await connection.rows('SELECT @@max_connections'))[0]?.[0]),
+    );
+  }
+
   drop(ref: string): Promise<void> {
     this.#laidOut.delete(ref);
     return this.#inTurn(() => this.#admin((connection) => dropProject(connection, this.#names.of(ref))));

@@ -1,6 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
 import { LIMITS } from '../../../limits.ts';
-import type { PgConnection } from './connection.ts';
 import { identifier, literal } from './quoting.ts';
 
 /** Grows when what is made below changes: older databases are brought up to it when they are next reached. */
@@ -73,31 +72,26 @@ END $body$`;
 
 /**
  * Inside a project's database: where its idempotency records are. The administrator's, so that no role of the tenant's
- * can make it another thing, read it or take from it. Idempotent; the mark of its end comes last, in one transaction.
+ * can make it another thing, read it or take from it. Idempotent; statements for one transaction,
+ * the mark of its end last.
  */
-export async function layOutRecords(
-  connection: PgConnection,
-  plainName: string,
-  password: string,
-): Promise<void> {
+export function recordsLayout(plainName: string, password: string): readonly string[] {
   const role = identifier(plainName);
   const token = recordsToken(password);
-  await connection.rows(
-    [
-      'CREATE SCHEMA IF NOT EXISTS _mag_idempotency',
-      'REVOKE ALL ON SCHEMA _mag_idempotency FROM PUBLIC',
-      `CREATE TABLE IF NOT EXISTS _mag_idempotency.records
+  return [
+    'CREATE SCHEMA IF NOT EXISTS _mag_idempotency',
+    'REVOKE ALL ON SCHEMA _mag_idempotency FROM PUBLIC',
+    `CREATE TABLE IF NOT EXISTS _mag_idempotency.records
          (key text PRIMARY KEY, fingerprint text NOT NULL, expires bigint NOT NULL, result text NOT NULL)`,
-      'CREATE INDEX IF NOT EXISTS records_expires ON _mag_idempotency.records (expires)',
-      ...[CLAIM(token), SETTLE(token)],
-      // An older version let the role itself at the records.
-      `REVOKE ALL ON _mag_idempotency.records FROM PUBLIC, ${role}`,
-      'REVOKE ALL ON ALL FUNCTIONS IN SCHEMA _mag_idempotency FROM PUBLIC',
-      `GRANT USAGE ON SCHEMA _mag_idempotency TO ${role}`,
-      `GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA _mag_idempotency TO ${role}`,
-      `COMMENT ON SCHEMA _mag_idempotency IS ${literal(MARK)}`,
-    ].join(';'),
-  );
+    'CREATE INDEX IF NOT EXISTS records_expires ON _mag_idempotency.records (expires)',
+    ...[CLAIM(token), SETTLE(token)],
+    // An older version let the role itself at the records.
+    `REVOKE ALL ON _mag_idempotency.records FROM PUBLIC, ${role}`,
+    'REVOKE ALL ON ALL FUNCTIONS IN SCHEMA _mag_idempotency FROM PUBLIC',
+    `GRANT USAGE ON SCHEMA _mag_idempotency TO ${role}`,
+    `GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA _mag_idempotency TO ${role}`,
+    `COMMENT ON SCHEMA _mag_idempotency IS ${literal(MARK)}`,
+  ];
 }
 
 /** Whether a project's records are as this version makes them, as a condition. */

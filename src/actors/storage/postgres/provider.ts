@@ -1,6 +1,7 @@
 import { MagError } from '../../../errors.ts';
 import type { CredentialMode, NativeAddress } from '../../../protocol/credentials.ts';
 import type { Connection, EngineAvailability } from '../../../protocol/project.ts';
+import type { Host } from '../../../runtime/host.ts';
 import type { Log } from '../../../runtime/log.ts';
 import type { EngineProvider, NativeAccess } from '../engine.ts';
 import { credentialUser, isUsableRef, projectOfUser, rolePassword, ServerNames } from '../server-names.ts';
@@ -9,10 +10,10 @@ import { reachOf, reasonOf, unreachable } from '../tls-failure.ts';
 import { BINARIES_PACKAGE, embeddedVersion } from './binaries.ts';
 import { PgConnection, type PostgresTarget } from './connection.ts';
 import { isServerError } from './failures.ts';
+import { KeptConnection } from './kept-connection.ts';
 import { allowReading, dropLogin, dropPrivileges, ensureLogin } from './native-access.ts';
 import {
   type AdminRights,
-  COPY_FILES,
   dropProject,
   findNames,
   provisionDatabase,
@@ -31,6 +32,7 @@ export interface PostgresProviderOptions {
   readonly source: PostgresSource;
   /** The board's; project passwords are derived from it. */
   readonly masterKey: Uint8Array;
+  readonly host: Host;
   readonly log: Log;
 }
 
@@ -60,10 +62,12 @@ export class PostgresProvider implements EngineProvider {
   #rights: AdminRights | null = null;
   /** Projects that are as this version makes them, or are being looked at, and the roles that requests run as there. */
   readonly #laidOut = new Map<string, Promise<RequestRoles>>();
+  readonly #maintenance: KeptConnection;
   #tail: Promise<unknown> = Promise.resolve();
 
   constructor(options: PostgresProviderOptions) {
     this.#options = options;
+    this.#maintenance = new KeptConnection(options.host);
     this.#names = new ServerNames(options.masterKey, 'postgres');
   }
 
@@ -88,22 +92,13 @@ export class PostgresProvider implements EngineProvider {
       if (!isUsableRef(ref)) throw new MagError('MAG_PROJECT_NOT_FOUND', { ref });
       const name = this.#names.of(ref);
       const password = rolePassword(this.#options.masterKey, 'postgres', ref);
-      await this.#admin(null, async (connection) => {
+      const { isNew, roles } = await this.#admin(null, async (connection) => {
         const rights = await this.#serverRights(connection);
         const why = shortcoming(rights);
         if (why !== null) throw new MagError('MAG_ENGINE_UNAVAILABLE', { engine: 'postgres', why });
-        await provisionServer(
-          connection,
-          name,
-          password,
-          rights,
-          this.#options.source.kind === 'embedded' ? COPY_FILES : '',
-        );
+        return provisionServer(connection, name, password, rights);
       });
-      const roles = await this.#admin(name, async (connection) => {
-        await provisionDatabase(connection, name, password);
-        return requestRolesOf(connection, name);
-      });
+      await this.#admin(name, (connection) => provisionDatabase(connection, name, password, isNew));
       if (roles.length === 0)
         this.#options.log.warn(
           { ref },
@@ -111,6 +106,15 @@ export class PostgresProvider implements EngineProvider {
         );
       this.#laidOut.set(ref, Promise.resolve(roles));
       return this.#connection(ref, roles);
+    });
+  }
+
+  connections(): Promise<number> {
+    return this.#admin(null, async (connection) => {
+      const [row] = await connection.rows(
+        `SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int`,
+      );
+      return Number(row?.[0] ?? 0);
     });
   }
 
@@ -202,6 +206,7 @@ export class PostgresProvider implements EngineProvider {
   /** Waits for what is under way. The server's own end is its owner's affair. */
   async stop(): Promise<void> {
     await this.#tail;
+    await this.#maintenance.close();
   }
 
   /** One change of the server at a time: they lock the same catalogues, and each takes milliseconds. */
@@ -238,19 +243,19 @@ export class PostgresProvider implements EngineProvider {
     work: (connection: PgConnection) => Promise<Result>,
   ): Promise<Result> {
     const address = await this.#address();
-    let connection: PgConnection | null = null;
+    const target = { ...address, options: SAFE_PATH };
     try {
-      connection = await PgConnection.open({
-        ...address,
-        ...(database === null ? {} : { database }),
-        options: SAFE_PATH,
-      });
-      return await work(connection);
+      if (database === null) return await this.#maintenance.use(target, work);
+      const connection = await PgConnection.open({ ...target, database });
+      try {
+        return await work(connection);
+      } finally {
+        // Nobody has to wait for the server's goodbye; one that cannot end is destroyed.
+        void connection.end();
+      }
     } catch (error) {
       const external = this.#options.source.kind === 'external';
       throw unreachable('postgres', error, external ? reachOf(address.tls) : null);
-    } finally {
-      await connection?.end();
     }
   }
 }

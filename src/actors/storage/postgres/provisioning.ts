@@ -1,10 +1,18 @@
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { LIMITS } from '../../../limits.ts';
 import type { PgConnection } from './connection.ts';
-import { layOutRecords } from './idempotency-schema.ts';
+import { recordsLayout } from './idempotency-schema.ts';
 import { credentialRoles } from './native-access.ts';
 import { identifier, literal } from './quoting.ts';
-import { ensureRequestRoles, grantRequestRoles, layOut } from './roles.ts';
+import {
+  ensureRequestRoles,
+  grantRequestRoles,
+  layOut,
+  layout,
+  NOTHING_YET,
+  type RequestRole,
+  requestRolesOf,
+} from './roles.ts';
 
 const SCRAM_ITERATIONS = 4_096;
 
@@ -51,57 +59,69 @@ export async function readRights(connection: PgConnection): Promise<AdminRights>
   };
 }
 
-/**
- * Copying the template's files takes 30 ms each time and writes no WAL, which every follower of changes would have to
- * read through; its two checkpoints are cheap with the embedded server's small buffers, and not elsewhere. (Through the
- * log, PostgreSQL's default, takes 20 ms while the buffers are empty and 40 to 190 from the fourth project on.)
- */
-export const COPY_FILES = ' STRATEGY file_copy';
+/** What came of the server's part of a provisioning. */
+export interface Provisioned {
+  /** Whether the database was made just now, so that nothing is in it yet. */
+  readonly isNew: boolean;
+  /** The roles that the project's may become for a request. */
+  readonly roles: readonly RequestRole[];
+}
 
-/** On the server's maintenance database: role and database. Each step may have been done before a kill. */
+/**
+ * On the server's maintenance database: role and database. Each step may have been done before a kill. A new database
+ * is copied through the log, PostgreSQL's default: copying the template's files instead costs an fsync for each of its
+ * three hundred, and two checkpoints that everybody else's writes pay for.
+ */
 export async function provisionServer(
   connection: PgConnection,
   plainName: string,
   password: string,
   rights: AdminRights,
-  strategy: '' | typeof COPY_FILES,
-): Promise<void> {
+): Promise<Provisioned> {
   const name = identifier(plainName);
   const known = await connection.rows(
     `SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ${literal(plainName)}),
             EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = ${literal(plainName)})`,
   );
   const [hasRole, hasDatabase] = known[0] ?? [];
+  const isNew = hasDatabase !== 't';
   const attributes =
     'LOGIN NOCREATEDB NOCREATEROLE NOINHERIT' +
     (rights.superuser ? ' NOSUPERUSER NOREPLICATION NOBYPASSRLS' : '') +
     ` CONNECTION LIMIT ${LIMITS.poolConnections * 2} PASSWORD ${literal(scramVerifier(password))}`;
   await ensureRequestRoles(connection, rights.bypassRls);
   // One transaction for everything about the role; the database cannot be made inside one.
-  await connection.rows(
-    [
-      `${hasRole === 't' ? 'ALTER' : 'CREATE'} ROLE ${name} ${attributes}`,
-      `ALTER ROLE ${name} RESET ALL`,
-      `ALTER ROLE ${name} SET statement_timeout = ${LIMITS.statementTimeoutMs}`,
-      `ALTER ROLE ${name} SET idle_in_transaction_session_timeout = ${LIMITS.statementTimeoutMs}`,
-      ...(rights.superuser
-        ? [`ALTER ROLE ${name} SET temp_file_limit = '${LIMITS.tempFileBytes / 1024}kB'`]
-        : []),
-      // A non-superuser may hand objects only to roles it belongs to.
-      ...(rights.superuser ? [] : [`GRANT ${name} TO CURRENT_USER`]),
-    ].join(';'),
-  );
+  await inOne(connection, isNew, [
+    `${hasRole === 't' ? 'ALTER' : 'CREATE'} ROLE ${name} ${attributes}`,
+    `ALTER ROLE ${name} RESET ALL`,
+    `ALTER ROLE ${name} SET statement_timeout = ${LIMITS.statementTimeoutMs}`,
+    `ALTER ROLE ${name} SET idle_in_transaction_session_timeout = ${LIMITS.statementTimeoutMs}`,
+    ...(rights.superuser
+      ? [`ALTER ROLE ${name} SET temp_file_limit = '${LIMITS.tempFileBytes / 1024}kB'`]
+      : []),
+    // A non-superuser may hand objects only to roles it belongs to.
+    ...(rights.superuser ? [] : [`GRANT ${name} TO CURRENT_USER`]),
+  ]);
   await grantRequestRoles(connection, plainName);
-  if (hasDatabase !== 't') {
-    await connection.rows(`CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'${strategy}`);
-  }
+  if (isNew) await connection.rows(`CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'`);
   // The database stays the administrator's: its owner could open it to others. And whoever administers it finds
   // no function of the tenant's by accident, which would run in the administrator's name.
-  await connection.rows(
-    `REVOKE ALL ON DATABASE ${name} FROM PUBLIC; GRANT CONNECT, CREATE, TEMPORARY ON DATABASE ${name} TO ${name};
-     ALTER ROLE ${name} IN DATABASE ${name} RESET ALL;
-     ALTER ROLE CURRENT_USER IN DATABASE ${name} SET search_path = pg_catalog`,
-  );
+  await inOne(connection, isNew, [
+    `REVOKE ALL ON DATABASE ${name} FROM PUBLIC`,
+    `GRANT CONNECT, CREATE, TEMPORARY ON DATABASE ${name} TO ${name}`,
+    `ALTER ROLE ${name} IN DATABASE ${name} RESET ALL`,
+    `ALTER ROLE CURRENT_USER IN DATABASE ${name} SET search_path = pg_catalog`,
+  ]);
+  return { isNew, roles: await requestRolesOf(connection, plainName) };
+}
+
+/**
+ * One transaction. Of a database that is being made it need not be durable by itself: what is written inside the
+ * database at last is, and the log before it with it.
+ */
+async function inOne(connection: PgConnection, isNew: boolean, statements: readonly string[]): Promise<void> {
+  const first = isNew ? ['SET LOCAL synchronous_commit TO off'] : [];
+  await connection.rows([...first, ...statements].join(';'));
 }
 
 /**
@@ -112,13 +132,18 @@ export async function provisionDatabase(
   connection: PgConnection,
   plainName: string,
   password: string,
+  isNew: boolean,
 ): Promise<void> {
   const name = identifier(plainName);
-  await connection.rows(
+  const statements = [
+    // What is made here was looked at by tests; looking anew loads a language into a session that ends at once.
+    'SET LOCAL check_function_bodies TO off',
     `CREATE SCHEMA IF NOT EXISTS _mag; REVOKE ALL ON SCHEMA _mag FROM PUBLIC; ALTER SCHEMA public OWNER TO ${name}; REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT ALL ON SCHEMA public TO ${name}`,
-  );
-  await layOutRecords(connection, plainName, password);
-  await layOut(connection, plainName);
+    ...recordsLayout(plainName, password),
+  ];
+  if (isNew) statements.push(...layout(plainName, NOTHING_YET));
+  await connection.rows(statements.join(';'));
+  if (!isNew) await layOut(connection, plainName);
 }
 
 /** Drops slots, database and role of a project, whichever of them there are. */

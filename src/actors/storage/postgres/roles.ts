@@ -8,7 +8,7 @@ import { identifier, literal } from './quoting.ts';
  * its projects, hold nothing beyond what each project's own role grants them inside its database, and cannot log in.
  */
 export const REQUEST_ROLES = ['anon', 'authenticated', 'service_role'] as const;
-type RequestRole = (typeof REQUEST_ROLES)[number];
+export type RequestRole = (typeof REQUEST_ROLES)[number];
 
 const EVERYONE = REQUEST_ROLES.join(', ');
 const NAMES = `('${REQUEST_ROLES.join("', '")}')`;
@@ -117,23 +117,36 @@ export async function isLaidOut(connection: PgConnection): Promise<boolean> {
  * One transaction, the mark of its end in it. A schema `auth` that the tenant made before stays the tenant's.
  */
 export async function layOut(connection: PgConnection, plainName: string): Promise<void> {
-  const name = identifier(plainName);
-  const owner = `${literal(name)}::pg_catalog.regrole`;
+  const owner = `${literal(identifier(plainName))}::pg_catalog.regrole`;
   const known = await connection.rows(
     `SELECT pg_catalog.obj_description(pg_catalog.to_regnamespace('_mag')::oid, 'pg_namespace'),
             pg_catalog.to_regnamespace('auth') IS NOT NULL`,
   );
-  const [layout, hasAuth] = known[0] ?? [];
-  if (layout === LAYOUT) return;
+  const [mark, hasAuth] = known[0] ?? [];
+  if (mark === LAYOUT) return;
   const existing = await connection.rows(EXISTING(owner));
-  await connection.rows(
-    [
-      `GRANT USAGE ON SCHEMA public TO ${EVERYONE}`,
-      ...defaultPrivileges(name),
-      `ALTER DEFAULT PRIVILEGES FOR ROLE ${name} GRANT USAGE ON SCHEMAS TO service_role`,
-      ...existing.flatMap(([statement]) => (typeof statement === 'string' ? [statement] : [])),
-      ...(hasAuth === 't' ? [] : ['CREATE SCHEMA auth', AUTH]),
-      `COMMENT ON SCHEMA _mag IS '${LAYOUT}'`,
-    ].join(';'),
-  );
+  const grants = existing.flatMap(([statement]) => (typeof statement === 'string' ? [statement] : []));
+  await connection.rows(layout(plainName, { grants, hasAuth: hasAuth === 't' }).join(';'));
+}
+
+/** What a tenant may have made before the layout: grants that it calls for, and whether it has a schema `auth`. */
+interface Before {
+  readonly grants: readonly string[];
+  readonly hasAuth: boolean;
+}
+
+/** A database that was made just now. */
+export const NOTHING_YET: Before = { grants: [], hasAuth: false };
+
+/** The statements of it, for one transaction. */
+export function layout(plainName: string, { grants, hasAuth }: Before): readonly string[] {
+  const name = identifier(plainName);
+  return [
+    `GRANT USAGE ON SCHEMA public TO ${EVERYONE}`,
+    ...defaultPrivileges(name),
+    `ALTER DEFAULT PRIVILEGES FOR ROLE ${name} GRANT USAGE ON SCHEMAS TO service_role`,
+    ...grants,
+    ...(hasAuth ? [] : ['CREATE SCHEMA auth', AUTH]),
+    `COMMENT ON SCHEMA _mag IS '${LAYOUT}'`,
+  ];
 }

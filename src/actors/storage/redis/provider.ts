@@ -76,6 +76,13 @@ export class RedisProvider implements EngineProvider {
     return this.connect(ref);
   }
 
+  connections(): Promise<number> {
+    return this.#admin(async (connection) => {
+      const reply = await connection.call('CONFIG', 'GET', 'maxclients');
+      return Array.isArray(reply) ? Number(reply[1]) : Number.NaN;
+    });
+  }
+
   /** The user first: nobody writes any more while the keys go. Forgotten last. */
   async drop(ref: string): Promise<void> {
     await this.#admin(async (connection) => {
