@@ -132,8 +132,6 @@ export const LIMITS = {
   poolIdleMs: 30_000,
   poolWaitMs: 5_000,
   poolWaiters: 512,
-  /** Server connections over all projects and edge workers, under PostgreSQL's max_connections. */
-  serverConnections: 80,
   /** Calls in ten seconds, half of them without a connection, after which an engine's server is given a rest. */
   engineCircuitCalls: 5,
   /** How long that rest is at first, and at most: an engine that was restarted is back within a second. */

@@ -10,7 +10,7 @@ import { type NewProject, startTestBoard, type TestBoard } from '../../test/supp
 import type { TenantsLoad, TenantsResult, TenantTarget } from '../load/tenants-load.ts';
 import { median, paired, type Result, round, type SuiteReport } from '../report.ts';
 
-const PROJECTS = 200;
+const PROJECTS_PER_ENGINE = 40;
 const CONNECTIONS = 32;
 const SECONDS = 4;
 const ROWS = 500;
@@ -83,10 +83,20 @@ function memory(pid: number): number {
   return Number(own) * 1_024 + children.reduce((sum, child) => sum + memory(Number(child)), 0);
 }
 
+const NAMES = (engine: string) => [
+  `create.${engine}.figure`,
+  `zipf.${engine}.one`,
+  `fairness.${engine}.figure`,
+];
+
+/** Whether a result that was asked for is of this engine, or of all. */
+const concerns = (only: string, engine: string): boolean =>
+  NAMES(engine).some((name) => name.startsWith(only)) || 'zipf.projects.one'.startsWith(only);
+
 async function makeAll(board: TestBoard, engines: readonly string[], say: (line: string) => void) {
   const tenants: Tenant[] = [];
   const times = new Map<string, number[]>(engines.map((engine) => [engine, []]));
-  for (let at = 0; at < PROJECTS; at += 1) {
+  for (let at = 0; at < PROJECTS_PER_ENGINE * engines.length; at += 1) {
     const engine = engines[at % engines.length] as string; // within the list
     const began = performance.now();
     const project = await board.createProject(`tenant-${at}`, engine);
@@ -109,7 +119,16 @@ async function makeAll(board: TestBoard, engines: readonly string[], say: (line:
   return { tenants, results };
 }
 
-/** The k-th project is asked for 1/k as often as the first. */
+/** Connections that the board has opened to the engines' servers so far. */
+async function opened(board: TestBoard): Promise<number> {
+  const text = await (await fetch(`${board.url}/metrics`)).text();
+  return [...text.matchAll(/^mag_pool_leased_total\S* (\d+)$/gm)].reduce((sum, [, n]) => sum + Number(n), 0);
+}
+
+/**
+ * The k-th project is asked for 1/k as often as the first. Against the first project of each engine, asked as often as
+ * all of its engine together: the same mix, without the many.
+ */
 async function zipf(
   board: TestBoard,
   tenants: readonly Tenant[],
@@ -117,20 +136,27 @@ async function zipf(
   say: (line: string) => void,
 ): Promise<Result> {
   const all = tenants.map((tenant, at) => reading(tenant, tenant.project.ref, 1 / (at + 1)));
-  const [first] = all;
-  if (first === undefined) throw new Error('there is no project');
+  const firsts = new Map<string, TenantTarget>();
+  for (const [at, { engine }] of tenants.entries()) {
+    const target = all[at] as TenantTarget; // made from the same list
+    const first = firsts.get(engine);
+    firsts.set(engine, first === undefined ? target : { ...first, weight: first.weight + target.weight });
+  }
+  const few = [...firsts.values()];
   const common = { url: board.url, connections: CONNECTIONS };
   await drive({ ...common, targets: all, seconds: 2 });
   const pairs: [number, number][] = [];
   for (let at = 0; at < rounds; at += 1) {
-    const one = await drive({ ...common, targets: [first], seconds: SECONDS });
+    const one = await drive({ ...common, targets: few, seconds: SECONDS });
+    const before = await opened(board);
     const many = await drive({ ...common, targets: all, seconds: SECONDS });
+    const churn = (await opened(board)) - before;
     pairs.push([many.perSecond, one.perSecond]);
     say(
-      `zipf round ${at + 1}: ${Math.round(many.perSecond)} over ${all.length} against ${Math.round(one.perSecond)} on one`,
+      `zipf over ${[...firsts.keys()].join(', ')}, round ${at + 1}: ${Math.round(many.perSecond)} on ${all.length} projects against ${Math.round(one.perSecond)} on ${few.length} (${(many.perSecond / one.perSecond).toFixed(2)}), ${churn} connections opened`,
     );
   }
-  return paired('req/s', 'the same load on one project', pairs);
+  return paired('req/s', 'the same load on one project of each engine', pairs);
 }
 
 /** p99 of a quiet project's reads while another one of its engine is read as fast as it goes, over the p99 alone. */
@@ -178,7 +204,9 @@ export async function run({
       'GET',
       '/admin/v1/engines',
     );
-    const engines = listed.body.filter(({ available }) => available).map(({ engine }) => engine);
+    const engines = listed.body
+      .filter(({ available, engine }) => available && concerns(only, engine))
+      .map(({ engine }) => engine);
     const skipped = Object.fromEntries(
       listed.body.filter(({ available }) => !available).map(({ engine, why }) => [engine, why ?? '']),
     );
@@ -197,6 +225,12 @@ export async function run({
         baseline,
         ratio: round(asked / each),
       };
+    }
+    for (const engine of engines) {
+      const name = `zipf.${engine}.one`;
+      if (!name.startsWith(only)) continue;
+      const own = tenants.filter((tenant) => tenant.engine === engine);
+      results[name] = await zipf(board, own, rounds, progress);
     }
     for (const engine of engines) {
       const name = `fairness.${engine}.figure`;

@@ -2,11 +2,11 @@ import type { AuditLog } from '../actors/audit/audit-log.ts';
 import type { CircuitStats } from '../actors/edge/engine-circuits.ts';
 import { type GateStats, LATENCY_BUCKETS, ROUTE_CLASSES } from '../actors/gate/gate-metrics.ts';
 import type { RealtimeStats } from '../actors/realtime/gateway.ts';
-import type { PermitOwner } from '../actors/storage/permits.ts';
 import { describeError } from '../errors.ts';
 import type { ActorNode } from '../protocol/actor-node.ts';
 import { type HistogramSample, type Metric, renderPrometheus, type Sample } from '../protocol/metrics.ts';
 import type { ComponentContext } from '../runtime/spec.ts';
+import type { PermitOwners } from './permits.ts';
 import type { Shelf } from './shelf.ts';
 
 interface EdgeStats {
@@ -183,7 +183,6 @@ function ifUp<Api, Figures>(
 
 function ownerMetrics(context: ComponentContext): readonly Metric[] {
   const audit = ifUp(context, 'audit', (log: AuditLog) => log.counters());
-  const permits = ifUp(context, 'permits', ({ used, waiting }: PermitOwner) => ({ used, waiting }));
   const one = (name: string, help: string, type: 'counter' | 'gauge', value?: number): Metric => ({
     name,
     help,
@@ -198,9 +197,52 @@ function ownerMetrics(context: ComponentContext): readonly Metric[] {
       'counter',
       audit?.refused,
     ),
-    one('mag_pool_permits', 'Server connections leased to edge workers.', 'gauge', permits?.used),
-    one('mag_pool_waiting', 'Requests for a server connection that wait.', 'gauge', permits?.waiting),
     one('mag_memory_rss_bytes', 'Resident memory of the board process.', 'gauge', process.memoryUsage.rss()),
+  ];
+}
+
+/** Connections to the engines' servers, by engine. */
+function permitMetrics(context: ComponentContext): readonly Metric[] {
+  const owners = ifUp(context, 'permits', (all: PermitOwners) =>
+    [...all].filter(([, { total }]) => total > 0),
+  );
+  type Owner = NonNullable<ReturnType<PermitOwners['get']>>;
+  const each = (
+    name: string,
+    help: string,
+    type: 'counter' | 'gauge',
+    read: (owner: Owner) => number,
+  ): Metric => ({
+    ...{ name, help, type },
+    samples: (owners ?? []).map(([engine, owner]) => ({ labels: { engine }, value: read(owner) })),
+  });
+  return [
+    each('mag_pool_permits', 'Server connections leased to edge workers.', 'gauge', ({ used }) => used),
+    each('mag_pool_permits_max', 'Server connections there may be.', 'gauge', ({ total }) => total),
+    each(
+      'mag_pool_waiting',
+      'Requests for a server connection that wait.',
+      'gauge',
+      ({ waiting }) => waiting,
+    ),
+    each(
+      'mag_pool_leased_total',
+      'Server connections leased so far, each for one that was opened.',
+      'counter',
+      ({ leased }) => leased,
+    ),
+    each(
+      'mag_pool_taken_total',
+      'Idle connections closed for another project, or another worker.',
+      'counter',
+      ({ taken }) => taken,
+    ),
+    each(
+      'mag_pool_unserved_total',
+      'Requests for a server connection that were given none in time.',
+      'counter',
+      ({ unserved }) => unserved,
+    ),
   ];
 }
 
@@ -220,5 +262,6 @@ export async function boardMetrics(context: ComponentContext, shelf: Shelf): Pro
     ...circuitMetrics(edges),
     ...actorMetrics(tree),
     ...ownerMetrics(context),
+    ...permitMetrics(context),
   ]);
 }

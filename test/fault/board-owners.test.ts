@@ -35,7 +35,7 @@ async function crash(path: string): Promise<void> {
 
 async function permits(): Promise<number> {
   const text = await (await fetch(`${board.url}/metrics`)).text();
-  return Number(/^mag_pool_permits (\d+)$/m.exec(text)?.[1]);
+  return Number(/^mag_pool_permits\{engine="postgres"\} (\d+)$/m.exec(text)?.[1]);
 }
 
 /** At once, on connections of their own. */

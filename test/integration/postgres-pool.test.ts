@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PermitClient, PermitOwner } from '../../src/actors/storage/permits.ts';
+import { PermitClient } from '../../src/actors/storage/permit-client.ts';
+import { PermitOwner } from '../../src/actors/storage/permit-owner.ts';
 import { PgConnection } from '../../src/actors/storage/postgres/connection.ts';
 import { openPostgresEngine, type PostgresConnection } from '../../src/actors/storage/postgres/engine.ts';
 import { silentLog } from '../../src/runtime/log.ts';
@@ -17,11 +18,15 @@ async function twoEdges(perKey: number) {
   const clients = new Map<string, PermitClient>();
   const owner = new PermitOwner({
     ...{ perKey, total: 80, waiters: 100, host: pg.host },
-    recall: (who, key, urgency) => clients.get(who)?.recalled(key, urgency),
+    holders: {
+      idle: async (who, wanted) => clients.get(who)?.idle(wanted) ?? [],
+      take: (who, count) => clients.get(who)?.take(count),
+      recall: (who, key, urgency) => clients.get(who)?.recalled(key, urgency),
+    },
   });
   const connection = (await pg.provider.connect('shared')) as PostgresConnection; // The provider makes no other.
   const edge = (name: string) => {
-    const permits = new PermitClient({
+    const permits = new PermitClient(pg.host, {
       lease: (key, wanted, waitMs) => owner.lease(name, key, wanted, waitMs),
       release: (key, count) => owner.release(name, key, count),
     });

@@ -1,16 +1,24 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PermitClient, PermitOwner } from '../../src/actors/storage/permits.ts';
+import { PermitClient } from '../../src/actors/storage/permit-client.ts';
+import { PermitOwner } from '../../src/actors/storage/permit-owner.ts';
+import { POOL_LIMITS } from '../../src/limits-pools.ts';
 import { countingHost } from '../support/counting-host.ts';
 
 function make(perKey: number, total: number, waiters = 100) {
   const host = countingHost();
   const recalls: string[] = [];
+  /** How long connections have been idle, by worker; the longest first. */
+  const idle = new Map<string, number[]>();
   const owner = new PermitOwner({
     ...{ perKey, total, waiters, host },
-    recall: (who, key, urgency) => recalls.push(`${who} ${key} ${urgency}`),
+    holders: {
+      idle: async (who, wanted) => (idle.get(who) ?? []).slice(0, wanted),
+      take: (who, count) => recalls.push(`${who} ${idle.get(who)?.splice(0, count)} taken`),
+      recall: (who, key, urgency) => recalls.push(`${who} ${key} ${urgency}`),
+    },
   });
-  return { owner, host, recalls };
+  return { owner, host, recalls, idle };
 }
 const settled = async (promise: Promise<number>) => Promise.race([promise, Promise.resolve('waits')]);
 
@@ -91,6 +99,57 @@ describe('permits over all workers', () => {
     expect(recalls).toEqual(['edge-2 a idle']);
   });
 
+  it('take no more than is missing, from where it was idle longest', async () => {
+    const { owner, recalls, idle } = make(4, 4);
+    await owner.lease('edge-1', 'a', 2, 100);
+    await owner.lease('edge-2', 'b', 2, 100);
+    idle.set('edge-1', [40, 10]).set('edge-2', [30, 20]);
+    const waiters = [owner.lease('edge-1', 'c', 1, 100), owner.lease('edge-2', 'c', 1, 100)];
+    await settled(Promise.all(waiters).then(() => 0));
+    await new Promise(setImmediate);
+    expect(recalls).toEqual(['edge-1 40 taken', 'edge-2 30 taken']);
+    owner.release('edge-1', 'a', 1);
+    owner.release('edge-2', 'b', 1);
+    expect(await Promise.all(waiters)).toEqual([1, 1]);
+    expect(owner.taken).toBe(2);
+  });
+
+  it('let a project that has none come before one that wants more, which gets only what rests', async () => {
+    const { owner, recalls, idle, host } = make(4, 2);
+    await owner.lease('edge-1', 'a', 1, 1_000);
+    await owner.lease('edge-1', 'b', 1, 1_000);
+    idle.set('edge-1', [POOL_LIMITS.restMs - 1]);
+    const more = owner.lease('edge-1', 'a', 1, 1_000);
+    await new Promise(setImmediate);
+    expect(recalls).toEqual([]);
+    const first = owner.lease('edge-2', 'c', 1, 1_000);
+    await new Promise(setImmediate);
+    expect(recalls).toEqual([`edge-1 ${POOL_LIMITS.restMs - 1} taken`]);
+    owner.release('edge-1', 'b', 1);
+    expect(await first).toBe(1);
+    idle.set('edge-2', [POOL_LIMITS.restMs]);
+    await host.advance(POOL_LIMITS.lookMs);
+    await new Promise(setImmediate);
+    expect(recalls.slice(1)).toEqual([`edge-2 ${POOL_LIMITS.restMs} taken`]);
+    owner.release('edge-2', 'c', 1);
+    expect(await more).toBe(1);
+  });
+
+  it('ask again where what was asked for did not come, and where all are busy, for the next of who holds most', async () => {
+    const { owner, recalls, host } = make(4, 3);
+    await owner.lease('edge-1', 'a', 2, 1_000);
+    await owner.lease('edge-1', 'b', 1, 1_000);
+    const first = owner.lease('edge-2', 'c', 1, 1_000);
+    await new Promise(setImmediate);
+    expect(recalls).toEqual(['edge-1 a next']);
+    await host.advance(POOL_LIMITS.lookMs);
+    await new Promise(setImmediate);
+    expect(recalls).toEqual(['edge-1 a next', 'edge-1 a next']);
+    owner.release('edge-1', 'a', 1);
+    expect(await first).toBe(1);
+    expect(host.pending()).toBe(0);
+  });
+
   it('hold their bounds under any history', async () => {
     const step = fc.oneof(
       fc.record({
@@ -142,7 +201,7 @@ describe('permits over all workers', () => {
 describe('permits over the restart of their owner', () => {
   it('are reported by who holds them, with the last release that the report takes into account', async () => {
     const released: string[] = [];
-    const client = new PermitClient({
+    const client = new PermitClient(countingHost(), {
       lease: async (_key, wanted) => wanted,
       release: (key, count, serial) => void released.push(`${key} ${count} #${serial}`),
     });

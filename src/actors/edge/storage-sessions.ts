@@ -1,15 +1,14 @@
 import { MagError } from '../../errors.ts';
 import type { ProjectHandle } from '../../protocol/project.ts';
-import type { Host } from '../../runtime/host.ts';
 import type { ComponentContext, ComponentService } from '../../runtime/spec.ts';
 import type { Engine } from '../storage/engine.ts';
-import { PermitClient } from '../storage/permits.ts';
 import { SocketStorageClient, type StorageLeases } from '../storage/storage-process/socket-client.ts';
 import type { Lease } from '../storage/storage-process/storage-request.ts';
 import { CachedDirectory } from './directory.ts';
 import { type CircuitStats, EngineCircuits } from './engine-circuits.ts';
 import { SessionCache } from './engine-sessions.ts';
 import type { EdgeInput } from './input.ts';
+import { permitClients } from './permit-clients.ts';
 import type { EngineSessions, ProjectDirectory } from './ports.ts';
 import type { Uplink } from './uplink.ts';
 
@@ -26,7 +25,6 @@ const OWNER_GRACE_MS = 2_000;
 /** SQLSTATEs of a server that knows another password for the project's role than the board does, or no such rights. */
 const REFUSED: ReadonlySet<string> = new Set(['28P01', '42501', '22023']);
 const STORAGE = 'board/storage/owner';
-const PERMITS = 'board/permits';
 
 const storageLeases = (uplink: Uplink, owner: string): StorageLeases => ({
   lease: (request) =>
@@ -35,31 +33,11 @@ const storageLeases = (uplink: Uplink, owner: string): StorageLeases => ({
   cancel: (id) => uplink.send(STORAGE, { type: 'STORAGE_CANCEL', id }),
 });
 
-function permitClient(uplink: Uplink, owner: string, host: Host): PermitClient {
-  // Tells this client's releases from those of an earlier one of the same worker.
-  const tag = Buffer.from(host.randomBytes(9)).toString('base64url');
-  const client = new PermitClient({
-    lease: (key, wanted, waitMs) =>
-      uplink.ask<number>(
-        PERMITS,
-        { type: 'PERMIT_LEASE', owner, key, wanted, waitMs },
-        waitMs + OWNER_GRACE_MS,
-      ),
-    release: (key, count, serial) =>
-      uplink.send(PERMITS, { type: 'PERMIT_RELEASE', owner, key, count, tag, serial }),
-  });
-  uplink.on('PERMITS_HELD', () => ({ tag, ...client.report() }));
-  uplink.on('PERMIT_RECALL', ({ key, urgency }) =>
-    client.recalled(String(key), urgency === 'next' ? 'next' : 'idle'),
-  );
-  return client;
-}
-
 export function startStorageSessions(context: ComponentContext, input: EdgeInput): ComponentService {
   const { system, host, log } = context;
   const uplink = system.service<Uplink>('uplink');
   const storage = new SocketStorageClient(host, storageLeases(uplink, input.name));
-  const permits = permitClient(uplink, input.name, host);
+  const permitsOf = permitClients(uplink, input.name, host, OWNER_GRACE_MS);
   const circuits = new EngineCircuits(host, log);
   const refused = new Set<string>();
   const directory = new CachedDirectory((ref) =>
@@ -68,6 +46,7 @@ export function startStorageSessions(context: ComponentContext, input: EdgeInput
 
   const open = async (project: ProjectHandle): Promise<Engine> => {
     const { connection, ref } = project;
+    const permits = permitsOf[connection.engine];
     // The server may come back at another address: the next request asks the catalogue where.
     const onLost = (why: string): void => {
       if (REFUSED.has(why)) refused.add(ref);

@@ -81,14 +81,17 @@ export class ConnectionPool<Connection extends PooledConnection> {
   /** After close(): resolves when the last connection is gone. */
   readonly #empty: Promise<void>;
   #emptied: () => void = () => {};
-  readonly #leaveRecall: () => void;
+  readonly #leave: () => void;
 
   constructor(options: PoolOptions<Connection>) {
     this.#options = options;
     this.#empty = new Promise((resolve) => {
       this.#emptied = resolve;
     });
-    this.#leaveRecall = options.permits.onRecall(options.key, (urgency) => this.#recalled(urgency));
+    this.#leave = options.permits.join(options.key, {
+      idleSince: () => this.#idle.map(({ since }) => since),
+      recall: (urgency) => this.#recalled(urgency),
+    });
   }
 
   stats(): PoolStats {
@@ -175,7 +178,7 @@ export class ConnectionPool<Connection extends PooledConnection> {
     const { host } = this.#options;
     if (!this.#closed) {
       this.#closed = true;
-      this.#leaveRecall();
+      this.#leave();
       if (this.#evictionTimer !== null) host.clearTimer(this.#evictionTimer);
       for (const idle of this.#idle.splice(0)) this.discard(idle.connection);
       const grace = host.setTimer(LIMITS.sessionCloseMs, () => this.#endAll());

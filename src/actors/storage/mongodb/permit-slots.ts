@@ -26,6 +26,8 @@ export class PermitSlots {
   readonly #options: PermitSlotsOptions;
   readonly #leave: () => void;
   #free = 0;
+  /** When a slot was last given back: the free ones are told apart by nothing. */
+  #givenAt = 0;
   #used = 0;
   #waiters: Waiter[] = [];
   #leasing = false;
@@ -35,7 +37,10 @@ export class PermitSlots {
 
   constructor(options: PermitSlotsOptions) {
     this.#options = options;
-    this.#leave = options.permits.onRecall(options.key, (urgency) => this.#recalled(urgency));
+    this.#leave = options.permits.join(options.key, {
+      idleSince: () => Array.from({ length: this.#free }, () => this.#givenAt),
+      recall: (urgency) => this.#recalled(urgency),
+    });
   }
 
   /** Takes a slot at once, or null where somebody must wait for one: take() then. */
@@ -75,6 +80,7 @@ export class PermitSlots {
       return;
     }
     this.#free += 1;
+    this.#givenAt = this.#options.host.now();
     this.#serve();
     this.#scheduleReturn();
   }

@@ -1,6 +1,7 @@
 import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LIMITS } from '../../../limits.ts';
+import { POOL_LIMITS } from '../../../limits-pools.ts';
 import type { Host } from '../../../runtime/host.ts';
 import type { Log } from '../../../runtime/log.ts';
 import { freeDataDir, type ManagedChildren } from '../managed-children.ts';
@@ -46,6 +47,8 @@ export const NO_BINARY =
 
 const ADMIN = 'magmobo';
 const KILL_MS = 3_000;
+/** Connections beside the board's pools: its own administration, cancellations, and tools under credentials. */
+const SPARE_CONNECTIONS = 60;
 
 /** MariaDB as one child process, for one incarnation. Its data, its password and (where free) its port stay. */
 export class MysqlServer implements ServerOfOurs<MysqlAddress> {
@@ -187,7 +190,7 @@ function settingsText(place: ServerPlace, port: number): string {
     port,
     'skip-name-resolve': 1,
     'character-set-server': 'utf8mb4',
-    max_connections: LIMITS.serverConnections + 20,
+    max_connections: POOL_LIMITS.serverConnections.mysql + SPARE_CONNECTIONS,
     // Acknowledged is on the disk.
     innodb_flush_log_at_trx_commit: 1,
     innodb_doublewrite: 1,

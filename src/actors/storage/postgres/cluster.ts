@@ -1,6 +1,7 @@
 import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LIMITS } from '../../../limits.ts';
+import { POOL_LIMITS } from '../../../limits-pools.ts';
 import type { Host } from '../../../runtime/host.ts';
 import type { Log } from '../../../runtime/log.ts';
 import { freeDataDir, type ManagedChildren } from '../managed-children.ts';
@@ -11,6 +12,8 @@ import type { Binaries } from './binaries.ts';
 
 /** The embedded server's superuser. */
 export const SUPERUSER = 'magmobo';
+/** Connections beside the board's pools: its own administration, change feeds, and tools under credentials. */
+const SPARE_CONNECTIONS = 60;
 
 export interface ClusterOptions {
   readonly place: ServerPlace;
@@ -85,7 +88,7 @@ export function writeSettings(place: ServerPlace, user: SystemUser | null, port:
     port: String(port),
     unix_socket_directories: "''",
     password_encryption: "'scram-sha-256'",
-    max_connections: '100',
+    max_connections: String(POOL_LIMITS.serverConnections.postgres + SPARE_CONNECTIONS),
     // Room for changes of every project: a slot and its sender each.
     wal_level: 'logical',
     max_wal_senders: '64',
@@ -94,8 +97,9 @@ export function writeSettings(place: ServerPlace, user: SystemUser | null, port:
     fsync: 'on',
     synchronous_commit: 'on',
     max_wal_size: '256MB',
-    // Idle memory and idle processes count: no I/O workers, no apply launcher, small buffers.
-    shared_buffers: '32MB',
+    // A project's database is made in an eighth of these: with less, the server writes each page of it by itself.
+    shared_buffers: '128MB',
+    // Idle memory and idle processes count: no I/O workers, no apply launcher.
     io_method: "'sync'",
     max_logical_replication_workers: '0',
     max_worker_processes: '4',

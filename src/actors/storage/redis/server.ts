@@ -12,6 +12,7 @@ import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { describeError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
+import { POOL_LIMITS } from '../../../limits-pools.ts';
 import type { Host } from '../../../runtime/host.ts';
 import type { Log } from '../../../runtime/log.ts';
 import { freeDataDir, type ManagedChildren } from '../managed-children.ts';
@@ -105,6 +106,9 @@ export class RedisServer implements ServerOfOurs<RedisTarget> {
 
 export const NO_BINARY = 'no redis-server is on PATH or in /usr/bin, and MAG_REDIS_URL is not set';
 
+/** Clients beside the board's pools: its own administration, and tools under credentials. */
+const SPARE_CLIENTS = 256;
+
 /** From then on a server that loads its data counts as up: it says so to whoever asks, and ends that by itself. */
 const LOADING_MS = 10_000;
 
@@ -178,7 +182,7 @@ function settings({ host, port }: RedisTarget, dataDir: string, users: string): 
     // What a reply may hold in an edge worker's memory, and one value of it.
     ['client-output-buffer-limit', `normal ${2 * LIMITS.resultBytes} 0 0`],
     ['proto-max-bulk-len', String(LIMITS.resultBytes / 4)],
-    ['maxclients', String(LIMITS.serverConnections * 4)],
+    ['maxclients', String(POOL_LIMITS.serverConnections.redis + SPARE_CLIENTS)],
     ['enable-debug-command', 'no'],
     ['enable-module-command', 'no'],
     ['enable-protected-configs', 'no'],

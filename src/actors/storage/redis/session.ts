@@ -53,13 +53,16 @@ export class RedisSession {
   #recalled = false;
   #closed = false;
   #lostAt = Number.NEGATIVE_INFINITY;
-  readonly #leaveRecall: () => void;
+  readonly #leave: () => void;
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    this.#leaveRecall = options.permits.onRecall(options.key, () => {
-      this.#recalled = true;
-      this.#closeIfIdle();
+    this.#leave = options.permits.join(options.key, {
+      idleSince: () => (this.#connection?.closed === false && this.#waiting.size === 0 ? [this.#usedAt] : []),
+      recall: (urgency) => {
+        this.#recalled ||= urgency === 'next';
+        this.#closeIfIdle();
+      },
     });
   }
 
@@ -109,7 +112,7 @@ export class RedisSession {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#leaveRecall();
+    this.#leave();
     await this.#opening?.catch(() => {}); // whoever waited for it was told
     const connection = this.#connection;
     if (connection === null) return;
@@ -180,6 +183,7 @@ export class RedisSession {
       this.#connection = connection;
       this.#recalled = false;
       this.#heardAt = host.now();
+      this.#usedAt = this.#heardAt;
       void connection.gone.then(() => this.#left(connection));
       return connection;
     } catch (error) {
