@@ -38,13 +38,10 @@ export const POSTGREST_ERRORS = {
   PGRST118: entry(400, "A related order on '{relation}' is not possible", null),
   PGRST121: entry(500, 'Could not parse JSON in the "RAISE SQLSTATE \'PGRST\'" error', '{form}'),
   PGRST122: entry(400, 'Invalid preferences given with handling=strict'),
-  PGRST123: entry(
-    400,
-    'Use of aggregate functions is not allowed',
-    "The project's setting aggregates allows them.",
-  ),
+  PGRST123: entry(400, 'Use of aggregate functions is not allowed'),
   PGRST124: entry(400, 'Query result exceeds max-affected preference constraint', null),
   PGRST125: entry(404, 'Invalid path specified in request URL'),
+  PGRST127: entry(400, 'Feature not implemented'),
   PGRST128: entry(
     400,
     'Function must return SETOF or TABLE when max-affected preference is used with handling=strict',

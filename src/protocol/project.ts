@@ -17,6 +17,13 @@ export interface ProjectSettings {
   readonly access?: AccessMode;
   /** The schemas that REST reaches, on PostgreSQL; the first where a request names none. Absent: `public` alone. */
   readonly schemas?: readonly string[];
+  /**
+   * Schemas whose functions, operators and types SQL of a request finds without their name, after those of its own, on
+   * PostgreSQL. Absent: `public`.
+   */
+  readonly extraSearchPath?: readonly string[];
+  /** Rows that one list of a reply holds at most, of embedded ones too; writes give all back. Absent: the board's bound. */
+  readonly maxRows?: number;
   /** Whether REST may sum, average and count: over a large table that costs as much as reading it. Absent: no. */
   readonly aggregates?: boolean;
   /** Whether REST shows how PostgreSQL runs a query: its tables, policies and costs. Absent: no. */

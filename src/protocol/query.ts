@@ -187,6 +187,8 @@ export interface SelectQuery extends Target {
   readonly limit?: number;
   readonly offset?: number;
   readonly count?: CountKind;
+  /** Of an estimated count: up to how many rows it is exact. Absent: the engine decides. */
+  readonly exactUpTo?: number;
 }
 
 export interface InsertQuery extends Target {

@@ -178,7 +178,7 @@ describe('project settings', () => {
     expect(open(folder).catalogue.get(ref).settings).toEqual(view.settings);
   });
 
-  it('may expose schemas of PostgreSQL, allow aggregates and show plans', () => {
+  it('may expose schemas of PostgreSQL, look in others, bound lists, allow aggregates and show plans', () => {
     const check = (settings: object): unknown =>
       checkSettings({ grants: [], ...settings }, 'postgres', () => {});
     const given = { schemas: ['shop', 'public', 'shop'], aggregates: true, plans: true };
@@ -186,6 +186,10 @@ describe('project settings', () => {
     expect(check({ schemas: ['public'] })).toEqual({ grants: [] });
     expect(check({ aggregates: false, plans: false, schemas: [] })).toEqual({ grants: [] });
     expect(check({ preRequest: 'api.look' })).toEqual({ grants: [], preRequest: 'api.look' });
+    const read = { extraSearchPath: ['tools', 'tools'], maxRows: 100 };
+    expect(check(read)).toEqual({ grants: [], extraSearchPath: ['tools'], maxRows: 100 });
+    expect(check({ extraSearchPath: ['public'] })).toEqual({ grants: [] });
+    expect(check({ extraSearchPath: [] })).toEqual({ grants: [], extraSearchPath: [] });
   });
 
   it.each([
@@ -205,6 +209,9 @@ describe('project settings', () => {
     [{ grants: [], schemas: ['_mag'] }, 'settings.schemas must not hold _mag'],
     [{ grants: [], schemas: ['pg_catalog'] }, 'settings.schemas must not hold pg_catalog'],
     [{ grants: [], schemas: ['shop'] }, 'The engine sqlite cannot expose schemas'],
+    [{ grants: [], extraSearchPath: ['pg_temp'] }, 'settings.extraSearchPath must not hold pg_temp'],
+    [{ grants: [], extraSearchPath: [] }, 'The engine sqlite cannot have a search path'],
+    [{ grants: [], maxRows: 0 }, 'settings.maxRows must be a whole number from 1 to 100000'],
     [{ grants: [], aggregates: 1 }, 'settings.aggregates must be true or false'],
     [{ grants: [], plans: 'yes' }, 'settings.plans must be true or false'],
     [{ grants: [], plans: true }, 'The engine sqlite cannot show plans'],

@@ -294,6 +294,16 @@ describe("a project's settings", () => {
     expect([broken.status, broken.headers.get('content-profile')]).toEqual([200, null]);
   });
 
+  it('bound the rows of a read, and none that a write gives back', async () => {
+    const table = board.engine.tables.get('todos');
+    if (table !== undefined) table.rows = [1, 2, 3].map((id) => ({ id, title: 'x', rank: null }));
+    settle({ maxRows: 2 });
+    const read = await board.get(`${base}/todos?limit=9`, { ...key, prefer: 'count=exact' });
+    expect([read.status, read.headers.get('content-range')]).toEqual([206, '0-1/3']);
+    const write = await board.call('PATCH', `${base}/todos`, { rank: 1 }, full);
+    expect(await write.json()).toHaveLength(3);
+  });
+
   it('say which schemas REST reaches, and the reply which one it is of', async () => {
     settle({ schemas: ['public', 'shop', 'back office'] });
     const own = await board.get(`${base}/todos`, key);

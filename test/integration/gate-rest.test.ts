@@ -45,7 +45,16 @@ describe('reading', () => {
     const none = await board.get(`${base}/todos?id=eq.99`, key);
     expect([none.status, none.headers.get('content-range')]).toEqual([200, '*/*']);
     const beyond = await board.get(`${base}/todos?offset=9`, { ...key, prefer: 'count=exact' });
+    expect(beyond.headers.get('content-range')).toBe('*/5');
     expect(await codeOf(beyond)).toEqual([416, 'PGRST103']);
+  });
+
+  it('says what it read, its parameters in their order and without the key', async () => {
+    const at = async (search: string) =>
+      (await board.get(`${base}/todos${search}`, key)).headers.get('content-location');
+    expect(await at('')).toBe('/todos');
+    expect(await at(`?select=id&apikey=${key.apikey}&id=eq.1`)).toBe('/todos?id=eq.1&select=id');
+    expect(await at(`?apikey=${key.apikey}`)).toBe('/todos');
   });
 
   it('answers HEAD with the headers of GET and no body', async () => {

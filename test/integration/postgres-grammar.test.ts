@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../../src/actors/storage/engine.ts';
 import { resolveEmbeds } from '../../src/actors/storage/relationships.ts';
 import { isPublicError } from '../../src/errors.ts';
-import type { Filter, Query, SelectItem, SelectQuery } from '../../src/protocol/query.ts';
+import type { CallQuery, Filter, Query, SelectItem, SelectQuery } from '../../src/protocol/query.ts';
 import { embed } from '../contract/engine/embeds.ts';
 import { column, compare, select } from '../contract/engine/subject.ts';
 import { type EmbeddedPostgres, embeddedPostgres } from '../support/embedded-postgres.ts';
@@ -131,9 +131,44 @@ describe('the grammar on PostgreSQL', () => {
     const few = { ...notes, where: compare('id', 'lte', '10') };
     expect(await count('estimated', few)).toEqual({ total: 10, totalKind: 'exact', rowCount: 2 });
     expect((await count('planned', few)).totalKind).toBe('planned');
+    expect(await count('estimated', { ...few, exactUpTo: 5 })).toMatchObject({ totalKind: 'planned' });
     const inner = embed('notes', { inner: true, select: [], where: compare('id', 'gt', '0'), limit: 1 });
     const withNotes = { table: 'things', select: [column('id'), inner] };
     expect(await count('estimated', withNotes)).toEqual({ total: 2, totalKind: 'exact', rowCount: 2 });
+  });
+
+  it('sorts by a JSON path of a row that it refers to', async () => {
+    const path = { steps: ['k', 'n'], text: false };
+    const order = [
+      { relation: 'things', column: { name: 'doc', path }, direction: 'asc' },
+      { column: { name: 'id' }, direction: 'asc' },
+    ] as const;
+    const items = [column('id'), embed('things', { select: [] })];
+    const { json } = await run(select({ table: 'notes', select: items, order: [...order], limit: 1 }));
+    expect(JSON.parse(json)).toEqual([{ id: 2 }]);
+  });
+
+  it('finds functions, operators and types in the extra search path, and in public where nothing is said', async () => {
+    await engine.sql(
+      `create schema tools; create function tools.twice(i int) returns int language sql as 'select i * 2';
+       create function public.thrice(i int) returns int language sql as 'select i * 3';
+       create schema shop; set check_function_bodies = off;
+       create function shop.more() returns int language sql as 'select twice(4)';
+       create function shop.most() returns int language sql as 'select thrice(4)'`,
+      [],
+      pg.context('grammar'),
+    );
+    const call = async (name: string, extraSearchPath?: readonly string[]) => {
+      const query: CallQuery = {
+        ...{ kind: 'call', schema: 'shop', function: name, arguments: { kind: 'named', values: {} } },
+        ...{ readOnly: false, select: [{ kind: 'all' }], order: [] },
+      };
+      return (await engine.call?.(query, { ...pg.context('grammar'), extraSearchPath }))?.json;
+    };
+    expect(await call('more', ['tools'])).toBe('8');
+    expect(await codeOf(call('most', ['tools']))).toBe('42883');
+    expect(await call('most')).toBe('12');
+    expect(await codeOf(call('more'))).toBe('42883');
   });
 
   it('a write gives back what the row that it made refers to', async () => {

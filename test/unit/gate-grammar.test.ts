@@ -292,6 +292,26 @@ describe('what is addressed to embeds', () => {
   });
 });
 
+describe('what is not quite right', () => {
+  it('a percent sign that begins no escape stands for itself', () => {
+    expect(parseParams('a=like(any).{%plan%,%C3%A9%}').where).toMatchObject({ values: ['%plan%', 'é%'] });
+  });
+
+  it('a quote that has no other one is a letter of the value', () => {
+    expect(parseParams('a=in.(")').where).toMatchObject({ values: ['"'] });
+  });
+
+  it('an offset before the first row is none', () => {
+    expect(parseParams('offset=-4').offset).toBe(0);
+  });
+
+  it('brackets and quotes too many at the end close nothing', () => {
+    expect(parseParams('select=id,b(c))').select).toEqual(parseParams('select=id,b(c)').select);
+    expect(parseParams("select=id,b(c)'").select).toEqual(parseParams('select=id,b(c)').select);
+    expect(parseParams('or=(a.eq.1,b.eq.2)))').where).toEqual(parseParams('or=(a.eq.1,b.eq.2)').where);
+  });
+});
+
 describe('the other parameters', () => {
   it('read columns, aliases and quoted names', () => {
     expect(parseSelect('id, alias:"odd,name" ,*').items).toEqual([
@@ -324,6 +344,7 @@ describe('the other parameters', () => {
     expect(windowOf(null, null, '20-')).toEqual({ offset: 20, limit: LIMITS.maxRows });
     expect(windowOf(5, null, '2-9')).toEqual({ offset: 2, limit: 3 });
     expect(windowOf(0, null, undefined)).toEqual({ offset: 0, limit: 0 });
+    expect(windowOf(5, 10, undefined, 2)).toEqual({ offset: 10, limit: 2 });
     expect(windowOf(3, null, 'bytes=0-1')).toEqual({ offset: 0, limit: 3 });
     expect(refusal(() => windowOf(null, null, '9-2')).code).toBe('PGRST103');
   });

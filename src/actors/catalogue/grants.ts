@@ -55,6 +55,17 @@ function checkGrant(value: unknown, where: string, validateUsing: (text: string)
   return { ...grant, using };
 }
 
+const SETTINGS = [
+  'grants',
+  'access',
+  'schemas',
+  'extraSearchPath',
+  'maxRows',
+  'aggregates',
+  'plans',
+  'preRequest',
+];
+
 /**
  * Settings as they may be stored: the one place that says so. `validateUsing` throws where a row filter does not parse.
  * Throws MAG_BAD_REQUEST that names the field, MAG_FILTER_INVALID, or MAG_ENGINE_UNSUPPORTED.
@@ -64,8 +75,7 @@ export function checkSettings(
   engine: EngineKind,
   validateUsing: (text: string) => void,
 ): ProjectSettings {
-  const known = ['grants', 'access', 'schemas', 'aggregates', 'plans', 'preRequest'];
-  const given = object(value, 'settings', known);
+  const given = object(value, 'settings', SETTINGS);
   const { grants } = given;
   if (!Array.isArray(grants) || grants.length > LIMITS.grants) {
     throw refuse(`settings.grants must be a list of at most ${LIMITS.grants} grants`);
@@ -74,10 +84,14 @@ export function checkSettings(
     checkGrant(grant, `settings.grants[${index}]`, validateUsing),
   );
   const schemas = checkSchemas(given.schemas, engine);
+  const extra = checkSearchPath(given.extraSearchPath, engine);
+  const maxRows = checkMaxRows(given.maxRows);
   return {
     grants: checked,
     ...(checkAccess(given.access, engine) === 'policies' ? { access: 'policies' } : {}),
     ...(schemas.length > 0 ? { schemas } : {}),
+    ...(extra === null ? {} : { extraSearchPath: extra }),
+    ...(maxRows === null ? {} : { maxRows }),
     ...(checkFlag('aggregates', given.aggregates) ? { aggregates: true } : {}),
     ...(checkPlans(given.plans, engine) ? { plans: true } : {}),
     ...checkPreRequest(given.preRequest, engine),
@@ -87,10 +101,10 @@ export function checkSettings(
 /** PostgreSQL's own schemas and ours hold what is nobody's to reach. */
 const RESERVED_SCHEMA = /^(?:pg_|_mag)|^information_schema$/;
 
-function checkSchemas(given: unknown, engine: EngineKind): readonly string[] {
-  if (given === undefined) return [];
+/** Names of schemas, each once, in their order. */
+function schemaNames(given: unknown, setting: 'schemas' | 'extraSearchPath'): readonly string[] {
   if (!Array.isArray(given) || given.length > LIMITS.schemas)
-    throw refuse(`settings.schemas must be a list of at most ${LIMITS.schemas} names`);
+    throw refuse(`settings.${setting} must be a list of at most ${LIMITS.schemas} names`);
   const names = given.map((name: unknown) => {
     if (
       typeof name !== 'string' ||
@@ -98,14 +112,37 @@ function checkSchemas(given: unknown, engine: EngineKind): readonly string[] {
       name.length > LIMITS.grantTableChars ||
       name.includes('\0')
     )
-      throw refuse('settings.schemas must hold names');
-    if (RESERVED_SCHEMA.test(name)) throw refuse(`settings.schemas must not hold ${name}`);
+      throw refuse(`settings.${setting} must hold names`);
+    if (RESERVED_SCHEMA.test(name)) throw refuse(`settings.${setting} must not hold ${name}`);
     return name;
   });
+  return [...new Set(names)];
+}
+
+const isPublic = (names: readonly string[]): boolean => names.length === 1 && names[0] === 'public';
+
+function checkSchemas(given: unknown, engine: EngineKind): readonly string[] {
+  if (given === undefined) return [];
+  const names = schemaNames(given, 'schemas');
   if (names.length > 0 && engine !== 'postgres')
     throw new MagError('MAG_ENGINE_UNSUPPORTED', { engine, what: 'expose schemas' });
-  const unique = [...new Set(names)];
-  return unique.length === 1 && unique[0] === 'public' ? [] : unique;
+  return isPublic(names) ? [] : names;
+}
+
+/** Null: `public`, as where nothing is said. */
+function checkSearchPath(given: unknown, engine: EngineKind): readonly string[] | null {
+  if (given === undefined) return null;
+  const names = schemaNames(given, 'extraSearchPath');
+  if (engine !== 'postgres')
+    throw new MagError('MAG_ENGINE_UNSUPPORTED', { engine, what: 'have a search path' });
+  return isPublic(names) ? null : names;
+}
+
+function checkMaxRows(given: unknown): number | null {
+  if (given === undefined) return null;
+  if (typeof given === 'number' && Number.isInteger(given) && given >= 1 && given <= LIMITS.maxRows)
+    return given;
+  throw refuse(`settings.maxRows must be a whole number from 1 to ${LIMITS.maxRows}`);
 }
 
 function checkFlag(name: string, given: unknown): boolean {

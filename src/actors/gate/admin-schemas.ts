@@ -33,6 +33,8 @@ export const settingsBody = {
   properties: {
     access: { enum: ACCESS_MODES },
     schemas: { type: 'array', maxItems: LIMITS.schemas, items: text(LIMITS.grantTableChars) },
+    extraSearchPath: { type: 'array', maxItems: LIMITS.schemas, items: text(LIMITS.grantTableChars) },
+    maxRows: { type: 'integer', minimum: 1, maximum: LIMITS.maxRows },
     aggregates: { type: 'boolean' },
     plans: { type: 'boolean' },
     preRequest: text(127),

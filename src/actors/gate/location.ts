@@ -31,3 +31,21 @@ export function locationOf({ query, result }: RestCall): string | null {
   });
   return `/${encodeURIComponent(query.table)}?${pairs.join('&')}`;
 }
+
+const UNESCAPED = /[^\x21-\x7e]/;
+const EACH_UNESCAPED = /[^\x21-\x7e]/g;
+/** A byte of the URL that should have been escaped; Node reads each as a letter. */
+const escaped = (byte: string): string => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`;
+
+/**
+ * `/todos?id=eq.5&select=title`: what was read, its parameters in alphabetical order as PostgREST writes it. A key that
+ * came with the URL stays out: what this names may be kept and shown.
+ */
+export function contentLocation(table: string, search: string): string {
+  const path = `/${encodeURIComponent(table)}`;
+  if (search === '') return path;
+  if (UNESCAPED.test(search)) return contentLocation(table, search.replace(EACH_UNESCAPED, escaped));
+  if (!search.includes('&') && !search.startsWith('apikey=')) return `${path}?${search}`;
+  const pairs = search.split('&').filter((pair) => pair !== '' && !pair.startsWith('apikey='));
+  return pairs.length === 0 ? path : `${path}?${pairs.sort().join('&')}`;
+}

@@ -18,6 +18,7 @@ export class RestCall implements ExecuteContext, StagedRequest {
   readonly mayCall: boolean;
   readonly preRequest: string | undefined;
   readonly request: HttpRequest;
+  readonly extraSearchPath: ProjectHandle['settings']['extraSearchPath'];
   rollback = false;
   timezone: string | null = null;
   explain: Explain | undefined = undefined;
@@ -42,6 +43,7 @@ export class RestCall implements ExecuteContext, StagedRequest {
     this.preRequest = project.settings.preRequest;
     this.mayCall = project.settings.access === 'policies';
     this.request = request;
+    this.extraSearchPath = project.settings.extraSearchPath;
     this.#response = response;
   }
 

@@ -2,9 +2,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { MagError } from '../../errors.ts';
 import { notOneRow } from '../../protocol/one-row.ts';
 import type { EngineKind, ProjectSettings } from '../../protocol/project.ts';
-import type { CallQuery, Filter, InsertQuery, Query, SelectItem } from '../../protocol/query.ts';
+import type { CallQuery, Filter, InsertQuery, Query, SelectItem, SelectQuery } from '../../protocol/query.ts';
 import { namedArguments, parseArguments, parseChanges, parseRows } from './body.ts';
-import { requireDistinct } from './grammar/embeds.ts';
+import { limitEmbeds, requireDistinct } from './grammar/embeds.ts';
 import { type Params, parseParams } from './grammar/params.ts';
 import { type Window, windowOf } from './grammar/range.ts';
 import { acceptedType, bodyType, type MediaType } from './media-type.ts';
@@ -78,11 +78,13 @@ function readParams(
   const params = parseParams(search, mode);
   if (params.embeds) requireDistinct(params.select, table);
   if (params.aggregates && settings.aggregates !== true) throw new MagError('PGRST123');
-  return params;
+  const { maxRows } = settings;
+  if (maxRows === undefined || mode === 'write' || !params.embeds) return params;
+  return { ...params, select: limitEmbeds(params.select, maxRows) };
 }
 
 /** What a table's and a function's rows are read by. */
-function reading(params: Params, prefer: Preferences, window: Window): Reading {
+function reading(params: Params, prefer: Preferences, window: Window, { maxRows }: ProjectSettings): Reading {
   return {
     select: params.select,
     ...(params.where === null ? {} : { where: params.where }),
@@ -90,10 +92,11 @@ function reading(params: Params, prefer: Preferences, window: Window): Reading {
     limit: window.limit,
     ...(window.offset === 0 ? {} : { offset: window.offset }),
     ...(prefer.count === null ? {} : { count: prefer.count }),
+    ...(prefer.count === 'estimated' && maxRows !== undefined ? { exactUpTo: maxRows } : {}),
   };
 }
 
-type Reading = Pick<CallQuery, 'select' | 'where' | 'order' | 'limit' | 'offset' | 'count'>;
+type Reading = Pick<SelectQuery, 'select' | 'where' | 'order' | 'limit' | 'offset' | 'count' | 'exactUpTo'>;
 
 /** The Range header is for GET alone, as RFC 9110 has it. */
 const rangeOf = (method: string, headers: IncomingHttpHeaders): string | undefined =>
@@ -106,9 +109,10 @@ function planRead(
   params: Params,
   headers: IncomingHttpHeaders,
   { prefer, media }: Wanted,
+  settings: ProjectSettings,
 ): RestPlan<Query> {
-  const window = windowOf(params.limit, params.offset, rangeOf(method, headers));
-  const query: Query = { kind: 'select', schema, table, ...reading(params, prefer, window) };
+  const window = windowOf(params.limit, params.offset, rangeOf(method, headers), settings.maxRows);
+  const query: Query = { kind: 'select', schema, table, ...reading(params, prefer, window, settings) };
   return {
     kind: 'read',
     query,
@@ -260,7 +264,8 @@ function planCall(
   const read = method !== 'POST';
   const params = readParams(search, read ? 'call' : 'read', name, project.settings);
   const { prefer, media } = wantedOf(headers, project);
-  const window = windowOf(params.limit, params.offset, rangeOf(method, headers));
+  const { settings } = project;
+  const window = windowOf(params.limit, params.offset, rangeOf(method, headers), settings.maxRows);
   const type = read ? 'json' : bodyType(headers['content-type'], ['json', 'form', 'text', 'binary']);
   const query: CallQuery = {
     kind: 'call',
@@ -268,7 +273,7 @@ function planCall(
     function: name,
     arguments: read ? namedArguments(params.args) : parseArguments(type, body, params.columns),
     readOnly: read,
-    ...reading(params, prefer, window),
+    ...reading(params, prefer, window, settings),
     ...(media.kind === 'object' && !read ? { single: true } : {}),
     ...(prefer.maxAffected === null ? {} : { maxAffected: prefer.maxAffected }),
   };
@@ -293,8 +298,9 @@ export function planTable(
 ): RestPlan<Query> {
   const schema = schemaFor(method, headers, project.settings);
   const params = readParams(search, isRead(method) ? 'read' : 'write', table, project.settings);
-  if (isRead(method)) return planRead(method, schema, table, params, headers, wantedOf(headers, project));
-  const write = new Write({ schema, table }, params, headers, body, wantedOf(headers, project));
+  const wanted = wantedOf(headers, project);
+  if (isRead(method)) return planRead(method, schema, table, params, headers, wanted, project.settings);
+  const write = new Write({ schema, table }, params, headers, body, wanted);
   if (method === 'POST') return write.insert();
   if (method === 'PUT') return write.put();
   return method === 'DELETE' ? write.delete() : write.update();

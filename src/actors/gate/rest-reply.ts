@@ -1,11 +1,11 @@
-import { MagError } from '../../errors.ts';
+import { errorBody, MagError } from '../../errors.ts';
 import { parseExact, stringifyExact } from '../../protocol/exact-json.ts';
 import { notOneRow } from '../../protocol/one-row.ts';
 import type { JsonValue } from '../../protocol/query.ts';
 import type { Explain, QueryResult } from '../storage/engine.ts';
 import { toCsv } from './csv.ts';
 import type { MediaType } from './media-type.ts';
-import { type FlatHeaders, JSON_TYPE } from './reply.ts';
+import { type FlatHeaders, JSON_TYPE, proxyStatus } from './reply.ts';
 import type { RestPlan } from './rest-plan.ts';
 
 export interface RestReply {
@@ -56,13 +56,13 @@ function contentRange(offset: number, rows: number, total: number | null): strin
   return total === null ? `${range}/*` : `${range}/${total}`;
 }
 
-function readStatus(offset: number, rows: number, total: number | null): number {
-  if (total === null) return 200;
-  if (offset > total) {
-    const details = `An offset of ${offset} was requested, but there are only ${total} rows.`;
-    throw new MagError('PGRST103', {}, { details });
-  }
-  return rows < total ? 206 : 200;
+/** An error that says how many rows there are, as a 416 should. */
+function beyondAll(offset: number, total: number): RestReply {
+  const details = `An offset of ${offset} was requested, but there are only ${total} rows.`;
+  const error = new MagError('PGRST103', {}, { details });
+  const range = ['content-range', contentRange(offset, 0, total)];
+  const headers = [...range, 'content-type', JSON_TYPE, ...proxyStatus(error)];
+  return { status: error.status, headers, body: JSON.stringify(errorBody(error)) };
 }
 
 /** All rows there are, where they were counted: one value, or one row, counts itself. */
@@ -75,7 +75,8 @@ function replyToRead(plan: RestPlan, result: QueryResult): RestReply {
   const { offset, media, kind } = plan;
   const { rowCount } = result;
   const total = totalOf(plan, result);
-  const status = readStatus(offset, rowCount, total);
+  if (total !== null && offset > total) return beyondAll(offset, total);
+  const status = total !== null && rowCount < total ? 206 : 200;
   const headers = ['content-range', contentRange(offset, rowCount, total)];
   const applied = plan.prefer.applied[kind];
   if (applied !== '') headers.push('preference-applied', applied);
@@ -122,7 +123,7 @@ function planTypeOf(media: MediaType, { format, options }: Explain): string {
   return `application/vnd.pgrst.plan+${format}; for="${of}"${asked}; charset=utf-8`;
 }
 
-/** The reply PostgREST would give. Throws PGRST116 (not one row) or PGRST103 (an offset beyond the rows). */
+/** The reply PostgREST would give; a 416 where the offset is beyond the rows. Throws PGRST116 (not one row). */
 export function replyTo(plan: RestPlan, result: QueryResult, location: string | null): RestReply {
   const { plan: explain } = plan.media;
   if (explain !== undefined) {

@@ -16,7 +16,7 @@ import { runHooks, type StageHooks } from './hooks.ts';
 import type { Once, Outcome } from './idempotency/once.ts';
 import { keyHeader, replayHeaders, withoutRows } from './idempotency/replay.ts';
 import { requestKey, unkeyed } from './idempotency/request-key.ts';
-import { locationOf, returnKey } from './location.ts';
+import { contentLocation, locationOf, returnKey } from './location.ts';
 import { toProfile } from './profile-header.ts';
 import { overridden, proxyStatus, send, sendError } from './reply.ts';
 import type { ReplyBudget } from './reply-budget.ts';
@@ -190,6 +190,7 @@ export class RestService {
     const { response: asked } = call.result;
     if (body !== null) this.#budget.admit(response, body);
     headers.push('x-request-id', target.id);
+    if (plan.kind === 'read') headers.push('content-location', contentLocation(target.table, target.search));
     // Where a project shows several schemas, which one this is of.
     const profile = call.project.settings.schemas === undefined ? null : toProfile(query.schema);
     if (profile !== null) headers.push('content-profile', profile);

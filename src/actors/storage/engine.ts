@@ -38,6 +38,8 @@ export interface ExecuteContext {
   readonly explain?: Explain | undefined;
   /** A function that runs before the query, in its transaction and under its role: `name`, or `schema.name`. */
   readonly preRequest?: string | undefined;
+  /** The project's setting of that name, on PostgreSQL. Absent: `public`. */
+  readonly extraSearchPath?: readonly string[] | undefined;
   /** The HTTP request, where there is one: SQL of the project may read it as `request.method` and so on. */
   readonly request?: HttpRequest;
 }

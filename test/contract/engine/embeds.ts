@@ -214,6 +214,12 @@ export function embeds(subject: () => Subject, { aggregates }: { readonly aggreg
         { id: 3 },
         { id: 2 },
       ]);
+      // By what the select calls it, too.
+      const named = embed('directors', { hint: 'director_id', select: [column('born', 'name')] });
+      const directed = not(compare('id', 'eq', '4'));
+      expect(
+        (await films([column('id'), named], { order: [...order], where: directed })).map(({ id }) => id),
+      ).toEqual([1, 3, 2]);
       const scenes = embed('scenes', { select: [] });
       const many = films([title, scenes], {
         order: [{ relation: 'scenes', column: { name: 'id' }, direction: 'asc' }],
@@ -302,6 +308,21 @@ export function embeds(subject: () => Subject, { aggregates }: { readonly aggreg
         { title: 'M', n: 1 },
         { title: 'Metropolis', n: 1 },
       ]);
+      const named = embed('films', { spread: true, select: [column('title', 'film'), count] });
+      const last = [{ relation: 'films', column: { name: 'film' }, direction: 'desc' }] as const;
+      expect(await from('scenes', [named], { order: [...last] })).toEqual([
+        { film: 'Metropolis', n: 1 },
+        { film: 'M', n: 1 },
+        { film: 'Cleo', n: 2 },
+      ]);
+      // Rows without a related one have none to count, however deep it is.
+      const deep = embed('directors', { hint: 'producer_id', spread: true, select: [count] });
+      expect(await films([deep], { order: [] })).toEqual([{ n: 2 }]);
+      const deeper = embed('films', { spread: true, select: [deep] });
+      expect(await from('scenes', [deeper], { order: [] })).toEqual([{ n: 3 }]);
+      expect(await films([column('count')], { order: [] })).toEqual([{ count: 4 }]);
+      const ofMany = films([embed('scenes', { spread: true, select: [column('place'), sum] })]);
+      expect(await refusal(ofMany)).toMatchObject({ code: 'PGRST127', status: 400 });
       const ungrouped = from('scenes', [sum], { order: [{ column: { name: 'id' }, direction: 'asc' }] });
       expect((await refusal(ungrouped)).code).toBe('42803');
     });

@@ -52,6 +52,15 @@ export class Cursor {
     if (!this.done()) this.unexpectedRest(expecting);
   }
 
+  /** As PostgREST, which stops reading where all is said: a bracket or quote too many at the end says nothing. */
+  expectEndAfterClosers(expecting: string): void {
+    for (;;) {
+      this.skipSpaces();
+      if (!this.take(')') && !this.take("'") && !this.take('"')) break;
+    }
+    this.expectEnd(expecting);
+  }
+
   skipSpaces(): void {
     for (;;) {
       const code = this.text.charCodeAt(this.at);

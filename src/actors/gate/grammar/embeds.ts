@@ -125,3 +125,12 @@ export function tie(select: readonly SelectItem[], where: Filter | null, order: 
     where: where === null ? null : relate(where, names),
   };
 }
+
+/** No list of related rows longer than that, at any depth. */
+export const limitEmbeds = (items: readonly SelectItem[], most: number): readonly SelectItem[] =>
+  items.map((item) => {
+    if (item.kind !== 'embed') return item;
+    const { embed } = item;
+    const limit = Math.min(embed.limit ?? most, most);
+    return { kind: 'embed', embed: { ...embed, limit, select: limitEmbeds(embed.select, most) } };
+  });

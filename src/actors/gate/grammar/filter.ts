@@ -153,8 +153,7 @@ export function parseLogic(kind: 'and' | 'or', negated: boolean, text: string): 
   cursor.at = operator.length;
   cursor.countTerm();
   const filter = readTerms(cursor, kind, negated);
-  cursor.skipSpaces();
-  cursor.expectEnd('end of input');
+  cursor.expectEndAfterClosers('end of input');
   return filter;
 }
 

@@ -32,16 +32,28 @@ export interface Params {
 const selects = new BoundedCache<Selection>(LIMITS.grammarCacheEntries);
 const orders = new BoundedCache<readonly OrderTerm[]>(LIMITS.grammarCacheEntries);
 
+const BARE_PERCENT = /%(?![\da-f]{2})/gi;
+
+/** As PostgREST: a `%` that begins no escape stands for itself, as in `like.%25plan%`. */
 function decode(raw: string): string {
   if (!raw.includes('%') && !raw.includes('+')) return raw;
+  const spaced = raw.includes('+') ? raw.replaceAll('+', ' ') : raw;
   try {
-    return decodeURIComponent(raw.includes('+') ? raw.replaceAll('+', ' ') : raw);
-  } catch (cause) {
-    throw new MagError('MAG_BAD_REQUEST', { problem: 'a % escape in the URL is malformed' }, { cause });
+    return decodeURIComponent(spaced);
+  } catch {
+    return decodeLeniently(spaced);
   }
 }
 
-/** A count of rows. A negative one is PostgREST's 416, anything but digits a PGRST100. */
+function decodeLeniently(raw: string): string {
+  try {
+    return decodeURIComponent(raw.replace(BARE_PERCENT, '%25'));
+  } catch (cause) {
+    throw new MagError('MAG_BAD_REQUEST', { problem: 'the URL is not UTF-8' }, { cause });
+  }
+}
+
+/** A count of rows. As with PostgREST a negative limit is a 416, a negative offset is none; but digits, a PGRST100. */
 function readCount(key: string, text: string): number {
   let value = 0;
   const negative = text.charCodeAt(0) === 45;
@@ -52,8 +64,8 @@ function readCount(key: string, text: string): number {
   }
   if (text.length === (negative ? 1 : 0)) return new Cursor(text, key).unexpected('digit', text.length);
   if (negative && value > 0) {
-    const name = key === 'limit' ? 'Limit' : 'Offset';
-    throw new MagError('PGRST103', {}, { details: `${name} should be greater than or equal to zero.` });
+    if (key === 'offset') return 0;
+    throw new MagError('PGRST103', {}, { details: 'Limit should be greater than or equal to zero.' });
   }
   if (value > Number.MAX_SAFE_INTEGER) return new Cursor(text, key).refuse('the number is too large');
   return value;

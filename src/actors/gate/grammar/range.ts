@@ -21,9 +21,14 @@ function digits(text: string, start: number, stop: number): number {
 /**
  * Which rows a read asks for: `limit`/`offset` of the query, intersected with a `Range: 0-9` or `Range: 5-` header.
  * As PostgREST, a header that is no range of rows is ignored, and one that ends before it starts is a 416. Never more
- * than LIMITS.maxRows rows.
+ * than `most` rows.
  */
-export function windowOf(limit: number | null, offset: number | null, header: string | undefined): Window {
+export function windowOf(
+  limit: number | null,
+  offset: number | null,
+  header: string | undefined,
+  most: number = LIMITS.maxRows,
+): Window {
   let first = offset ?? 0;
   let last = limit === null ? Number.POSITIVE_INFINITY : first + limit - 1;
   if (header !== undefined) {
@@ -44,5 +49,5 @@ export function windowOf(limit: number | null, offset: number | null, header: st
       }
     }
   }
-  return { offset: first, limit: Math.max(0, Math.min(LIMITS.maxRows, last - first + 1)) };
+  return { offset: first, limit: Math.max(0, Math.min(most, last - first + 1)) };
 }

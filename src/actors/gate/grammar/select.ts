@@ -151,7 +151,10 @@ class SelectReader {
     const { cursor } = this;
     cursor.skipSpaces();
     const next = cursor.peek();
-    if (next !== '' && next !== ',' && (next !== ')' || cursor.depth === 0)) cursor.unexpectedRest(expecting);
+    if (next === '' || next === ',' || next === ')') return item;
+    // The end of all, which may have a quote too many.
+    if (item.kind !== 'embed' || cursor.depth > 0 || (next !== "'" && next !== '"'))
+      cursor.unexpectedRest(expecting);
     return item;
   }
 }
@@ -164,5 +167,6 @@ export function parseSelect(text: string): Selection {
   if (text === '' || text === '*') return ALL;
   const reader = new SelectReader(text);
   const items = reader.items();
+  reader.cursor.expectEndAfterClosers('")", "," or end of input');
   return { items, embeds: reader.embeds, aggregates: reader.aggregates };
 }

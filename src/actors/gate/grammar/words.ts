@@ -16,7 +16,11 @@ export function isNameCharacter(code: number): boolean {
 }
 
 /** A `"…"` with backslash escapes, the cursor on its first quote. */
-export function readQuoted(cursor: Cursor): string {
+export const readQuoted = (cursor: Cursor): string =>
+  quotedHere(cursor) ?? cursor.unexpected('"\\"" or "\\\\"', cursor.text.length);
+
+/** The same; null, the cursor where it was, if it does not end. */
+function quotedHere(cursor: Cursor): string | null {
   const { text } = cursor;
   let from = cursor.at + 1;
   let value = '';
@@ -32,7 +36,7 @@ export function readQuoted(cursor: Cursor): string {
       from = at;
     }
   }
-  return cursor.unexpected('"\\"" or "\\\\"', text.length);
+  return null;
 }
 
 function checked(cursor: Cursor, name: string, start: number): string {
@@ -110,8 +114,8 @@ function elementEnds(cursor: Cursor): boolean {
 export function readElement(cursor: Cursor): string {
   const start = cursor.at;
   if (cursor.peek() !== '"') return readBare(cursor);
-  const quoted = readQuoted(cursor);
-  if (elementEnds(cursor)) return quoted;
+  const quoted = quotedHere(cursor);
+  if (quoted !== null && elementEnds(cursor)) return quoted;
   // As PostgREST: a quote that does not span the element is an ordinary character.
   cursor.at = start;
   return readBare(cursor);

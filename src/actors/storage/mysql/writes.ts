@@ -106,7 +106,7 @@ export class Write {
   /** Whether more than columns is to be given back, which no write of MySQL's can. */
   #readsBack(): boolean {
     const { returning } = this.#query;
-    return returning !== undefined && !isPlain(returning);
+    return returning !== undefined && !isPlain(returning, this.#table);
   }
 
   /** Reads what is more than columns by the keys of what was written, or before it is deleted. */

@@ -33,7 +33,7 @@ export async function estimateTotal(
   const table = findTable(snapshot, query.schema, query.table);
   const { sql, params } = compileMatching(matching, table, postgresDialect, snapshot);
   const values = bindValues({ params }, matching, queryShape(matching).values);
-  const exact = LIMITS.exactCountRows;
+  const exact = query.exactUpTo ?? LIMITS.exactCountRows;
   let counted = 0;
   if (query.count === 'estimated') {
     counted = Number(await first(`SELECT count(*) FROM (SELECT 1 ${sql} LIMIT ${exact + 1}) _`, values));

@@ -5,6 +5,7 @@ import { identifier } from './quoting.ts';
 import type { Bound } from './wire.ts';
 
 const DEFAULT_SCHEMA = 'public';
+const DEFAULT_PATH: readonly string[] = [DEFAULT_SCHEMA];
 
 const set = (name: string, position: number): string =>
   `pg_catalog.set_config('${name}', $${position}, true) IS NOT NULL`;
@@ -55,7 +56,7 @@ const NO_REQUEST: readonly string[] = ['', '', '', ''];
 /**
  * @param roles those that the project's role may become here; what others ask runs as the project's role itself.
  * @param whole whether the request is set too, for SQL that reads it.
- * @param schema whose names, before those of `public`, need no schema before them.
+ * @param schema whose names, before those of the extra search path, need no schema before them.
  */
 function requestRole(
   context: ExecuteContext,
@@ -63,8 +64,8 @@ function requestRole(
   whole = true,
   schema = DEFAULT_SCHEMA,
 ): Bound {
-  const { timezone = null } = context;
-  const bound = inSchema(boundRole(context, roles, whole), schema);
+  const { timezone = null, extraSearchPath } = context;
+  const bound = inSchemas(boundRole(context, roles, whole), schema, extraSearchPath);
   return timezone === null ? bound : inZone(bound, timezone);
 }
 
@@ -105,18 +106,19 @@ function boundRole(
   return { text: REQUEST_TOO, name: 'mag_request', values: [...values, ...asked] };
 }
 
-/** The same where what it is about is of another schema: its functions and types are found as PostgREST finds them. */
-const inSchema = (bound: Bound, schema: string): Bound =>
-  schema === DEFAULT_SCHEMA
-    ? bound
-    : {
-        text: bound.text.replace(
-          'SELECT WHERE ',
-          `SELECT WHERE ${set('search_path', bound.values.length + 1)} AND `,
-        ),
-        name: `${bound.name}_schema`,
-        values: [...bound.values, `${identifier(schema)}, ${DEFAULT_SCHEMA}`],
-      };
+/** The same where not `public` alone is looked in: functions, operators and types are found as PostgREST finds them. */
+function inSchemas(bound: Bound, schema: string, extra = DEFAULT_PATH): Bound {
+  if (schema === DEFAULT_SCHEMA && extra === DEFAULT_PATH) return bound;
+  const path = [...new Set([schema, ...extra])].map(identifier).join(', ');
+  return {
+    text: bound.text.replace(
+      'SELECT WHERE ',
+      `SELECT WHERE ${set('search_path', bound.values.length + 1)} AND `,
+    ),
+    name: `${bound.name}_schema`,
+    values: [...bound.values, path],
+  };
+}
 
 /** The same where the reply tells times of another zone; one that there is not fails as PostgreSQL words it. */
 const inZone = ({ text, name, values }: Bound, timezone: string): Bound => ({

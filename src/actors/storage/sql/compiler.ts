@@ -1,5 +1,5 @@
 import { MagError } from '../../../errors.ts';
-import type { InsertQuery, OrderTerm, Query, SelectItem } from '../../../protocol/query.ts';
+import type { InsertQuery, Query, SelectItem, SelectQuery } from '../../../protocol/query.ts';
 import type { SchemaSnapshot, TableInfo } from '../engine.ts';
 import { conditionOf, orderOf } from './conditions.ts';
 import type { CompiledStatement, Dialect, OutputColumn, SqlColumn } from './dialect.ts';
@@ -97,19 +97,19 @@ function compileWrite(
   return done(dialect.expressions?.writeRows(parts) ?? '');
 }
 
-const needsRows = (select: readonly SelectItem[], order: readonly OrderTerm[], table: TableInfo): boolean =>
+const needsRows = ({ select, order }: SelectQuery, table: TableInfo): boolean =>
   !isPlain(select, table) || order.some(({ relation }) => relation !== undefined);
 
 function compileSelect(
   bindings: Bindings,
-  query: Extract<Query, { kind: 'select' }>,
+  query: SelectQuery,
   table: TableInfo,
   snapshot: SchemaSnapshot,
 ): string {
   const { dialect } = bindings;
   const from = dialect.qualifiedTable(table);
   const counted = query.count !== undefined;
-  if (needsRows(query.select, query.order, table)) {
+  if (needsRows(query, table)) {
     const rows = new RowsCompiler(bindings, snapshot, null);
     const scope = new Scope(table, bindings.alias(), bindings);
     const level = rows.level(scope, `${from} AS ${scope.alias}`, [], query);
@@ -148,7 +148,7 @@ export function compileQuery(
 
 /** Where the rows of a query are that match it, as FROM and WHERE; its window and what it shows do not count. */
 export function compileMatching(
-  query: Extract<Query, { kind: 'select' }>,
+  query: SelectQuery,
   table: TableInfo,
   dialect: Dialect,
   snapshot: SchemaSnapshot,

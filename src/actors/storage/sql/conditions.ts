@@ -29,11 +29,15 @@ export function operandOf(bindings: Bindings, scope: Scope, { name, path }: Colu
 }
 
 /** JSON that an engine only knows as text is not compared: equal values may be written differently. */
-function comparable(bindings: Bindings, scope: Scope, column: ColumnRef): Operand {
+export function comparable(bindings: Bindings, scope: Scope, column: ColumnRef): Operand {
   const operand = operandOf(bindings, scope, column);
-  if (operand.value.json && bindings.dialect.expressions?.comparesJson === false)
-    throw bindings.unsupported('compare or sort JSON values (->); texts (->>) it can');
+  requireComparable(bindings, operand.value);
   return operand;
+}
+
+export function requireComparable(bindings: Bindings, { json }: Value): void {
+  if (json && bindings.dialect.expressions?.comparesJson === false)
+    throw bindings.unsupported('compare or sort JSON values (->); texts (->>) it can');
 }
 
 function required(bindings: Bindings, text: string | null, what: string): string {
@@ -143,8 +147,7 @@ function orderOperand(bindings: Bindings, scope: Scope, term: OrderTerm): Pick<O
     const details = `'${scope.table.name}' and '${relation}' do not form a many-to-one or one-to-one relationship`;
     throw new MagError('PGRST118', { relation }, { details });
   }
-  if (column.path !== undefined) throw bindings.unsupported('sort by a JSON path of a related table');
-  return embed.column(column.name);
+  return embed.column(column);
 }
 
 /**

@@ -1,8 +1,23 @@
-import { DatabaseError } from '../../../errors.ts';
-import type { Aggregate, Embed, Filter, Join, OrderTerm, SelectItem } from '../../../protocol/query.ts';
+import { DatabaseError, MagError } from '../../../errors.ts';
+import type {
+  Aggregate,
+  ColumnRef,
+  Embed,
+  Filter,
+  Join,
+  OrderTerm,
+  SelectItem,
+} from '../../../protocol/query.ts';
 import type { SchemaSnapshot, TableInfo } from '../engine.ts';
 import { joinOf } from '../relationships.ts';
-import { conditionOf, expressionsOf, operandOf, orderOf } from './conditions.ts';
+import {
+  comparable,
+  conditionOf,
+  expressionsOf,
+  operandOf,
+  orderOf,
+  requireComparable,
+} from './conditions.ts';
 import type { Expressions, NamedValue, RowsParts, SqlColumn, Value } from './dialect.ts';
 import { type Bindings, type CompiledEmbed, computedOf, Scope } from './scope.ts';
 import { findTable } from './tables.ts';
@@ -31,6 +46,11 @@ interface CompiledLevel {
   readonly base: { readonly from: string; readonly where: string | null };
 }
 
+const NO_AGGREGATES = 'Aggregates are not implemented for one-to-many or many-to-many spreads.';
+
+/** A value that is ordered by, and was no column. */
+const ANY_COLUMN = { nullable: true, hasDefault: false, primaryKey: 0 } as const;
+
 /** Conditions that must all hold, as one; null where there is none. */
 const all = (conditions: readonly string[]): string | null =>
   conditions.length === 0 ? null : conditions.join(' AND ');
@@ -38,11 +58,19 @@ const all = (conditions: readonly string[]): string | null =>
 const exists = ({ from, where }: CompiledLevel['base'], window: string): string =>
   `EXISTS (SELECT 1 FROM ${from}${where === null ? '' : ` WHERE ${where}`}${window})`;
 
+/** `count`, `rel(count)`: clients of PostgREST count so, where the table has no such column. */
+const countsRows = (item: Extract<SelectItem, { kind: 'column' }>, table: TableInfo): boolean =>
+  item.column.name === 'count' &&
+  item.column.path === undefined &&
+  item.aggregate === undefined &&
+  !table.columns.some(({ name }) => name === 'count') &&
+  computedOf(table, 'count') === undefined;
+
 const isShownOtherwise = ({ representation }: SqlColumn): boolean => representation?.toJson !== undefined;
 
 /** Whether the items are columns of the table alone, which a dialect writes without its expressions. */
-export function isPlain(items: readonly SelectItem[], table?: TableInfo): boolean {
-  const otherwise = (table?.columns ?? []).filter(isShownOtherwise);
+export function isPlain(items: readonly SelectItem[], table: TableInfo): boolean {
+  const otherwise = table.columns.filter(isShownOtherwise);
   return items.every((item) => {
     if (item.kind === 'all') return otherwise.length === 0;
     if (item.kind !== 'column' || item.column.path !== undefined) return false;
@@ -50,18 +78,15 @@ export function isPlain(items: readonly SelectItem[], table?: TableInfo): boolea
     return (
       item.cast === undefined &&
       item.aggregate === undefined &&
-      (table === undefined || computedOf(table, name) === undefined) &&
+      computedOf(table, name) === undefined &&
+      !countsRows(item, table) &&
       !otherwise.some((column) => column.name === name)
     );
   });
 }
 
-/** `rel(count)`: clients of PostgREST count so, where the table has no such column. */
-const countsRows = (item: Extract<SelectItem, { kind: 'column' }>, { table }: Scope): boolean =>
-  item.column.name === 'count' &&
-  item.column.path === undefined &&
-  item.aggregate === undefined &&
-  !table.columns.some(({ name }) => name === 'count');
+/** What stands for a whole row where rows of a spread are counted: there, or NULL where there is none. */
+const ROW: Value = { sql: '1', type: 'integer', json: false };
 
 /** Compiles rows whose values are more than columns: of JSON, cast, aggregated, or of related tables. */
 export class RowsCompiler {
@@ -143,7 +168,7 @@ export class RowsCompiler {
       return { name, value: this.#shown({ ...each, value: read }) ?? read };
     });
     // Rows that are only counted have no value of their own.
-    if (inner.length === 0) inner.push({ name: 'c0', value: { sql: '1', type: 'integer', json: false } });
+    if (inner.length === 0) inner.push({ name: 'c0', value: ROW });
     const rows = {
       ...base,
       output: inner,
@@ -222,7 +247,7 @@ export class RowsCompiler {
             value: { sql: scope.text(column.name), type: column.type, json: false },
           }));
         case 'column': {
-          if (countsRows(item, scope))
+          if (countsRows(item, scope.table))
             return [{ name: item.alias ?? 'count', value: null, aggregate: { function: 'count' } }];
           const { value: read, info: column } = operandOf(this.#bindings, scope, item.column);
           const aggregate = item.aggregate ?? null;
@@ -260,7 +285,7 @@ export class RowsCompiler {
         ? this.#group(scope, base, outputs, embed)
         : this.#plain(scope, base, outputs, embed);
     const rows: RowsParts = { ...parts, ...this.#window(embed) };
-    const compiled = this.#compiledEmbed(scope, base, rows, join);
+    const compiled = this.#compiledEmbed(scope, base, rows, join, outputs);
     outer.embeds.set(embed.alias ?? embed.relation, compiled);
     if (embed.inner) required.push(compiled.exists);
     if (!embed.spread) {
@@ -269,26 +294,38 @@ export class RowsCompiler {
       const value = join.toOne ? this.#expressions.object(rows) : this.#expressions.array(rows);
       return [{ name: embed.alias ?? embed.relation, value, aggregate: null }];
     }
-    if (hoists && !join.toOne) throw this.#bindings.unsupported('aggregate in a spread of many rows');
+    if (hoists && !join.toOne) throw new MagError('PGRST127', {}, { details: NO_AGGREGATES });
     return outputs.map((each) => {
       const { name: called, aggregate } = each;
-      const value = this.#shown(each);
-      if (value === null) throw this.#bindings.unsupported('count rows in a spread');
+      const value = this.#shown(each) ?? ROW;
       const only = { ...rows, output: [{ name: called, value }] };
       const spread = join.toOne ? this.#expressions.one(only) : this.#expressions.list(only);
       return { name: called, value: spread, aggregate };
     });
   }
 
-  #compiledEmbed(scope: Scope, base: CompiledLevel['base'], rows: RowsParts, join: Join): CompiledEmbed {
+  #compiledEmbed(
+    scope: Scope,
+    base: CompiledLevel['base'],
+    rows: RowsParts,
+    join: Join,
+    outputs: readonly Output[],
+  ): CompiledEmbed {
     const limit = rows.limit === null ? '' : ` LIMIT ${rows.limit}`;
     const offset = rows.offset === null ? '' : ` OFFSET ${rows.offset}`;
     // Without a limit an offset has no portable text; the row that is skipped to is looked for.
     const window =
       limit === '' && offset !== '' ? ` LIMIT 9223372036854775807${offset}` : `${limit}${offset}`;
-    const column = (name: string) => {
-      const info = scope.column(name);
-      const value: Value = { sql: scope.text(name), type: info.type, json: false };
+    const column = (ref: ColumnRef) => {
+      const { name } = ref;
+      // As PostgREST, whose statement orders by what the select calls it.
+      const output = ref.path === undefined ? outputs.find((each) => each.name === name) : undefined;
+      const shown = output === undefined ? null : this.#shown(output);
+      const { value, info } =
+        shown === null
+          ? comparable(this.#bindings, scope, ref)
+          : { value: shown, info: { ...ANY_COLUMN, name, type: shown.type } };
+      requireComparable(this.#bindings, value);
       const { sql } = this.#expressions.one({ ...rows, output: [{ name, value }] });
       return { sql, info: { ...info, nullable: true } };
     };

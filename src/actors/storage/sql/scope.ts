@@ -1,4 +1,5 @@
 import { MagError } from '../../../errors.ts';
+import type { ColumnRef } from '../../../protocol/query.ts';
 import type { ComputedColumn, TableInfo } from '../engine.ts';
 import type { Dialect, Param, SqlColumn } from './dialect.ts';
 
@@ -6,7 +7,7 @@ import type { Dialect, Param, SqlColumn } from './dialect.ts';
 export interface CompiledEmbed {
   readonly exists: string;
   /** A to-one relation's column for an order; null: it is to many. */
-  readonly column: ((name: string) => { readonly sql: string; readonly info: SqlColumn }) | null;
+  readonly column: ((column: ColumnRef) => { readonly sql: string; readonly info: SqlColumn }) | null;
 }
 
 /** What is read as if it were a column: a value of the row, which a function gives. */

@@ -61,7 +61,7 @@ const isColumn = ({ relation, column }: OrderTerm): boolean =>
 function selectVerdict(query: Extract<Query, { kind: 'select' }>, table: SqliteTable): InlineVerdict {
   if (!table.simpleReads || hasPattern(query.where) || query.count !== undefined) return 'never';
   // Related rows, aggregates and JSON cost what nothing here bounds.
-  const isBounded = isPlain(query.select) && query.order.every(isColumn);
+  const isBounded = isPlain(query.select, table) && query.order.every(isColumn);
   const terms = conjuncts(query.where);
   if (terms === null || !isBounded) return 'never';
   if (pinnedKey(terms, table) !== null) return 'lookup';
@@ -71,7 +71,7 @@ function selectVerdict(query: Extract<Query, { kind: 'select' }>, table: SqliteT
 function writeVerdict(query: Exclude<Query, { kind: 'select' }>, table: SqliteTable): InlineVerdict {
   if (!table.simpleWrites || !table.simpleReads) return 'never';
   if (query.kind !== 'delete' && hasPattern(query.check)) return 'never';
-  if (!isPlain(query.returning ?? [])) return 'never';
+  if (!isPlain(query.returning ?? [], table)) return 'never';
   const touchesReferenced = (names: readonly string[]): boolean =>
     names.some((name) => table.referenced.includes(name));
   if (query.kind === 'insert') {
