@@ -2,7 +2,16 @@
 export type Comparison = number | null;
 
 export const NUMERIC = /^\s*[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*$/;
+/** As JSON writes one. */
+const WRITTEN = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d{1,3})?$/;
 const INTEGER = /^[-+]?\d+$/;
+
+/** The number that a text is to documents, which know no type to read it as; null where it is none, or beyond a double. */
+export function numberWritten(text: string): number | null {
+  if (!WRITTEN.test(text)) return null;
+  const value = Number(text);
+  return Number.isFinite(value) ? value : null;
+}
 
 export function compareNumber(value: number, text: string): Comparison {
   if (!NUMERIC.test(text)) {

@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RedisEngine } from '../../src/actors/storage/redis/engine.ts';
 import { isPublicError } from '../../src/errors.ts';
-import { matches } from '../../src/protocol/filter-match.ts';
 import type { Filter, JsonValue, OrderTerm, Query, Row } from '../../src/protocol/query.ts';
 import { all, and, compare, is, or, within } from '../contract/engine/subject.ts';
 import { type ManagedRedis, managedRedis } from '../support/managed-redis.ts';
@@ -10,6 +9,48 @@ import { service } from '../support/services/index.ts';
 
 const REF = 'model';
 const keyOf = (id: JsonValue | undefined): string => String(id);
+
+/** By code points, as its UTF-8 sorts. */
+const textOrder = (left: string, right: string): number =>
+  Buffer.compare(Buffer.from(left), Buffer.from(right));
+
+/** Where a value stands to what a text may be written for; undefined where it is written for no value of that type. */
+function standing(value: JsonValue, text: string): number | undefined {
+  if (typeof value === 'string') return textOrder(value, text);
+  if (typeof value === 'boolean')
+    return ['false', 'true'].includes(text) ? Number(value) - Number(text === 'true') : undefined;
+  if (!/^-?\d+(\.\d+)?$/.test(text)) return undefined;
+  const isWhole = typeof value === 'bigint' && !text.includes('.');
+  return isWhole ? (value < BigInt(text) ? -1 : Number(value > BigInt(text))) : Number(value) - Number(text);
+}
+
+/** SQL's three truth values of a filter on a document; null is unknown. */
+function truth(filter: Filter, row: Row): boolean | null {
+  const plain = unnegated(filter, row);
+  return filter.negated && plain !== null ? !plain : plain;
+}
+
+function unnegated(filter: Filter, row: Row): boolean | null {
+  if (filter.kind === 'and' || filter.kind === 'or') {
+    const truths = filter.terms.map((term) => truth(term, row));
+    const decisive = filter.kind === 'or';
+    return truths.includes(decisive) ? decisive : truths.includes(null) ? null : !decisive;
+  }
+  if (!('column' in filter)) throw new Error(`not generated: ${filter.kind}`);
+  const value = row[filter.column.name] ?? null;
+  if (filter.kind === 'is') return filter.value === 'null' ? value === null : value === true;
+  if (filter.kind === 'in' && filter.values.length === 0) return false;
+  if (typeof value === 'object') return null;
+  if (filter.kind === 'in') return filter.values.some((text) => standing(value, text) === 0);
+  if (filter.kind !== 'compare') throw new Error(`not generated: ${filter.kind}`);
+  const found = standing(value, filter.value);
+  if (filter.op === 'eq') return found === 0;
+  if (filter.op === 'neq') return found !== 0;
+  if (found === undefined) return null;
+  return filter.op === 'gt' ? found > 0 : found <= 0;
+}
+
+const matches = (filter: Filter, row: Row): boolean => truth(filter, row) === true;
 
 /** What documents are said to do, over a plain map: no keys, no indexes, no batches. */
 class Model {

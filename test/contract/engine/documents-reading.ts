@@ -97,6 +97,47 @@ export function documentReading(subject: () => DocumentSubject): void {
       expect(await ids(is(name, value, true))).toEqual(others);
     });
 
+    describe('of values whose types differ from one document to the next', () => {
+      const TYPED = [
+        { id: 11, v: true },
+        { id: 12, v: false },
+        { id: 13, v: 1 },
+        { id: 14, v: 0 },
+        { id: 15, v: 'true' },
+        { id: 16, v: '1' },
+        { id: 17, v: null },
+        { id: 18, v: [true] },
+        { id: 19, v: { a: 1 } },
+        { id: 20 },
+      ];
+      const some = TYPED.map(({ id }) => String(id));
+      beforeEach(async () => {
+        await subject().execute(subject().insert(TYPED));
+      });
+
+      it.each([
+        ['is true', is('v', 'true'), [11]],
+        ['is not true', is('v', 'true', true), [12, 13, 14, 15, 16, 17, 18, 19, 20]],
+        ['is false', is('v', 'false'), [12]],
+        ['is not false', is('v', 'false', true), [11, 13, 14, 15, 16, 17, 18, 19, 20]],
+        ['equals true', compare('v', 'eq', 'true'), [11, 15]],
+        ['differs from true', compare('v', 'neq', 'true'), [12, 13, 14, 16]],
+        ['does not equal true', compare('v', 'eq', 'true', true), [12, 13, 14, 16]],
+        ['equals 1', compare('v', 'eq', '1'), [13, 16]],
+        ['equals a letter that PostgreSQL reads as true', compare('v', 'eq', 't'), []],
+        ['is beyond 0', compare('v', 'gt', '0'), [13, 15, 16]],
+        ['is not beyond 0', compare('v', 'gt', '0', true), [14]],
+        ['is beyond false', compare('v', 'gt', 'false'), [11, 15]],
+        ['is one of true and 0', within('v', ['true', '0']), [11, 14, 15]],
+        ['is none of true and 0', within('v', ['true', '0'], true), [12, 13, 16]],
+        ['looks like anything', compare('v', 'like', '%'), [15, 16]],
+        ['looks not like 1', compare('v', 'like', '1', true), [15]],
+        ['equals 1, written otherwise', compare('v', 'eq', '01'), []],
+      ] as const)('%s', async (_what, filter, expected) => {
+        expect(await ids(and(within('id', some), filter))).toEqual(expected);
+      });
+    });
+
     it('in matches any of its values, and an empty list none', async () => {
       expect(await ids(within('name', ['apple', 'date', 'a,b"c']))).toEqual([1, 'four']);
       expect(await ids(within('qty', ['3', '7'], true))).toEqual([]);

@@ -1,6 +1,6 @@
 import type { Document } from 'bson';
 import { DatabaseError } from '../../../errors.ts';
-import { parseExact } from '../../../protocol/exact-json.ts';
+import { parseFinite } from '../../../protocol/exact-json.ts';
 import type { CompareOperator, Filter, JsonValue } from '../../../protocol/query.ts';
 import { type FieldPath, pathOf, unsupported } from './fields.ts';
 import { likePattern } from './patterns.ts';
@@ -117,7 +117,7 @@ function isJson(text: string): boolean {
 
 function jsonOf(text: string): JsonValue {
   try {
-    return parseExact(text);
+    return parseFinite(text);
   } catch (cause) {
     throw new DatabaseError('22P02', `invalid input for contains: "${text.slice(0, 60)}"`, { cause });
   }

@@ -1,19 +1,18 @@
 import { type Binary, type Document, EJSON, Long, ObjectId } from 'bson';
 import { DatabaseError } from '../../../errors.ts';
+import { numberWritten } from '../../../protocol/compare-scalars.ts';
 import { stringifyExact } from '../../../protocol/exact-json.ts';
 import type { JsonValue, Row } from '../../../protocol/query.ts';
 import { tagOf } from '../documents/bson-value.ts';
 import { fieldOf, KEY } from './fields.ts';
 
-const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d{1,3})?$/;
 const OBJECT_ID = /^[0-9a-f]{24}$/;
 const INSTANT = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?$/;
 const INT64 = 2n ** 63n;
 
 function numberOf(text: string): number | Long | null {
-  if (!NUMBER.test(text)) return null;
-  const value = Number(text);
-  if (!Number.isFinite(value)) return null;
+  const value = numberWritten(text);
+  if (value === null) return null;
   if (Number.isSafeInteger(value) || !/^-?\d+$/.test(text)) return value;
   const exact = BigInt(text);
   return exact >= -INT64 && exact < INT64 ? Long.fromBigInt(exact) : value;

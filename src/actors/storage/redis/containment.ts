@@ -1,7 +1,7 @@
 import { DatabaseError } from '../../../errors.ts';
-import { compareValue } from '../../../protocol/compare-value.ts';
-import { parseExact } from '../../../protocol/exact-json.ts';
+import { parseFinite } from '../../../protocol/exact-json.ts';
 import type { ContainOperator, JsonValue, Row } from '../../../protocol/query.ts';
+import { compareInDocument } from './document-compare.ts';
 
 /** `{a,"b c"}` as PostgreSQL writes arrays: its elements, null where one is NULL. Null where the text is no such list. */
 function arrayElements(text: string): readonly (string | null)[] | null {
@@ -39,7 +39,7 @@ type Test = (value: JsonValue) => boolean | null;
 /** Lists against a list of texts, each equal to what it is equal to as a filter's text. */
 function ofElements(op: ContainOperator, elements: readonly (string | null)[]): Test {
   const equal = (item: JsonValue, text: string | null): boolean =>
-    text !== null && compareValue(item, text, null) === 0;
+    text !== null && compareInDocument(item, 'eq', text) === true;
   return (value) => {
     if (!Array.isArray(value)) return op === 'cs' && elements.length === 0 && typeof value === 'object';
     const items: readonly JsonValue[] = value;
@@ -63,7 +63,7 @@ export function containment(op: ContainOperator, text: string): Test {
   const elements = arrayElements(text);
   if (elements !== null && !(text.includes(':') && isJson(text))) return ofElements(op, elements);
   try {
-    return ofJson(op, parseExact(text));
+    return ofJson(op, parseFinite(text));
   } catch (cause) {
     throw new DatabaseError('22P02', `malformed list or JSON: "${text.slice(0, 60)}"`, { cause });
   }

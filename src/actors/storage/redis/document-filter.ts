@@ -1,11 +1,11 @@
 import { DatabaseError, MagError } from '../../../errors.ts';
 import { REDIS_LIMITS } from '../../../limits-redis.ts';
-import { evaluate, type Truth } from '../../../protocol/filter-match.ts';
-import type { ColumnRef, Filter, Row } from '../../../protocol/query.ts';
+import type { Truth } from '../../../protocol/filter-match.ts';
+import type { Filter, Row } from '../../../protocol/query.ts';
 import { containment } from './containment.ts';
+import { compareInDocument, isAmong, isInDocument } from './document-compare.ts';
 import { valueAt } from './document-path.ts';
 
-type Leaf = Exclude<Filter, { kind: 'and' | 'or' } | { kind: 'related' }>;
 type Test = (document: Row) => Truth;
 
 const not = (truth: Truth): Truth => (truth === null ? null : !truth);
@@ -31,9 +31,8 @@ function any(tests: readonly Test[], document: Row): Truth {
 }
 
 /**
- * A filter of the grammar on documents, made ready once and asked of each. Plain comparisons are those of
- * protocol/filter-match.ts; here are what documents have besides. It counts what it costs, so that whoever asks can let
- * others have the thread.
+ * A filter of the grammar on documents, made ready once and asked of each. It counts what it costs, so that whoever asks
+ * can let others have the thread.
  */
 export class DocumentFilter {
   readonly #test: Test;
@@ -89,8 +88,10 @@ export class DocumentFilter {
       }
       case 'compare':
         return this.#compare(filter);
-      default:
-        return this.#leaf(filter);
+      case 'in':
+        return (document) => isAmong(valueAt(document, filter.column), filter.values);
+      case 'is':
+        return (document) => isInDocument(valueAt(document, filter.column), filter.value);
     }
   }
 
@@ -102,29 +103,19 @@ export class DocumentFilter {
         // JavaScript's expressions can take time exponential in the text, on a thread that serves others.
         throw cannot('match regular expressions');
       case 'isdistinct': {
-        const equal = this.#leaf({ ...filter, op: 'eq' });
-        return (document) => equal(document) !== true;
+        return (document) => compareInDocument(valueAt(document, column), 'eq', text) !== true;
       }
       case 'like':
       case 'ilike': {
-        const test = this.#leaf(filter);
         return (document) => {
           const value = valueAt(document, column);
           if (typeof value === 'string') this.#spend(value.length, text);
-          return test(document);
+          return compareInDocument(value, op, text);
         };
       }
       default:
-        return this.#leaf(filter);
+        return (document) => compareInDocument(valueAt(document, column), op, text);
     }
-  }
-
-  /** A filter that knows columns and no paths. */
-  #leaf(filter: Leaf): Test {
-    const { column } = filter;
-    const plain: Filter = { ...filter, column: { name: column.name }, negated: false };
-    if (column.path === undefined) return (document) => evaluate(plain, document);
-    return (document) => evaluate(plain, { [column.name]: valueAt(document, column as ColumnRef) });
   }
 
   /** @param length characters of the text, or members of the list. */
