@@ -5,6 +5,8 @@ import type { JsonValue } from './query.ts';
 const LONG_NUMBER = /\d{16}/;
 /** A number with an exponent of three digits, outside of a string as far as what stands before it tells. */
 const HUGE_NUMBER = /(?:^|[:,[])\s*-?\d+(?:\.\d+)?[eE]\+?\d{3}/;
+/** The escape of half a surrogate pair: of either half, since a pair is written as two. */
+const SURROGATE = /\\u[dD][89a-fA-F]/;
 const INTEGER = /^-?\d+$/;
 /** Longest integer kept exact; no engine's integer has more digits, and a BigInt of millions takes seconds to read. */
 const DIGITS = 400;
@@ -61,6 +63,16 @@ function endOfString(text: string, start: number): number {
 }
 
 /**
+ * Halves of surrogate pairs are no characters: what writes UTF-8 puts one and the same sign in their place, so that
+ * texts, ids among them, which differed would be the same.
+ */
+const keepWhole: typeof keepExact = (key, value, context) => {
+  if (!key.isWellFormed() || (typeof value === 'string' && !value.isWellFormed()))
+    throw new RangeError('a text holds half of a surrogate pair');
+  return keepFinite(key, value, context);
+};
+
+/**
  * A JSON text as a value in which integers beyond 2^53 are BigInts. Throws SyntaxError for what is no JSON, and
  * RangeError for what is nested deeper than LIMITS.jsonDepth: serializers walk values by recursion.
  */
@@ -72,8 +84,12 @@ function parse(text: string, reviver: typeof keepExact | null): JsonValue {
   return (reviver === null ? JSON.parse(text) : JSON.parse(text, reviver as Reviver)) as JsonValue;
 }
 
-/** The same for what is to be stored; a number beyond the range of doubles, which would be stored as NULL, throws too. */
+/**
+ * The same for what comes from a client; a number beyond the range of doubles, which would be stored as NULL, and a text
+ * that no encoding has throw too.
+ */
 export function parseFinite(text: string): JsonValue {
+  if (SURROGATE.test(text)) return parse(text, keepWhole);
   return parse(text, LONG_NUMBER.test(text) || HUGE_NUMBER.test(text) ? keepFinite : null);
 }
 

@@ -64,6 +64,49 @@ describe('bad input is answered, never with a 500', () => {
     expect([reply.status, reply.body.code]).toEqual([400, 'PGRST102']);
   });
 
+  it.each([
+    ['a value', 'POST', 'rest/v1/notes', '{"body":"a\\ud800"}', 'PGRST102'],
+    ['the other half', 'POST', 'rest/v1/notes', '{"body":"\\uDC00b"}', 'PGRST102'],
+    ['halves in the wrong order', 'POST', 'rest/v1/notes', '{"body":"\\udc00\\ud800"}', 'PGRST102'],
+    ['a column', 'POST', 'rest/v1/notes', '{"\\ud800":"a"}', 'PGRST102'],
+    ['JSON inside', 'PATCH', 'rest/v1/notes?id=eq.1', '{"body":{"a":["\\ud8ff"]}}', 'PGRST102'],
+    ['an argument', 'POST', 'rest/v1/rpc/f', '{"a":"\\ud800"}', 'PGRST102'],
+    [
+      ...(['an operation', 'POST', 'tx/v1'] as const),
+      '{"operations":[{"method":"insert","table":"notes","values":{"body":"\\ud800"}}]}',
+      'MAG_BAD_JSON',
+    ],
+    ['a parameter', 'POST', 'sql/v1', '{"query":"select ?","params":["\\ud800"]}', 'MAG_BAD_JSON'],
+    ['a command', 'POST', 'native/v1', '{"command":["SET","k","\\ud800"]}', 'MAG_BAD_JSON'],
+  ])('half of a surrogate pair, which no encoding has, as %s', async (_what, method, path, body, code) => {
+    const reply = await send(`/p/${project.ref}/${path}`, { method, headers: json, body });
+    expect([reply.status, reply.body.code]).toEqual([400, code]);
+    expect(reply.body.message).toContain('half of a surrogate pair');
+  });
+
+  it('takes what is a pair, or only looks like half of one', async () => {
+    const body = '[{"id":71,"body":"\\ud83d\\ude00"},{"id":72,"body":"\\\\ud800"}]';
+    await send(rest('notes'), { method: 'POST', headers: json, body });
+    expect((await send(rest('notes?id=gt.70&order=id&select=body'))).body).toEqual([
+      { body: '😀' },
+      { body: '\\ud800' },
+    ]);
+  });
+
+  it.each([
+    ['application/json', [...Buffer.from('{"body":"'), 0xed, 0xa0, 0x80, ...Buffer.from('"}')]],
+    ['text/csv', [...Buffer.from('body\n'), 0xff]],
+  ])('bytes of %s that are no UTF-8', async (type, bytes) => {
+    const headers = { 'content-type': type };
+    const reply = await send(rest('notes'), { method: 'POST', headers, body: Buffer.from(bytes) });
+    expect([reply.status, reply.body.code]).toEqual([400, 'MAG_BAD_REQUEST']);
+  });
+
+  it('a value of a URL that is no UTF-8', async () => {
+    const reply = await send(rest('notes?body=eq.%ED%A0%80'));
+    expect([reply.status, reply.body.code]).toEqual([400, 'MAG_BAD_REQUEST']);
+  });
+
   it('a body of 11 MB', async () => {
     const reply = await send(rest('notes'), {
       method: 'POST',

@@ -75,6 +75,15 @@ describe('several operations in one transaction', () => {
     expect(board.nudged).toEqual([]);
   });
 
+  it.each([[[]], [{}], [[{}]]])('are refused where one of them would set nothing: %j', async (values) => {
+    const { status, body } = await tx([
+      { method: 'insert', table: 'orders', values: { id: 1 } },
+      { method: 'update', table: 'orders', values, query: 'id=eq.1' },
+    ]);
+    expect([status, body.code, body.details]).toEqual([400, 'PGRST102', 'operation 1']);
+    expect(rowsOf('orders')).toEqual([]);
+  });
+
   it('are refused before the first one runs where the grammar or the access of any refuses it', async () => {
     grant([{ role: 'anon', table: 'orders', actions: ['insert'] }]);
     const insert = { method: 'insert', table: 'orders', values: { id: 1 } };

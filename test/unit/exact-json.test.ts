@@ -35,6 +35,19 @@ describe('JSON with exact integers', () => {
     expect(() => parseFinite(text)).toThrow('a number is too large');
   });
 
+  it.each(['"\\ud800"', '{"a":["\\uDFFF"]}', '{"\\ud800":1}', '"\\ud83d \\ude00"'])(
+    'refuses %s, which no encoding has, from a client',
+    (text) => {
+      expect(parseExact(text)).toBeDefined();
+      expect(() => parseFinite(text)).toThrow('half of a surrogate pair');
+    },
+  );
+
+  it('keeps integers exact beside the escape of a pair', () => {
+    expect(parseFinite('["\\ud83d\\ude00",9007199254740993]')).toEqual(['😀', 9007199254740993n]);
+    expect(() => parseFinite('["\\ud83d\\ude00",1e400]')).toThrow('a number is too large');
+  });
+
   it('takes what only looks too large', () => {
     const value = { id: '1e234567', text: ':1e400', large: 1e300, big: 9007199254740993n };
     expect(parseFinite(stringifyExact(value))).toEqual(value);

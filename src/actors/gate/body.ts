@@ -27,7 +27,8 @@ function readJson(text: string): JsonValue {
   try {
     return parseFinite(text);
   } catch (cause) {
-    throw invalid('Empty or invalid json', cause);
+    // What is JSON and yet is not taken has its own words.
+    throw invalid(cause instanceof RangeError ? cause.message : 'Empty or invalid json', cause);
   }
 }
 

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Server } from 'node:http';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { errorBody, MagError } from '../../errors.ts';
@@ -61,25 +62,41 @@ export function replyWithError(
   return reply.status(known.status).type(JSON_TYPE).send(errorBody(known));
 }
 
+/** Throws MAG_BAD_REQUEST: decoding would put one and the same sign for whatever is no character. */
+function textOf(body: string | Buffer): string {
+  if (typeof body === 'string') return body;
+  if (!isUtf8(body)) throw new MagError('MAG_BAD_REQUEST', { problem: 'the body is no UTF-8' });
+  return body.toString('utf8');
+}
+
 /** Bodies stay text: the REST path parses its own. */
 function keepBodies(app: App): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => {
+    try {
+      done(null, textOf(body));
+    } catch (error) {
+      done(asError(error));
+    }
+  });
   // Bytes are no text: the one reader of them, a function's argument, gets them in hex.
   app.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (_request, body, done) =>
     done(null, body.toString('hex')),
   );
 }
 
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error('unreadable body'));
+
 /** Routes outside REST read JSON bodies, so that Fastify can hold them against a schema. */
 export function parseJsonBodies(app: App): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => {
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body, done) => {
     try {
       requireJson(request.headers['content-type']);
-      done(null, body === '' ? undefined : parseJson(String(body)));
+      const text = textOf(body);
+      done(null, text === '' ? undefined : parseJson(text));
     } catch (error) {
-      done(error instanceof Error ? error : new Error('unreadable body'));
+      done(asError(error));
     }
   });
 }

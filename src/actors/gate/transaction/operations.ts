@@ -105,6 +105,12 @@ function narrowed(query: Query, terms: readonly Filter[]): Query {
 const asksForRows = (query: string | undefined): boolean =>
   query !== undefined && /(?:^|&)select=/.test(query);
 
+/** Over REST an update that sets nothing does nothing; in a transaction it is a mistake, whatever the engine would do. */
+function requireColumns(query: Query): void {
+  if (query.kind === 'update' && Object.keys(query.set).length === 0)
+    throw new MagError('PGRST102', { problem: 'no column to update' });
+}
+
 /** Counts rows over all inserts; throws MAG_BAD_REQUEST beyond LIMITS.insertRows. */
 class RowBudget {
   #left = LIMITS.insertRows;
@@ -149,6 +155,7 @@ export function planOperations(
       const { query } = planTable(WRITES[body.method], body.table, searchOf(body), headers, text, {
         settings,
       });
+      requireColumns(query);
       budget.take(query);
       const expected = body.expect?.rows ?? null;
       return { name: body.name ?? null, label, query: narrowed(query, terms), expected };
