@@ -60,6 +60,8 @@ export interface QueryResult {
    * function that returns neither gave (an array of such where it returns a set), `void` nothing.
    */
   readonly shape?: 'rows' | 'row' | 'value' | 'void';
+  /** Of a `value`: it is an array of those of a set. */
+  readonly set?: true;
   /** What SQL of the project wants of the reply. Absent: nothing. */
   readonly response?: ResponseSettings;
 }

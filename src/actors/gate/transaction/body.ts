@@ -1,14 +1,18 @@
 import { LIMITS } from '../../../limits.ts';
 import type { JsonValue } from '../../../protocol/query.ts';
 
-export const METHODS = ['select', 'insert', 'upsert', 'update', 'delete'] as const;
+export const METHODS = ['select', 'insert', 'upsert', 'update', 'delete', 'rpc'] as const;
 
 /** One operation of `POST /p/REF/tx/v1`, as its body says it. */
 export interface OperationBody {
   /** What later operations call it in their references. */
   readonly name?: string;
   readonly method: (typeof METHODS)[number];
-  readonly table: string;
+  /** Of all but an rpc. */
+  readonly table?: string;
+  /** Of an rpc: the function's name, and its arguments by name. */
+  readonly function?: string;
+  readonly arguments?: { readonly [name: string]: JsonValue };
   readonly schema?: string;
   /** Of an insert or upsert: a row or an array of rows. Of an update: the columns to set. */
   readonly values?: JsonValue;
@@ -35,11 +39,13 @@ const names = { type: 'array', minItems: 1, maxItems: LIMITS.selectItems, items:
 
 const operation = {
   ...closed,
-  required: ['method', 'table'],
+  required: ['method'],
   properties: {
     name: { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_]{0,62}$' },
     method: { enum: METHODS },
     table: text(LIMITS.nameChars),
+    function: text(LIMITS.nameChars),
+    arguments: { type: 'object', maxProperties: LIMITS.selectItems },
     schema: text(LIMITS.nameChars),
     values: {},
     query: { type: 'string', maxLength: LIMITS.urlBytes },

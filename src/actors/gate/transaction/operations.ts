@@ -2,8 +2,8 @@ import { isPublicError, locatedError, MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import { stringifyExact } from '../../../protocol/exact-json.ts';
 import type { ProjectSettings } from '../../../protocol/project.ts';
-import type { Filter, JsonValue, Query } from '../../../protocol/query.ts';
-import { planTable } from '../rest-plan.ts';
+import type { CallQuery, Filter, JsonValue, Query } from '../../../protocol/query.ts';
+import { planRequest } from '../rest-plan.ts';
 import type { OperationBody } from './body.ts';
 import { readConditions } from './conditions.ts';
 import { isMembers, References } from './references.ts';
@@ -13,7 +13,7 @@ export interface Operation {
   readonly name: string | null;
   /** `operation 2 (order)`, for the details of its errors. */
   readonly label: string;
-  readonly query: Query;
+  readonly query: Query | CallQuery;
   /** Rows that it must affect, or null. */
   readonly expected: number | null;
 }
@@ -57,6 +57,7 @@ const WRITES: Readonly<Record<OperationBody['method'], string>> = {
   upsert: 'POST',
   update: 'PATCH',
   delete: 'DELETE',
+  rpc: 'POST',
 };
 
 const quotedNames = (names: readonly string[]): string =>
@@ -80,10 +81,16 @@ function preferences(body: OperationBody, returning: boolean): string {
 /** A misplaced member is refused: a client that thinks it filtered an insert must be told. */
 function checkMembers(body: OperationBody): void {
   const { method } = body;
+  const calls = method === 'rpc';
+  if (calls ? body.function === undefined : body.table === undefined)
+    throw invalid(`${method} needs a ${calls ? 'function' : 'table'}`);
   const writesValues = method === 'insert' || method === 'upsert' || method === 'update';
   if (writesValues && body.values === undefined) throw invalid(`${method} needs values`);
   const inserts = method === 'insert' || method === 'upsert';
   const misplaced =
+    (calls && body.table !== undefined && 'table') ||
+    (!calls && body.function !== undefined && 'function') ||
+    (!calls && body.arguments !== undefined && 'arguments') ||
     (!writesValues && body.values !== undefined && 'values') ||
     (!writesValues && body.columns !== undefined && 'columns') ||
     (inserts && body.where !== undefined && 'where') ||
@@ -93,7 +100,7 @@ function checkMembers(body: OperationBody): void {
   if (misplaced !== false) throw invalid(`${method} takes no ${misplaced}`);
 }
 
-function narrowed(query: Query, terms: readonly Filter[]): Query {
+function narrowed(query: Query | CallQuery, terms: readonly Filter[]): Query | CallQuery {
   if (terms.length === 0 || query.kind === 'insert') return query;
   const all = query.where === undefined ? terms : [query.where, ...terms];
   const [first] = all;
@@ -115,7 +122,7 @@ function requireColumns(query: Query): void {
 class RowBudget {
   #left = LIMITS.insertRows;
 
-  take(query: Query): void {
+  take(query: Query | CallQuery): void {
     if (query.kind !== 'insert') return;
     this.#left -= query.rows.length;
     if (this.#left < 0) throw invalid(`more than ${LIMITS.insertRows} rows are inserted in all`);
@@ -137,7 +144,8 @@ export function planOperations(
     const label = labelOf(at, body.name);
     try {
       checkMembers(body);
-      const values = body.values === undefined ? undefined : readValues(body.values, references, at);
+      const given = body.method === 'rpc' ? (body.arguments ?? {}) : body.values;
+      const values = given === undefined ? undefined : readValues(given, references, at);
       const terms = body.where === undefined ? [] : readConditions(body.where, references, at);
       return { body, label, values, terms };
     } catch (error) {
@@ -152,7 +160,8 @@ export function planOperations(
       const returning = asksForRows(body.query) || references.operations.has(at);
       const headers = { ...schema, prefer: preferences(body, returning) };
       const text = values === undefined ? '' : stringifyExact(values);
-      const { query } = planTable(WRITES[body.method], body.table, searchOf(body), headers, text, {
+      const subject = { table: body.function ?? body.table ?? '', call: body.method === 'rpc' };
+      const { query } = planRequest(WRITES[body.method], subject, searchOf(body), headers, text, {
         settings,
       });
       requireColumns(query);

@@ -1,6 +1,6 @@
 import { MagError } from '../../../errors.ts';
 import { parseExact } from '../../../protocol/exact-json.ts';
-import type { Filter, JsonValue, Query, Row } from '../../../protocol/query.ts';
+import type { CallQuery, Filter, JsonValue, Query, Row } from '../../../protocol/query.ts';
 import type { QueryResult } from '../../storage/engine.ts';
 
 /** A cell of an earlier operation's rows. */
@@ -78,7 +78,7 @@ export class References {
   }
 
   /** The query with the values of earlier results in place of its references. Throws MAG_REFERENCE_INVALID. */
-  bind(query: Query, results: readonly QueryResult[]): Query {
+  bind(query: Query | CallQuery, results: readonly QueryResult[]): Query | CallQuery {
     if (this.#found.length === 0) return query;
     const rows = new Map<number, readonly Row[]>();
     const look = (value: JsonValue): JsonValue => this.#look(value, results, rows);
@@ -87,6 +87,12 @@ export class References {
     if (query.kind === 'insert') return { ...query, rows: query.rows.map(row) };
     const where =
       query.where === undefined ? {} : { where: bindFilter(query.where, (text) => this.#text(text, look)) };
+    if (query.kind === 'call') {
+      const { arguments: given } = query;
+      // By name alone, as a transaction gives them.
+      const bound = given.kind === 'named' ? { ...given, values: row(given.values) } : given;
+      return { ...query, ...where, arguments: bound };
+    }
     return query.kind === 'update' ? { ...query, set: row(query.set), ...where } : { ...query, ...where };
   }
 

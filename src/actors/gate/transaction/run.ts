@@ -1,6 +1,7 @@
 import { MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
-import type { Query } from '../../../protocol/query.ts';
+import { parseExact, stringifyExact } from '../../../protocol/exact-json.ts';
+import type { CallQuery, JsonValue, Query } from '../../../protocol/query.ts';
 import type { EdgePorts } from '../../edge/ports.ts';
 import { authoriseBy } from '../../psu/access.ts';
 import { requireCapabilities, requireCapability } from '../../storage/capabilities.ts';
@@ -14,7 +15,7 @@ import { failedAt, type Operation, type Operations, planOperations } from './ope
 /** An operation on its way through the stages. */
 interface Staged extends StagedRequest {
   readonly operation: Operation;
-  query: Query;
+  query: Query | CallQuery;
 }
 
 /** Bytes of secret behind the marks of a transaction's references: none can be guessed. */
@@ -47,7 +48,8 @@ export interface PreparedTransaction {
   reply(results: readonly QueryResult[]): Promise<string>;
 }
 
-const givesRows = (query: Query): boolean => query.kind === 'select' || query.returning !== undefined;
+const givesRows = (query: Query | CallQuery): boolean =>
+  query.kind === 'select' || query.kind === 'call' || query.returning !== undefined;
 
 function requireRows({ expected }: Operation, { rowCount }: QueryResult): void {
   if (expected === null || expected === rowCount) return;
@@ -63,6 +65,25 @@ function bodyOf(staged: readonly Staged[]): string {
   return `{"results":[${parts.join(',')}]}`;
 }
 
+/** Of a call, too, an array of rows: what is no row stands in a column of the function's name. */
+function asRows(result: QueryResult, name: string): QueryResult {
+  const { json, shape = 'rows', set = false } = result;
+  if (shape === 'rows') return result;
+  if (shape === 'void' || (shape === 'row' && json === 'null')) return { ...result, json: '[]', rowCount: 0 };
+  if (shape === 'row') return { ...result, json: `[${json}]`, rowCount: 1 };
+  // Its numbers keep their digits.
+  const values = set ? (parseExact(json) as readonly JsonValue[]) : [parseExact(json)]; // an array, as shape says
+  const rows = values.map((value) => ({ [name]: value }));
+  return { ...result, json: stringifyExact(rows), rowCount: rows.length };
+}
+
+async function runOne(transaction: Transaction, query: Query | CallQuery): Promise<QueryResult> {
+  if (query.kind !== 'call') return transaction.execute(query);
+  if (transaction.call === undefined)
+    throw new MagError('MAG_COMPONENT_UNAVAILABLE', { name: 'functions in a transaction' });
+  return asRows(await transaction.call(query), query.function);
+}
+
 async function runAll(
   transaction: Transaction,
   staged: readonly Staged[],
@@ -72,7 +93,7 @@ async function runAll(
   const budget = new ResultBudget();
   for (const { operation, query } of staged) {
     try {
-      const result = await transaction.execute(references.bind(query, results));
+      const result = await runOne(transaction, references.bind(query, results));
       requireRows(operation, result);
       budget.take(result, givesRows(query));
       results.push(result);

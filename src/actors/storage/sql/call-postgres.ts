@@ -119,7 +119,7 @@ export function callResult(
     counted && shape !== 'value' && shape !== 'set' && shape !== 'void' ? Number(second ?? 0) : null;
   const known = {
     ...{ rowCount, total, totalKind: total === null ? null : ('exact' as const) },
-    shape: shape === 'set' ? ('value' as const) : shape,
+    ...(shape === 'set' ? { shape: 'value' as const, set: true as const } : { shape }),
   };
   if (shape === 'void') return { ...known, json: 'null' };
   if (shape === 'rows' || shape === 'set') return { ...known, json };
