@@ -113,7 +113,7 @@ const asksForRows = (query: string | undefined): boolean =>
   query !== undefined && /(?:^|&)select=/.test(query);
 
 /** Over REST an update that sets nothing does nothing; in a transaction it is a mistake, whatever the engine would do. */
-function requireColumns(query: Query): void {
+function requireColumns(query: Query | CallQuery): void {
   if (query.kind === 'update' && Object.keys(query.set).length === 0)
     throw new MagError('PGRST102', { problem: 'no column to update' });
 }
