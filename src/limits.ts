@@ -154,14 +154,6 @@ export const LIMITS = {
   schemaCheckMs: 1_000,
   /** Tables of a project that the grammar sees; each edge worker keeps their columns in memory. */
   schemaTables: 10_000,
-  /** Characters of view definitions that are read for what they show: parsing them holds up the requests beside it. */
-  viewTreeChars: 16 * 1024 * 1024,
-  /** Views upon views that a column is followed through: without it a knot tied by hand would be followed for ever. */
-  viewLevels: 32,
-  /** Ways to choose the columns of one key among those of a view that shows them several times; they multiply. */
-  viewKeyChoices: 64,
-  /** Relationships of a project that embeds find: views over the same tables multiply them. */
-  relationships: 100_000,
   /** Collections of a document project that are sampled for what their columns are; each costs two commands. */
   sampledCollections: 200,
   /** Names of a project's own types kept per session. */

@@ -231,7 +231,7 @@ export type CallArguments =
       /** They are the members of a JSON body, which a function's one json parameter without a name takes whole. */
       readonly json?: true;
     }
-  | { readonly kind: 'body'; readonly type: 'json' | 'text' | 'binary'; readonly value: string };
+  | { readonly kind: 'body'; readonly type: 'json' | 'text' | 'xml' | 'binary'; readonly value: string };
 
 /** `rpc/NAME`: its rows are read as a table's are. */
 export interface CallQuery {

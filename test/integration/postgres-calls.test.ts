@@ -27,6 +27,13 @@ create function keys(doc json) returns setof text language sql as 'select json_o
 create function whole(json) returns text language sql as $$ select $1->>'a' $$;
 create function shout(text) returns text language sql as 'select upper($1)';
 create function bytes(bytea) returns integer language sql as 'select length($1)';
+create function root(xml) returns text language sql as 'select $1::text';
+create function poly(boolean) returns text language sql as $$ select 'boolean' $$;
+create function poly(text) returns text language sql as 'select $1';
+create function mono(integer) returns integer language sql as 'select $1';
+create function maybe(integer default 1) returns text language sql as $$ select 'int' $$;
+create function maybe(text default '') returns text language sql as $$ select 'text' $$;
+create function maybe() returns text language sql as $$ select 'none' $$;
 create function over(a integer) returns text language sql as $$ select 'int' $$;
 create function over(a text) returns text language sql as $$ select 'text' $$;
 create function over(b date) returns text language sql as $$ select 'b' $$;
@@ -34,6 +41,9 @@ create function write(what text) returns setof pets language sql volatile as
   $$ insert into pets values (9, what, 2), (10, what, 2) returning * $$;
 create function "odd ""name"(" a b" text) returns text language sql as $$ select " a b" $$;
 create function fails() returns text language plpgsql as $$ begin raise sqlstate 'PT402' using message = 'Pay'; end $$`;
+
+const searched = (name: string): string => `Searched for the function public.${name}`;
+const none = ', but no matches were found in the schema cache.';
 
 /** PostgREST's rpc on the engine: resolution, argument styles, what comes back. */
 describe('functions of PostgreSQL', () => {
@@ -55,7 +65,7 @@ describe('functions of PostgreSQL', () => {
     const given: CallArguments =
       typeof values['kind'] === 'string' && 'value' in values
         ? (values as CallArguments)
-        : { kind: 'named', values: values as { readonly [name: string]: JsonValue } };
+        : { kind: 'named', values: values as { readonly [name: string]: JsonValue }, json: true };
     const asked: CallQuery = {
       ...{ kind: 'call', schema: 'public', function: name, arguments: given, readOnly: false },
       ...{ select: [{ kind: 'all' }], order: [] },
@@ -129,6 +139,17 @@ describe('functions of PostgreSQL', () => {
     expect(await value('whole', { a: 'whole' })).toBe('whole');
     expect(await value('shout', { kind: 'body', type: 'text', value: `it's` })).toBe(`IT'S`);
     expect(await value('bytes', { kind: 'body', type: 'binary', value: '00ff10' })).toBe(3);
+    expect(await value('root', { kind: 'body', type: 'xml', value: '<a><b/></a>' })).toBe('<a><b/></a>');
+  });
+
+  it('one without a name among several, by a member without one', async () => {
+    expect(await value('poly', { '': 'x' })).toBe('{"":"x"}');
+    // What takes a number without a name cannot be called, and nothing is said of it.
+    expect(await refusal(call('mono', { '': 1 }))).toMatchObject({
+      ...{ code: 'PGRST202', hint: null },
+      message: 'Could not find the function public.mono() in the schema cache',
+    });
+    expect((await refusal(call('maybe'))).message).toContain('public.maybe(), public.maybe( => text)');
   });
 
   it('says which function it looked for, or between which it cannot choose', async () => {
@@ -137,7 +158,7 @@ describe('functions of PostgreSQL', () => {
       message: 'Could not find the function public.nope without parameters in the schema cache',
     });
     expect(await refusal(call('add', { a: 1, c: 2 }))).toMatchObject({
-      ...{ code: 'PGRST202', hint: expect.stringContaining('public.add(a => integer, b => integer)') },
+      ...{ code: 'PGRST202', hint: 'Perhaps you meant to call the function public.add(a, b)' },
       message: 'Could not find the function public.add(a, c) in the schema cache',
     });
     expect(await refusal(call('over', { a: 1 }))).toMatchObject({
@@ -145,6 +166,17 @@ describe('functions of PostgreSQL', () => {
       message: expect.stringContaining('public.over(a => integer), public.over(a => text)'),
     });
     expect(await value('over', { b: '2020-01-01' })).toBe('b');
+    expect(await refusal(call('all_petz'))).toMatchObject({
+      hint: 'Perhaps you meant to call the function public.all_pets',
+      details: `${searched('all_petz')} without parameters or with a single unnamed json/jsonb parameter${none}`,
+    });
+    expect(await refusal(call('all_petz', { b: 1, a: 2 }, { readOnly: true }))).toMatchObject({
+      details: `${searched('all_petz')} with parameters a, b${none}`,
+    });
+    expect(await refusal(call('whole', { kind: 'body', type: 'xml', value: '<a/>' }))).toMatchObject({
+      ...{ hint: null, details: `${searched('whole')} with a single unnamed xml parameter${none}` },
+      message: 'Could not find the function public.whole in the schema cache',
+    });
     expect((await refusal(call('add', { a: 'x' }))).code).toBe('22P02');
     expect((await refusal(call('fails'))).message).toBe('Pay');
   });

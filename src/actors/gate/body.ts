@@ -104,7 +104,7 @@ export function parseArguments(
   text: string,
   columns: readonly string[] | null,
 ): CallArguments {
-  if (type === 'text' || type === 'binary') return { kind: 'body', type, value: text };
+  if (type === 'text' || type === 'xml' || type === 'binary') return { kind: 'body', type, value: text };
   if (type === 'form') return namedArguments(parseForm(text));
   const value = text === '' ? {} : readJson(text);
   if (!isRow(value)) return { kind: 'body', type: 'json', value: text };

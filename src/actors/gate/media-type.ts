@@ -102,13 +102,14 @@ export function acceptedType(header: string | undefined, plans = false): MediaTy
 }
 
 /** What a request's body is written in. */
-export type BodyType = 'json' | 'csv' | 'form' | 'text' | 'binary';
+export type BodyType = 'json' | 'csv' | 'form' | 'text' | 'xml' | 'binary';
 
 const BODIES: ReadonlyMap<string, BodyType> = new Map([
   ['application/json', 'json'],
   ['text/csv', 'csv'],
   ['application/x-www-form-urlencoded', 'form'],
   ['text/plain', 'text'],
+  ['text/xml', 'xml'],
   ['application/octet-stream', 'binary'],
 ]);
 

@@ -266,7 +266,7 @@ function planCall(
   const { prefer, media } = wantedOf(headers, project);
   const { settings } = project;
   const window = windowOf(params.limit, params.offset, rangeOf(method, headers), settings.maxRows);
-  const type = read ? 'json' : bodyType(headers['content-type'], ['json', 'form', 'text', 'binary']);
+  const type = read ? 'json' : bodyType(headers['content-type'], ['json', 'form', 'text', 'xml', 'binary']);
   const query: CallQuery = {
     kind: 'call',
     schema,

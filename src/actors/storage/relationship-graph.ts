@@ -1,4 +1,4 @@
-import { LIMITS } from '../../limits.ts';
+import { SCHEMA_LIMITS } from '../../limits-schema.ts';
 import type { Join } from '../../protocol/query.ts';
 import type { ForeignKey, FunctionInfo, SchemaSnapshot, TableInfo, ViewSource } from './engine.ts';
 
@@ -96,7 +96,7 @@ function choices(columns: readonly (readonly string[])[]): readonly (readonly st
   let all: readonly (readonly string[])[] = [[]];
   for (const some of columns) {
     all = all.flatMap((chosen) => some.map((column) => [...chosen, column]));
-    if (all.length > LIMITS.viewKeyChoices) all = all.slice(0, LIMITS.viewKeyChoices);
+    if (all.length > SCHEMA_LIMITS.viewKeyChoices) all = all.slice(0, SCHEMA_LIMITS.viewKeyChoices);
   }
   return all;
 }
@@ -175,7 +175,7 @@ class GraphBuilder {
 
   /** Views multiply them; what is beyond the bound is not found. */
   get isFull(): boolean {
-    return this.#size >= LIMITS.relationships;
+    return this.#size >= SCHEMA_LIMITS.relationships;
   }
 
   add(table: TableRef, relationship: Relationship): void {
@@ -225,7 +225,7 @@ function build(snapshot: SchemaSnapshot): Graph {
   const links: Link[] = [];
   for (const table of tables.values()) {
     for (const key of table.foreignKeys ?? []) {
-      if (links.length < LIMITS.relationships) links.push(...linksOf(table, key, tables, views));
+      if (links.length < SCHEMA_LIMITS.relationships) links.push(...linksOf(table, key, tables, views));
     }
   }
   builder.links(links);

@@ -1,4 +1,4 @@
-import { LIMITS } from '../../../limits.ts';
+import { SCHEMA_LIMITS } from '../../../limits-schema.ts';
 import type { TableInfo, ViewSource } from '../engine.ts';
 import type { PgConnection } from './connection.ts';
 
@@ -23,7 +23,7 @@ SELECT oid::text, tree FROM (
   FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('v', 'm') AND r.ev_type = '1' AND n.nspname <> 'information_schema' AND n.nspname !~ '^(pg_|_mag)'
-) AS views WHERE read <= ${LIMITS.viewTreeChars} ORDER BY oid`;
+) AS views WHERE read <= ${SCHEMA_LIMITS.viewTreeChars} ORDER BY oid`;
 
 /** A name's own spaces, braces and parentheses have a backslash before them. */
 const TOKENS = /\\.|[{}()]|:targetList(?= \()|:(resno|resorigtbl|resorigcol) (\d+)/gs;
@@ -60,7 +60,7 @@ type Views = ReadonlyMap<string, readonly Shown[]>;
 function originOf(shown: Shown, views: Views): Shown | null {
   let at = shown;
   // A view cannot be made of itself; a rule by hand could still tie a knot.
-  for (let level = 0; level < LIMITS.viewLevels; level += 1) {
+  for (let level = 0; level < SCHEMA_LIMITS.viewLevels; level += 1) {
     const below = views.get(at.ofTable);
     if (below === undefined) return at;
     const next = below.find(({ column }) => column === at.ofColumn);
