@@ -152,6 +152,9 @@ export const LIMITS = {
   tempFileBytes: 1024 * 1024 * 1024,
   /** Least time between two looks for DDL that others did; without it each request would pay for one. */
   schemaCheckMs: 1_000,
+  /** After a look it rests so many times what it took, up to a cap: the looks of many projects are one server's work. */
+  schemaCheckRest: 100,
+  schemaCheckCapMs: 4_000,
   /** Tables of a project that the grammar sees; each edge worker keeps their columns in memory. */
   schemaTables: 10_000,
   /** Collections of a document project that are sampled for what their columns are; each costs two commands. */

@@ -144,7 +144,9 @@ async function zipf(
   }
   const few = [...firsts.values()];
   const common = { url: board.url, connections: CONNECTIONS };
-  await drive({ ...common, targets: all, seconds: 2 });
+  // Every project is awake before the first round, as it is on a board that has been up for a while.
+  const evenly = all.map((target) => ({ ...target, weight: 1 }));
+  await drive({ ...common, targets: evenly, seconds: 2 * SECONDS });
   const pairs: [number, number][] = [];
   for (let at = 0; at < rounds; at += 1) {
     const one = await drive({ ...common, targets: few, seconds: SECONDS });

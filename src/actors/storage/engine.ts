@@ -262,7 +262,7 @@ export interface Engine {
     context: ExecuteContext,
   ): { readonly known: IdempotencyRecord } | { readonly result: QueryResult } | null;
   /** Tables and columns; cached, and refreshed when DDL is noticed. */
-  /** `fresh`: as it is now, for whoever shows it; without, a change made elsewhere may be a second old. */
+  /** `fresh`: as it is now, for whoever shows it; without, it may be a second old, and some more on a busy server. */
   schema(context: ExecuteContext, fresh?: boolean): Promise<SchemaSnapshot>;
   /** Ends open statements at the engine and frees every connection. Idempotent. */
   close(): Promise<void>;

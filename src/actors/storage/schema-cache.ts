@@ -12,12 +12,14 @@ export interface SchemaCacheOptions {
 
 /**
  * Tables and columns, read once and read again when DDL is noticed: by our own sql(), by an error that says so, or by
- * a look at the catalogue's fingerprint, at most one per interval and beside the request that was the occasion.
+ * a look at the catalogue's fingerprint, beside the request that was the occasion: once a second, and less often where the
+ * server takes long over it.
  */
 export class SchemaCache {
   readonly #options: SchemaCacheOptions;
   #snapshot: SchemaSnapshot | null = null;
   #checkedAt = Number.NEGATIVE_INFINITY;
+  #interval: number = LIMITS.schemaCheckMs;
   #checking: Promise<SchemaSnapshot> | null = null;
   #stale = false;
 
@@ -28,7 +30,7 @@ export class SchemaCache {
   /** The snapshot at hand, or null where it must be read first. Starts a look in the background when one is due. */
   get current(): SchemaSnapshot | null {
     if (this.#snapshot === null || this.#stale) return null;
-    if (this.#options.host.now() - this.#checkedAt > LIMITS.schemaCheckMs && this.#checking === null) {
+    if (this.#options.host.now() - this.#checkedAt > this.#interval && this.#checking === null) {
       // Its failure is that of the next request, which finds the same server.
       this.check().catch(() => {});
     }
@@ -58,12 +60,19 @@ export class SchemaCache {
 
   /** A look of its own, for a name that is not in the snapshot: one under way may have begun before it was made. */
   async look(): Promise<SchemaSnapshot> {
-    this.#checkedAt = this.#options.host.now();
+    const { host, read } = this.#options;
+    const began = host.now();
+    this.#checkedAt = began;
     const known = this.#snapshot;
-    const snapshot = await this.#options.read(known);
+    const snapshot = await read(known);
+    this.#interval = LIMITS.schemaCheckMs;
     if (snapshot !== known) {
       this.#snapshot = snapshot;
       this.#options.onChange();
+    } else {
+      // Hundreds of projects that each look once a second would keep a server from anything else.
+      const rest = (host.now() - began) * LIMITS.schemaCheckRest;
+      this.#interval = Math.min(Math.max(rest, LIMITS.schemaCheckMs), LIMITS.schemaCheckCapMs);
     }
     return snapshot;
   }
