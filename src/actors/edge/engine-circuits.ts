@@ -90,7 +90,7 @@ function guarded(engine: Engine, breaker: Breaker): Engine {
     transaction: transaction && ((work, context) => breaker.run(() => transaction(work, context))),
     // Of engines without a server.
     executeOnce: engine.executeOnce?.bind(engine),
-    schema: (context) => breaker.run(() => engine.schema(context)),
+    schema: (context, fresh) => breaker.run(() => engine.schema(context, fresh)),
     close: () => engine.close(),
   } satisfies { [Method in keyof Required<Engine>]: Engine[Method] | undefined };
   const able = Object.entries(all).filter(([, method]) => method !== undefined);

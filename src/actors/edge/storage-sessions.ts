@@ -2,6 +2,7 @@ import { MagError } from '../../errors.ts';
 import type { ProjectHandle } from '../../protocol/project.ts';
 import type { ComponentContext, ComponentService } from '../../runtime/spec.ts';
 import type { Engine } from '../storage/engine.ts';
+import type { Readmit } from '../storage/readmission.ts';
 import { SocketStorageClient, type StorageLeases } from '../storage/storage-process/socket-client.ts';
 import type { Lease } from '../storage/storage-process/storage-request.ts';
 import { CachedDirectory } from './directory.ts';
@@ -52,25 +53,28 @@ export function startStorageSessions(context: ComponentContext, input: EdgeInput
       if (REFUSED.has(why)) refused.add(ref);
       forget(ref);
     };
+    const readmit: Readmit = async () =>
+      (await uplink.request('PROJECT_RESOLVE', { ref, refused: true })) !== null;
+    const parts = { ref, host, log, permits, onLost };
     if (connection.engine === 'sqlite') {
       const { openSqliteEngine } = await import('../storage/sqlite/sqlite-engine.ts');
       return openSqliteEngine({ file: connection.file, host, log, storage });
     }
     if (connection.engine === 'postgres') {
       const { openPostgresEngine } = await import('../storage/postgres/engine.ts');
-      return circuits.guard(openPostgresEngine({ connection, ref, host, log, permits, onLost }), connection);
+      return circuits.guard(openPostgresEngine({ connection, ...parts, readmit }), connection);
     }
     if (connection.engine === 'mongodb') {
       const { openMongodbEngine } = await import('../storage/mongodb/engine.ts');
-      return circuits.guard(openMongodbEngine({ connection, ref, host, log, permits, onLost }), connection);
+      return circuits.guard(openMongodbEngine({ connection, ...parts }), connection);
     }
     if (connection.engine === 'mysql') {
       const { openMysqlEngine } = await import('../storage/mysql/engine.ts');
-      return circuits.guard(openMysqlEngine({ connection, ref, host, log, permits, onLost }), connection);
+      return circuits.guard(openMysqlEngine({ connection, ...parts, readmit }), connection);
     }
     if (connection.engine === 'redis') {
       const { openRedisEngine } = await import('../storage/redis/engine.ts');
-      return circuits.guard(openRedisEngine({ connection, ref, host, log, permits, onLost }), connection);
+      return circuits.guard(openRedisEngine({ connection, ...parts }), connection);
     }
     throw new MagError('MAG_ENGINE_UNSUPPORTED', {
       engine: project.engine,

@@ -13,6 +13,7 @@ import type {
   Transaction,
 } from '../engine.ts';
 import type { Permits } from '../permits.ts';
+import type { Readmit } from '../readmission.ts';
 import { SchemaCache } from '../schema-cache.ts';
 import { parameterValue } from './binding.ts';
 import { isConflict, isSchemaStale, isServerError, publicError } from './failures.ts';
@@ -35,6 +36,7 @@ export interface MysqlEngineOptions {
   readonly permits: Permits;
   /** Told (at most once a second) that the server is unreachable or refuses the user: SQLSTATE or `unreachable`. */
   readonly onLost?: (why: string) => void;
+  readonly readmit?: Readmit;
 }
 
 export interface MysqlEngine extends Engine {

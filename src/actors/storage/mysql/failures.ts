@@ -87,6 +87,9 @@ export const isUnpreparable = (error: unknown): boolean => isServerError(error) 
 /** The server knows another password for the project's user, or has no such user or database. */
 const REFUSED: ReadonlySet<number> = new Set([1045, 1044, 1049]);
 
+/** Of an error met while connecting: the server has no such user with this password, or not for this database. */
+export const isRefused = (error: unknown): boolean => isServerError(error) && REFUSED.has(error.errno);
+
 /** Why a connection was lost or refused, as SQLSTATE; `unreachable` where no server said so. */
 export function whyLost(error: unknown): string {
   if (!isServerError(error)) return 'unreachable';

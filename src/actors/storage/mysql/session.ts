@@ -6,10 +6,19 @@ import { ConnectionPool, type PoolStats } from '../connection-pool.ts';
 import type { ExecuteContext } from '../engine.ts';
 import { EngineUnreachable } from '../engine-unreachable.ts';
 import type { Permits } from '../permits.ts';
+import { Readmission, type Readmit } from '../readmission.ts';
 import { type Running, StatementWatch } from '../statement-watch.ts';
 import { MysqlConnection, type MysqlTarget, type RowSink } from './connection.ts';
 import type { Header } from './driver.ts';
-import { connectError, isConnectionLost, isNoRoom, isUnreachable, publicError, whyLost } from './failures.ts';
+import {
+  connectError,
+  isConnectionLost,
+  isNoRoom,
+  isRefused,
+  isUnreachable,
+  publicError,
+  whyLost,
+} from './failures.ts';
 import type { Bound } from './statement.ts';
 
 export interface SessionOptions {
@@ -21,6 +30,7 @@ export interface SessionOptions {
   readonly permits: Permits;
   /** The server cannot be reached, or refuses the project's user; at most once a second. */
   readonly onLost?: (why: string) => void;
+  readonly readmit?: Readmit;
 }
 
 export type Budget = Pick<ExecuteContext, 'deadline' | 'signal'>;
@@ -45,11 +55,13 @@ export class MysqlSession {
   readonly #options: SessionOptions;
   readonly #pool: ConnectionPool<MysqlConnection>;
   readonly #watch: StatementWatch<MysqlConnection>;
+  readonly #readmission: Readmission;
   #lostAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    const { key, host, permits } = options;
+    const { key, host, permits, readmit } = options;
+    this.#readmission = new Readmission(host, readmit);
     this.#watch = new StatementWatch(host, (connection) => terminate(connection));
     this.#pool = new ConnectionPool({
       ...{ engine: 'mysql', key, host, permits, isNoRoom },
@@ -174,7 +186,10 @@ export class MysqlSession {
 
   async #connect(timeoutMs: number): Promise<MysqlConnection> {
     try {
-      return await MysqlConnection.open(this.#options.target, timeoutMs);
+      return await this.#readmission.open(
+        () => MysqlConnection.open(this.#options.target, timeoutMs),
+        isRefused,
+      );
     } catch (error) {
       this.#lost(error);
       throw isUnreachable(error)

@@ -15,6 +15,7 @@ import type {
   Transaction,
 } from '../engine.ts';
 import type { Permits } from '../permits.ts';
+import type { Readmit } from '../readmission.ts';
 import { SchemaCache } from '../schema-cache.ts';
 import { type CallShape, callResult, compileCall } from '../sql/call-postgres.ts';
 import { compileQuery, findTable } from '../sql/compiler.ts';
@@ -62,6 +63,7 @@ export interface PostgresEngineOptions {
   readonly permits: Permits;
   /** Told (at most once a second) that the server is unreachable or refuses the role: SQLSTATE or `unreachable`. */
   readonly onLost?: (why: string) => void;
+  readonly readmit?: Readmit;
 }
 
 export interface PostgresEngine extends Engine {

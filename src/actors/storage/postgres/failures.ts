@@ -30,6 +30,9 @@ export const isNoRoom = (error: unknown): boolean =>
     ? error.code === TOO_MANY_CONNECTIONS
     : isPublicError(error) && error.cause !== undefined && isNoRoom(error.cause);
 
+/** Of an error met while connecting: the server knows another password for the role. */
+export const isRefused = (error: unknown): boolean => isServerError(error) && error.code === '28P01';
+
 /**
  * Of an error met while connecting: whether nobody could have connected. No answer, or one from a server that starts
  * or stops; a server that turns one role away answers others.

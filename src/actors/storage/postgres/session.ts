@@ -6,9 +6,17 @@ import { ConnectionPool, type PoolStats } from '../connection-pool.ts';
 import type { ExecuteContext } from '../engine.ts';
 import { EngineUnreachable } from '../engine-unreachable.ts';
 import type { Permits } from '../permits.ts';
+import { Readmission, type Readmit } from '../readmission.ts';
 import { type Running, StatementWatch } from '../statement-watch.ts';
 import { PgConnection, type PostgresTarget } from './connection.ts';
-import { isConnectionLost, isNoRoom, isServerError, isUnreachable, publicError } from './failures.ts';
+import {
+  isConnectionLost,
+  isNoRoom,
+  isRefused,
+  isServerError,
+  isUnreachable,
+  publicError,
+} from './failures.ts';
 import { TextStatement, type WireStatement } from './wire.ts';
 
 export interface SessionOptions {
@@ -20,6 +28,7 @@ export interface SessionOptions {
   readonly permits: Permits;
   /** The server cannot be reached, or refuses the project's role; at most once a second. */
   readonly onLost?: (why: string) => void;
+  readonly readmit?: Readmit;
 }
 
 /** Runs a statement inside a transaction; `began` is told how to cancel it. */
@@ -43,12 +52,14 @@ export class PostgresSession {
   readonly #pool: ConnectionPool<PgConnection>;
   readonly #watch: StatementWatch<PgConnection>;
   #target: PostgresTarget;
+  readonly #readmission: Readmission;
   #lostAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#target = options.target;
-    const { key, host, permits } = options;
+    const { key, host, permits, readmit } = options;
+    this.#readmission = new Readmission(host, readmit);
     this.#watch = new StatementWatch(host, (connection) => this.#terminate(connection));
     this.#pool = new ConnectionPool({
       ...{ engine: 'postgres', key, host, permits, isNoRoom },
@@ -250,7 +261,7 @@ export class PostgresSession {
 
   async #connect(timeoutMs: number): Promise<PgConnection> {
     try {
-      return await PgConnection.open(this.#target, timeoutMs);
+      return await this.#readmission.open(() => PgConnection.open(this.#target, timeoutMs), isRefused);
     } catch (error) {
       this.#lost(error);
       throw isUnreachable(error)
