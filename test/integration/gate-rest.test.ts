@@ -209,6 +209,14 @@ describe('every reply', () => {
     expect(odd.headers.get('x-request-id')).toMatch(/^[0-9a-f]{12}-[0-9a-z]+$/);
   });
 
+  it('below what REST serves is told as PostgREST tells it', async () => {
+    const reply = await board.get(`${base}/a/b`, key);
+    expect([reply.status, await reply.json()]).toMatchObject([404, { code: 'PGRST125' }]);
+    expect(reply.headers.get('proxy-status')).toBe('PostgREST; error=PGRST125');
+    const missing = await board.call('HEAD', `${base}/none`, undefined, key);
+    expect([missing.status, missing.headers.get('proxy-status')]).toEqual([404, 'PostgREST; error=PGRST205']);
+  });
+
   it('may be read by a browser on any page, errors too', async () => {
     const origin = { origin: 'https://app.example' };
     for (const path of [`${base}/todos`, `${base}/none`, `/p/${REF}/nothing`]) {

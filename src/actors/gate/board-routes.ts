@@ -1,7 +1,6 @@
-import { MagError } from '../../errors.ts';
 import type { EdgePorts } from '../edge/ports.ts';
 import { boardDocument } from './board-document.ts';
-import { type App, replyWithError } from './fastify-app.ts';
+import { type App, nothingAt, replyWithError } from './fastify-app.ts';
 import { type StaticFiles, UI_HEADERS } from './static-files.ts';
 
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -24,12 +23,7 @@ export function boardRoutes(app: App, ports: EdgePorts, files: StaticFiles): voi
     const path = mark === -1 ? request.url : request.url.slice(0, mark);
     const file = files.find(path);
     if (file === null) {
-      return replyWithError(
-        request,
-        reply,
-        new MagError('MAG_NOT_FOUND', { path: path.slice(0, 200) }),
-        ports,
-      );
+      return replyWithError(request, reply, nothingAt(path), ports);
     }
     for (let at = 0; at < UI_HEADERS.length; at += 2) reply.header(UI_HEADERS[at] ?? '', UI_HEADERS[at + 1]);
     reply.header('etag', file.etag).header('cache-control', file.cache).type(file.type);

@@ -120,6 +120,11 @@ export function observe(app: App, metrics: GateMetrics, draining: () => boolean)
 /** Below it there are tables and functions, and PostgREST's clients know its word for anything else. */
 const REST_PATH = /^\/p\/[^/]+\/rest\/v1\//;
 
+export const nothingAt = (path: string): MagError =>
+  REST_PATH.test(path)
+    ? new MagError('PGRST125')
+    : new MagError('MAG_NOT_FOUND', { path: path.slice(0, 200) });
+
 /** Fastify on a server of our own, without logger, serializers or hooks at the root. */
 export function createApp(
   ports: EdgePorts,
@@ -149,9 +154,7 @@ export function createApp(
   app.setErrorHandler((error, request, reply) => replyWithError(request, reply, error, ports));
   app.setNotFoundHandler((request, reply) => {
     metrics.count('other', 404, reply.elapsedTime);
-    const path = request.url.slice(0, 200);
-    const missing = REST_PATH.test(path) ? new MagError('PGRST125') : new MagError('MAG_NOT_FOUND', { path });
-    return replyWithError(request, reply, missing, ports);
+    return replyWithError(request, reply, nothingAt(request.url), ports);
   });
   return app;
 }

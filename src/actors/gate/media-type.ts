@@ -1,6 +1,6 @@
 import { MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
-import { EXPLAIN_OPTIONS, type Explain } from '../storage/engine.ts';
+import { type Accepted, EXPLAIN_OPTIONS, type Explain } from '../storage/engine.ts';
 import { BoundedCache } from './grammar/bounded-cache.ts';
 
 /** What a REST reply is written as. */
@@ -13,7 +13,7 @@ export interface MediaType {
   readonly plan?: Explain;
 }
 
-const JSON_ROWS: MediaType = { kind: 'json', stripped: false };
+export const JSON_ROWS: MediaType = { kind: 'json', stripped: false };
 const OBJECT: MediaType = { kind: 'object', stripped: false };
 
 const NAMES: ReadonlyMap<string, MediaType> = new Map([
@@ -77,28 +77,48 @@ function planType({ name, parameters }: Range): MediaType | undefined {
   return type === undefined ? undefined : { ...type, plan: { format, options } };
 }
 
+/** What an Accept header asks for, as an engine that makes types itself reads it, and what is written here. */
+interface Accept {
+  readonly accepts: Accepted;
+  /** Null: none of it. */
+  readonly media: MediaType | null;
+}
+
 const parse =
   (plans: boolean) =>
-  (header: string): MediaType => {
+  (header: string): Accept => {
     const ranges = header.split(',').map(readRange);
+    let media: MediaType | null = null;
+    const types: Accepted['types'][number][] = [];
     for (const range of ranges.toSorted((left, right) => right.quality - left.quality)) {
+      if (range.quality === 0) continue;
       const type = rowsType(range) ?? (plans ? planType(range) : undefined);
-      if (range.quality > 0 && type !== undefined) return type;
+      const written = type !== undefined;
+      types.push({ name: range.name, written, fixed: written && isVendored(range.name) });
+      media ??= type ?? null;
     }
-    throw new MagError('PGRST107', { types: header.slice(0, 200) });
+    return { accepts: { types, written: media !== null, header }, media };
   };
 
 const [parseRows, parsePlans] = [parse(false), parse(true)];
-const rowsCache = new BoundedCache<MediaType>(LIMITS.grammarCacheEntries);
-const plansCache = new BoundedCache<MediaType>(LIMITS.grammarCacheEntries);
+const rowsCache = new BoundedCache<Accept>(LIMITS.grammarCacheEntries);
+const plansCache = new BoundedCache<Accept>(LIMITS.grammarCacheEntries);
+const ANYTHING = parseRows('*/*');
 
 /**
- * The type of an Accept header that can be written and is wanted most. Throws PGRST107 (406).
+ * @param header of several types that with the highest `q` is wanted most; absent: any.
  * @param plans whether the project shows how its queries run.
  */
-export function acceptedType(header: string | undefined, plans = false): MediaType {
-  if (header === undefined || header === '*/*' || header === '') return JSON_ROWS;
+export function acceptOf(header: string | undefined, plans = false): Accept {
+  if (header === undefined || header === '*/*' || header === '') return ANYTHING;
   return plans ? plansCache.get(header, parsePlans) : rowsCache.get(header, parseRows);
+}
+
+/** The type of an Accept header that can be written here and is wanted most. Throws PGRST107 (406). */
+export function acceptedType(header: string | undefined, plans = false): MediaType {
+  const { media, accepts } = acceptOf(header, plans);
+  if (media !== null) return media;
+  throw new MagError('PGRST107', { types: accepts.header.slice(0, 200) });
 }
 
 /** What a request's body is written in. */

@@ -14,7 +14,7 @@ export class ReplyBudget {
   }
 
   /** Counts a body until its response is closed. Small ones pass uncounted. Throws MAG_OVERLOADED. */
-  admit(response: ServerResponse, body: string): void {
+  admit(response: ServerResponse, body: string | Buffer): void {
     const size = body.length;
     if (size < LIMITS.largeReplyBytes) return;
     if (this.#pending + size > LIMITS.pendingReplyBytes) {

@@ -12,7 +12,7 @@ const isBodiless = (status: number): boolean => status === 204 || status === 304
  * What SQL of a project says of its reply may be a page, and the board's console is served from the same origin: such a
  * page has an origin of its own, reads nothing of the board's, and sends none of its cookies.
  */
-const SANDBOX = [
+export const SANDBOX: readonly string[] = [
   ...['content-security-policy', 'sandbox allow-downloads allow-forms allow-popups allow-scripts'],
   ...['x-content-type-options', 'nosniff'],
 ];
@@ -22,7 +22,11 @@ export function overridden(headers: FlatHeaders, over: readonly string[]): FlatH
   if (over.length === 0) return headers;
   const names = new Set(over.filter((_, at) => at % 2 === 0));
   const kept = headers.filter((_, at) => !names.has(headers[at - (at % 2)] ?? ''));
-  return [...kept, ...over, ...(names.has('content-type') ? SANDBOX : [])];
+  return [
+    ...kept,
+    ...over,
+    ...(names.has('content-type') && !kept.includes('content-security-policy') ? SANDBOX : []),
+  ];
 }
 
 /** Sends a whole reply in one write. `headers` is used up. */

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Principal } from '../../protocol/principal.ts';
 import type { ProjectHandle } from '../../protocol/project.ts';
 import type { CallQuery, Query } from '../../protocol/query.ts';
-import type { ExecuteContext, Explain, HttpRequest, QueryResult } from '../storage/engine.ts';
+import type { Accepted, ExecuteContext, Explain, HttpRequest, QueryResult } from '../storage/engine.ts';
 import type { StagedRequest } from './hooks.ts';
 
 /**
@@ -19,6 +19,7 @@ export class RestCall implements ExecuteContext, StagedRequest {
   readonly preRequest: string | undefined;
   readonly request: HttpRequest;
   readonly extraSearchPath: ProjectHandle['settings']['extraSearchPath'];
+  accepts: Accepted | undefined = undefined;
   rollback = false;
   timezone: string | null = null;
   explain: Explain | undefined = undefined;

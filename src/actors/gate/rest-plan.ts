@@ -3,11 +3,12 @@ import { MagError } from '../../errors.ts';
 import { notOneRow } from '../../protocol/one-row.ts';
 import type { EngineKind, ProjectSettings } from '../../protocol/project.ts';
 import type { CallQuery, Filter, InsertQuery, Query, SelectItem, SelectQuery } from '../../protocol/query.ts';
+import type { Accepted } from '../storage/engine.ts';
 import { namedArguments, parseArguments, parseChanges, parseRows } from './body.ts';
 import { limitEmbeds, requireDistinct } from './grammar/embeds.ts';
 import { type Params, parseParams } from './grammar/params.ts';
 import { type Window, windowOf } from './grammar/range.ts';
-import { acceptedType, bodyType, type MediaType } from './media-type.ts';
+import { acceptedType, acceptOf, bodyType, JSON_ROWS, type MediaType } from './media-type.ts';
 import { type Preferences, type PreferredFor, preferencesOf } from './preferences.ts';
 import { fromProfile } from './profile-header.ts';
 import { type Equality, keyOf } from './single-upsert.ts';
@@ -18,6 +19,8 @@ export interface RestPlan<Of extends Query | CallQuery = Query | CallQuery> {
   readonly query: Of;
   readonly prefer: Preferences;
   readonly media: MediaType;
+  /** Where the engine may make other types: which are wanted. */
+  readonly accepts?: Accepted | undefined;
   /** First row asked for, for Content-Range. */
   readonly offset: number;
   /** The write gives rows back to the client. */
@@ -47,15 +50,16 @@ export interface PlannedProject {
 const PLAIN: PlannedProject = { settings: { grants: [] } };
 
 /** How the client would have it done, and its reply written. */
-interface Wanted {
-  readonly prefer: Preferences;
-  readonly media: MediaType;
-}
+type Wanted = Pick<RestPlan, 'prefer' | 'media' | 'accepts'>;
 
-const wantedOf = (headers: IncomingHttpHeaders, { engine, settings }: PlannedProject): Wanted => ({
-  prefer: preferencesOf(headers.prefer, engine === 'postgres'),
-  media: acceptedType(headers.accept, settings.plans === true),
-});
+/** @param made whether rows, or a function's value, are what is answered: PostgreSQL may make any type of them. */
+function wantedOf(headers: IncomingHttpHeaders, { engine, settings }: PlannedProject, made: boolean): Wanted {
+  const prefer = preferencesOf(headers.prefer, engine === 'postgres');
+  const plans = settings.plans === true;
+  if (!made || engine !== 'postgres') return { prefer, media: acceptedType(headers.accept, plans) };
+  const { media, accepts } = acceptOf(headers.accept, plans);
+  return { prefer, media: media ?? JSON_ROWS, accepts };
+}
 
 /** The first is what a request that names none is of, as PostgREST's `db-schemas`. Throws PGRST106. */
 export function schemaOf(header: string | string[] | undefined, { schemas }: ProjectSettings): string {
@@ -108,7 +112,7 @@ function planRead(
   table: string,
   params: Params,
   headers: IncomingHttpHeaders,
-  { prefer, media }: Wanted,
+  { prefer, media, accepts }: Wanted,
   settings: ProjectSettings,
 ): RestPlan<Query> {
   const window = windowOf(params.limit, params.offset, rangeOf(method, headers), settings.maxRows);
@@ -118,6 +122,7 @@ function planRead(
     query,
     prefer,
     media,
+    accepts,
     offset: window.offset,
     returning: true,
     embeds: params.embeds,
@@ -263,7 +268,7 @@ function planCall(
 ): RestPlan {
   const read = method !== 'POST';
   const params = readParams(search, read ? 'call' : 'read', name, project.settings);
-  const { prefer, media } = wantedOf(headers, project);
+  const { prefer, media, accepts } = wantedOf(headers, project, true);
   const { settings } = project;
   const window = windowOf(params.limit, params.offset, rangeOf(method, headers), settings.maxRows);
   const type = read ? 'json' : bodyType(headers['content-type'], ['json', 'form', 'text', 'xml', 'binary']);
@@ -278,7 +283,7 @@ function planCall(
     ...(prefer.maxAffected === null ? {} : { maxAffected: prefer.maxAffected }),
   };
   const { offset } = window;
-  return { kind: 'call', query, prefer, media, offset, returning: true, embeds: params.embeds };
+  return { kind: 'call', query, prefer, media, accepts, offset, returning: true, embeds: params.embeds };
 }
 
 const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD';
@@ -298,7 +303,7 @@ export function planTable(
 ): RestPlan<Query> {
   const schema = schemaFor(method, headers, project.settings);
   const params = readParams(search, isRead(method) ? 'read' : 'write', table, project.settings);
-  const wanted = wantedOf(headers, project);
+  const wanted = wantedOf(headers, project, isRead(method));
   if (isRead(method)) return planRead(method, schema, table, params, headers, wanted, project.settings);
   const write = new Write({ schema, table }, params, headers, body, wanted);
   if (method === 'POST') return write.insert();

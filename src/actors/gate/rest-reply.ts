@@ -5,14 +5,20 @@ import type { JsonValue } from '../../protocol/query.ts';
 import type { Explain, QueryResult } from '../storage/engine.ts';
 import { toCsv } from './csv.ts';
 import type { MediaType } from './media-type.ts';
-import { type FlatHeaders, JSON_TYPE, proxyStatus } from './reply.ts';
+import { type FlatHeaders, JSON_TYPE, proxyStatus, SANDBOX } from './reply.ts';
 import type { RestPlan } from './rest-plan.ts';
 
 export interface RestReply {
   readonly status: number;
   readonly headers: FlatHeaders;
-  readonly body: string | null;
+  readonly body: string | Buffer | null;
 }
+
+/** Types of texts that PostgREST knows by itself. */
+const WITH_CHARSET = new Set([
+  ...['application/json', 'application/geo+json', 'application/openapi+json'],
+  ...['text/csv', 'text/plain', 'text/xml'],
+]);
 
 const TYPES: Readonly<Record<MediaType['kind'], string>> = {
   json: JSON_TYPE,
@@ -81,6 +87,11 @@ function replyToRead(plan: RestPlan, result: QueryResult): RestReply {
   const applied = plan.prefer.applied[kind];
   if (applied !== '') headers.push('preference-applied', applied);
   if (result.shape === 'void') return { status: 204, headers, body: null };
+  if (result.media !== undefined) {
+    const { type, body } = result.media;
+    headers.push('content-type', WITH_CHARSET.has(type) ? `${type}; charset=utf-8` : type, ...SANDBOX);
+    return { status, headers, body };
+  }
   headers.push('content-type', typeOf(media));
   return { status: media.kind === 'object' ? 200 : status, headers, body: bodyOf(media, result) };
 }

@@ -75,6 +75,7 @@ function requireAll(plan: RestPlan, call: RestCall): void {
   const { engine } = call.project;
   requireCapabilities(engine, plan.query);
   call.timezone = plan.prefer.timezone;
+  call.accepts = plan.accepts;
   call.explain = plan.media.plan;
   if (!plan.prefer.rollback || !mayWrite(plan.query)) return;
   requireCapability(engine, 'rollback');

@@ -36,6 +36,8 @@ export interface ExecuteContext {
   readonly timezone?: string | null;
   /** On PostgreSQL: the statement's plan, as `json` of the result, stands in the place of its rows. */
   readonly explain?: Explain | undefined;
+  /** What a read or a call may be answered as. Absent: as JSON. Where the engine makes other types itself. */
+  readonly accepts?: Accepted | undefined;
   /** A function that runs before the query, in its transaction and under its role: `name`, or `schema.name`. */
   readonly preRequest?: string | undefined;
   /** The project's setting of that name, on PostgreSQL. Absent: `public`. */
@@ -64,6 +66,34 @@ export interface QueryResult {
   readonly set?: true;
   /** What SQL of the project wants of the reply. Absent: nothing. */
   readonly response?: ResponseSettings;
+  /** The reply as SQL of the project made it, in place of `json`. */
+  readonly media?: { readonly type: string; readonly body: string | Buffer };
+}
+
+/** The types of an Accept header, the most wanted first. */
+export interface Accepted {
+  readonly types: readonly {
+    readonly name: string;
+    /** Whether who asks can write it out of JSON. */
+    readonly written: boolean;
+    /** Whether nobody else may make it. */
+    readonly fixed: boolean;
+  }[];
+  /** Whether any of them is written. */
+  readonly written: boolean;
+  readonly header: string;
+}
+
+/** A function of the project that makes a reply of a media type. */
+export interface MediaHandler {
+  /** In lower case; `*` + `/*`: whatever is asked for. */
+  readonly type: string;
+  /** Whether it gives bytes, and not text. */
+  readonly bytes: boolean;
+  readonly schema: string;
+  readonly name: string;
+  /** `call`: what it gives by a call is the reply · else an aggregate over rows of this table, or of any. */
+  readonly of: 'call' | 'any' | { readonly schema: string; readonly table: string };
 }
 
 export interface ResponseSettings {
@@ -185,6 +215,8 @@ export interface SchemaSnapshot {
   readonly readsRequest?: boolean;
   /** Whether SQL of the project says anything of the reply (QueryResult.response). */
   readonly setsResponse?: boolean;
+  /** Absent: none. */
+  readonly mediaHandlers?: readonly MediaHandler[];
 }
 
 /** What runs inside one transaction: each sees what those before it wrote. */

@@ -9,6 +9,7 @@ import type { PoolStats } from '../connection-pool.ts';
 import type {
   Engine,
   ExecuteContext,
+  MediaHandler,
   QueryResult,
   SchemaSnapshot,
   SqlResult,
@@ -21,10 +22,9 @@ import { type CallShape, callResult, compileCall } from '../sql/call-postgres.ts
 import { compileQuery, findTable } from '../sql/compiler.ts';
 import type { CompiledStatement } from '../sql/dialect.ts';
 import { postgresDialect } from '../sql/dialect-postgres.ts';
+import { compileMedia, mediaResult } from '../sql/media-postgres.ts';
 import { PlanCache } from '../sql/plan-cache.ts';
 import { callShape, isMerge, type QueryShape, queryShape } from '../sql/query-shape.ts';
-import { TYPE_NAMES } from './cells.ts';
-import type { PgConnection } from './connection.ts';
 import { estimateTotal } from './estimate.ts';
 import {
   forbidden,
@@ -40,6 +40,7 @@ import {
 import type { RecordsAccess } from './idempotency.ts';
 import { recordsToken } from './idempotency-schema.ts';
 import { JsonStatement } from './json-statement.ts';
+import { handlerOfCall, handlerOfRows } from './media-handlers.ts';
 import { NativeStatement } from './native-statement.ts';
 import { PlanStatement } from './plan-statement.ts';
 import { beforeQuery, type QueryMode } from './request-role.ts';
@@ -49,6 +50,7 @@ import { refusal, requireCalls, resultOf } from './results.ts';
 import { readSchema } from './schema.ts';
 import { PostgresSession, type RunStatement, resultLimit } from './session.ts';
 import { transact } from './transaction.ts';
+import { TypeNames } from './type-names.ts';
 import { bindValues, parameterText } from './values.ts';
 import type { Bound } from './wire.ts';
 
@@ -79,6 +81,8 @@ const MAX_PARAMETERS = 65_535;
 interface Plan extends CompiledStatement {
   readonly name: string;
   readonly shape?: CallShape;
+  /** What makes the reply out of it; absent: it is JSON. */
+  readonly handler?: MediaHandler;
 }
 
 /** Opens a session; connects with the first statement. */
@@ -90,8 +94,7 @@ class Session implements PostgresEngine {
   readonly #schema: SchemaCache;
   readonly #plans = new PlanCache<Plan>(LIMITS.planCacheEntries);
   #names = 0;
-  /** Names of types beyond the built-in ones, by oid; a project's own. */
-  readonly #types = new Map<number, string>();
+  readonly #types = new TypeNames();
   #roles: PostgresConnection['requestRoles'];
   readonly #records: RecordsAccess;
 
@@ -207,10 +210,12 @@ class Session implements PostgresEngine {
   ): Promise<QueryResult> {
     const resolved = resolveFunction(query, snapshot);
     const shape = callShape(query, calledAs(query, resolved), resolved.text);
-    let plan = this.#plans.get(shape.key);
+    const handler = handlerOfCall(query, resolved, snapshot, context);
+    const key = keyOf(shape, handler);
+    let plan = this.#plans.get(key);
     if (plan === undefined) {
-      const { compiled, shape: answer } = compileCall(query, resolved, snapshot);
-      plan = this.#keep({ ...compiled, shape: answer }, shape.key, snapshot);
+      const { compiled, shape: answer } = compileCall(query, resolved, snapshot, handler);
+      plan = this.#keep({ ...compiled, shape: answer, ...(handler && { handler }) }, key, snapshot);
     }
     requireCalls(plan, context);
     const values = bindValues(plan, query, shape.values);
@@ -219,7 +224,7 @@ class Session implements PostgresEngine {
       return this.#explain(new PlanStatement(plan.sql, context.explain, values, before), run);
     const asks = this.#asksSettings(context);
     const statement = await this.#fetch(new JsonStatement(plan.sql, values, plan.name, before, asks), run);
-    const result = callResult(plan.shape ?? 'rows', query, statement);
+    const result = callResult(plan, query, statement);
     // Its transaction is undone with it.
     if (query.single === true && result.shape === 'rows' && result.rowCount !== 1)
       throw notOneRow(result.rowCount);
@@ -244,20 +249,20 @@ class Session implements PostgresEngine {
         (cancel) => {
           native.onRefused = cancel;
         },
-        (connection) => this.#learnTypes(native.unknownTypes, connection),
+        (connection) => this.#types.learn(native.unknownTypes, connection),
       );
     } catch (error) {
       throw refusal(native) ?? publicError(error);
     } finally {
       if (native.changedSchema) {
         this.#schema.invalidate();
-        this.#types.clear();
+        this.#types.forget();
       }
     }
     const refused = refusal(native);
     if (refused !== null) throw refused;
     const { command, rowCount } = native;
-    const fields = JSON.stringify(native.fields((oid) => this.#typeName(oid)));
+    const fields = JSON.stringify(native.fields((oid) => this.#types.nameOf(oid)));
     const json = `{"rows":${native.rows},"fields":${fields},"rowCount":${rowCount},"command":${JSON.stringify(command)}}`;
     return { json, rowCount, command };
   }
@@ -272,8 +277,10 @@ class Session implements PostgresEngine {
   }
 
   async #attempt(query: Query, shape: QueryShape, context: ExecuteContext): Promise<QueryResult> {
-    const known = this.#schema.current === null ? undefined : this.#plans.get(shape.key);
-    const plan = known ?? (await this.#compile(query, shape.key));
+    const snapshot = this.#schema.current ?? (await this.#schema.check());
+    const handler = query.kind === 'select' ? handlerOfRows(query, snapshot, context) : null;
+    const key = keyOf(shape, handler);
+    const plan = this.#plans.get(key) ?? (await this.#compile(query, key, snapshot, handler));
     // A function that runs before a read is held to reading, as PostgREST has it; the read itself writes nothing.
     const mode = query.kind === 'select' && context.preRequest !== undefined ? 'read' : 'any';
     const run: RunStatement = (statement, began) => this.#session.run(statement, context, began);
@@ -295,7 +302,8 @@ class Session implements PostgresEngine {
       return this.#explain(new PlanStatement(plan.sql, context.explain, values, before), run);
     const asks = this.#asksSettings(context);
     const statement = await this.#fetch(new JsonStatement(plan.sql, values, plan.name, before, asks), run);
-    return resultOf(query, plan, statement);
+    if (plan.handler === undefined) return resultOf(query, plan, statement);
+    return { ...mediaResult(plan.handler, statement), ...responseOf(statement.settings) };
   }
 
   #before({ schema }: Query | CallQuery, context: ExecuteContext, mode: QueryMode): Bound {
@@ -321,15 +329,19 @@ class Session implements PostgresEngine {
   }
 
   /** Throws PGRST205 and PGRST204 only after a fresh look: another session may have made the table just now. */
-  async #compile(query: Query, key: string): Promise<Plan> {
-    const snapshot = this.#schema.current ?? (await this.#schema.check());
+  async #compile(
+    query: Query,
+    key: string,
+    snapshot: SchemaSnapshot,
+    handler: MediaHandler | null,
+  ): Promise<Plan> {
     try {
-      return this.#keep(compile(query, snapshot), key, snapshot);
+      return this.#keep(compile(query, snapshot, handler), key, snapshot);
     } catch (error) {
       if (!isUnknownName(error)) throw error;
       const fresh = await this.#schema.look();
       if (fresh.version === snapshot.version) throw error;
-      return this.#keep(compile(query, fresh), key, fresh);
+      return this.#keep(compile(query, fresh, handler), key, fresh);
     }
   }
 
@@ -363,23 +375,18 @@ class Session implements PostgresEngine {
       { cause: error },
     );
   }
-
-  #typeName(oid: number): string {
-    return TYPE_NAMES.get(oid) ?? this.#types.get(oid) ?? 'unknown';
-  }
-
-  async #learnTypes(oids: readonly number[], connection: PgConnection): Promise<void> {
-    const missing = oids.filter((oid) => !this.#types.has(oid));
-    if (missing.length === 0) return;
-    const found = await connection.rows(
-      'SELECT oid::text, typname FROM pg_catalog.pg_type WHERE oid = ANY ($1::pg_catalog.oid[])',
-      [`{${missing.join(',')}}`],
-    );
-    // Types come and go with the tenant's DDL; what is dropped here is looked up again.
-    if (this.#types.size > LIMITS.knownTypes) this.#types.clear();
-    for (const [oid, name] of found) this.#types.set(Number(oid), name ?? 'unknown');
-  }
 }
 
-const compile = (query: Query, snapshot: SchemaSnapshot): CompiledStatement =>
-  compileQuery(query, findTable(snapshot, query.schema, query.table), postgresDialect, snapshot);
+/** A read of the same shape is another statement where a handler makes the reply. */
+const keyOf = ({ key }: QueryShape, handler: MediaHandler | null): string =>
+  handler === null ? key : `as ${JSON.stringify([handler.type, handler.schema, handler.name])} ${key}`;
+
+function compile(
+  query: Query,
+  snapshot: SchemaSnapshot,
+  handler: MediaHandler | null = null,
+): CompiledStatement & Pick<Plan, 'handler'> {
+  if (handler !== null && query.kind === 'select')
+    return { ...compileMedia(query, snapshot, handler), handler };
+  return compileQuery(query, findTable(snapshot, query.schema, query.table), postgresDialect, snapshot);
+}

@@ -87,11 +87,12 @@ export function beforeQuery(
   return preRequest === undefined ? before : { ...before, next: callOf(preRequest) };
 }
 
-/** Its text changes with the setting: it is not kept prepared under a name. */
+/** Its text changes with the setting: it is not kept prepared under a name. Without a schema it is found as others are. */
 function callOf(name: string): Bound {
   const dot = name.indexOf('.');
-  const [schema, called] = dot < 0 ? [DEFAULT_SCHEMA, name] : [name.slice(0, dot), name.slice(dot + 1)];
-  return { text: `SELECT FROM ${identifier(schema)}.${identifier(called)}()`, name: '', values: [] };
+  const called =
+    dot < 0 ? identifier(name) : `${identifier(name.slice(0, dot))}.${identifier(name.slice(dot + 1))}`;
+  return { text: `SELECT FROM ${called}()`, name: '', values: [] };
 }
 
 function boundRole(

@@ -11,6 +11,7 @@ import type { SqlColumn } from '../sql/dialect.ts';
 import { computedColumns } from './computed-columns.ts';
 import type { PgConnection } from './connection.ts';
 import { readFunctions } from './functions.ts';
+import { readMediaHandlers } from './media-handlers.ts';
 import { REPRESENTATION } from './representations.ts';
 import { type Numbered, readViewSources, withSources } from './view-columns.ts';
 
@@ -187,6 +188,14 @@ export async function readSchema(
       ...(computed.has(name) ? { computed: computed.get(name) ?? [] } : {}),
     });
   }
+  const mediaHandlers = await readMediaHandlers(connection);
   const [reads, sets] = (await connection.rows(SETTINGS))[0] ?? [];
-  return { version, tables, readsRequest: reads === 't', setsResponse: sets === 't', functions };
+  return {
+    version,
+    tables,
+    readsRequest: reads === 't',
+    setsResponse: sets === 't',
+    mediaHandlers,
+    functions,
+  };
 }

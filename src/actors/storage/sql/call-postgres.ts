@@ -1,9 +1,12 @@
 import { MagError } from '../../../errors.ts';
 import type { CallQuery } from '../../../protocol/query.ts';
-import type { FunctionInfo, QueryResult, SchemaSnapshot, TableInfo } from '../engine.ts';
+import type { FunctionInfo, MediaHandler, QueryResult, SchemaSnapshot, TableInfo } from '../engine.ts';
+import type { JsonStatement } from '../postgres/json-statement.ts';
 import type { Resolved } from '../postgres/resolve-function.ts';
+import { expressionsOf } from './conditions.ts';
 import type { CompiledStatement } from './dialect.ts';
 import { postgresDialect } from './dialect-postgres.ts';
+import { mediaResult, rowsAs, valueAs, valuesAs } from './media-postgres.ts';
 import { enforceMost, quoteIdentifier } from './postgres-text.ts';
 import { RowsCompiler } from './rows.ts';
 import { Bindings, Scope } from './scope.ts';
@@ -55,19 +58,27 @@ function callText(
   );
 }
 
-/** `set`: of values, which their array tells apart from one. */
-export type CallShape = NonNullable<QueryResult['shape']> | 'set';
+/** `set`: of values, which their array tells apart from one · `media`: what a handler made of it. */
+export type CallShape = NonNullable<QueryResult['shape']> | 'set' | 'media';
 
 const isAll = ({ select }: CallQuery): boolean => select.every(({ kind }) => kind === 'all');
 
 /** What neither rows nor a row are made of: one value, or a set of them. */
-function valueStatement(query: CallQuery, from: string, alias: string, bindings: Bindings): string {
+function valueStatement(
+  query: CallQuery,
+  from: string,
+  alias: string,
+  bindings: Bindings,
+  handler: MediaHandler | null,
+): string {
   const { where, order, limit, offset } = query;
   if (where !== undefined || order.length > 0 || !isAll(query))
     throw new MagError('PGRST204', { column: 'select', table: query.function });
-  let inner = `SELECT to_json(${alias}.v) AS v FROM ${from}(v)`;
+  if (handler?.of === 'call') return valueAs(handler, `${from}(v)`, `${alias}.v`);
+  let inner = `SELECT ${handler === null ? `to_json(${alias}.v)` : `${alias}.v`} AS v FROM ${from}(v)`;
   if (limit !== undefined) inner += ` LIMIT ${bindings.value('count', null)}`;
   if (offset !== undefined) inner += ` OFFSET ${bindings.value('count', null)}`;
+  if (handler !== null) return valuesAs(handler, bindings, `(${inner})`);
   return `SELECT coalesce(_.v::text, 'null') FROM (${inner}) _`;
 }
 
@@ -75,6 +86,7 @@ export function compileCall(
   query: CallQuery,
   resolved: Resolved,
   snapshot: SchemaSnapshot,
+  handler: MediaHandler | null = null,
 ): { readonly compiled: CompiledStatement; readonly shape: CallShape } {
   const { function: called } = resolved;
   const { returns } = called;
@@ -88,15 +100,22 @@ export function compileCall(
   });
   if (returns.type === 'void') return done(`SELECT NULL::text FROM ${from}`, 'void');
   if (!returns.composite)
-    return done(valueStatement(query, from, alias, bindings), returns.set ? 'set' : 'value');
-  const shape = returns.set ? 'rows' : 'row';
+    return done(
+      valueStatement(query, from, alias, bindings, handler),
+      handler === null ? (returns.set ? 'set' : 'value') : 'media',
+    );
+  const shape = handler === null ? (returns.set ? 'rows' : 'row') : 'media';
   // What is counted must not be called twice.
   const once = query.count !== undefined || query.maxAffected !== undefined;
   const rows = new RowsCompiler(bindings, snapshot, null);
   const scope = new Scope(table, alias, bindings, !once);
   const level = rows.level(scope, once ? `${CALLED} AS ${alias}` : from, [], query);
   const counted = query.count === undefined ? null : level.base;
-  const sql = postgresDialect.expressions?.selectRows({ ...level.rows, counted }) ?? '';
+  const expressions = expressionsOf(bindings, 'give rows');
+  const sql =
+    handler === null
+      ? expressions.selectRows({ ...level.rows, counted })
+      : rowsAs(handler, bindings, expressions.derived(level.rows), counted);
   if (!once) return done(sql, shape);
   const most = query.maxAffected === undefined ? null : bindings.value('count', null);
   const where = most === null ? '' : ` WHERE ${enforceMost(MADE, most)} = 1`;
@@ -106,20 +125,18 @@ export function compileCall(
 
 /** The answer of a call out of the rows of its statement. */
 export function callResult(
-  shape: CallShape,
+  { shape = 'rows', handler }: { readonly shape?: CallShape; readonly handler?: MediaHandler },
   query: CallQuery,
-  {
-    json,
-    rowCount,
-    second,
-  }: { readonly json: string; readonly rowCount: number; readonly second: string | null },
+  statement: Pick<JsonStatement, 'json' | 'rowCount' | 'first' | 'second'>,
 ): QueryResult {
+  if (handler !== undefined && shape !== 'void') return mediaResult(handler, statement);
+  const { json, rowCount, second } = statement;
   const counted = query.count !== undefined;
   const total =
     counted && shape !== 'value' && shape !== 'set' && shape !== 'void' ? Number(second ?? 0) : null;
   const known = {
     ...{ rowCount, total, totalKind: total === null ? null : ('exact' as const) },
-    ...(shape === 'set' ? { shape: 'value' as const, set: true as const } : { shape }),
+    ...(shape === 'set' || shape === 'media' ? { shape: 'value' as const, set: true as const } : { shape }),
   };
   if (shape === 'void') return { ...known, json: 'null' };
   if (shape === 'rows' || shape === 'set') return { ...known, json };

@@ -1,0 +1,77 @@
+import { Buffer } from 'node:buffer';
+import type { SelectQuery } from '../../../protocol/query.ts';
+import type { MediaHandler, QueryResult, SchemaSnapshot } from '../engine.ts';
+import type { CompiledStatement } from './dialect.ts';
+import { postgresDialect } from './dialect-postgres.ts';
+import { quoteIdentifier } from './postgres-text.ts';
+import { RowsCompiler } from './rows.ts';
+import { Bindings, Scope } from './scope.ts';
+import { findTable } from './tables.ts';
+
+/** Bytes travel as text, as everything does between server and board. */
+const asText = (value: string, { bytes }: MediaHandler): string =>
+  bytes ? `encode((${value})::bytea, 'base64')` : `(${value})::text`;
+
+interface Counted {
+  readonly from: string;
+  readonly where: string | null;
+}
+
+/** One row: what the handler makes of all rows, and how many they are, beside all there are where that was asked for. */
+export function rowsAs(
+  handler: MediaHandler,
+  bindings: Bindings,
+  rows: string,
+  counted: Counted | null,
+): string {
+  const { of } = handler;
+  const typed =
+    typeof of === 'string' ? '_.*' : `_.*::${quoteIdentifier(of.schema)}.${quoteIdentifier(of.table)}`;
+  return statementOf(handler, `${bindings.called(handler)}(${typed})`, `${rows} AS _`, counted);
+}
+
+/** The same of values, which `rows` calls `v`. */
+export const valuesAs = (handler: MediaHandler, bindings: Bindings, rows: string): string =>
+  statementOf(handler, `${bindings.called(handler)}(_.v)`, `${rows} AS _`, null);
+
+/** The one value that a function gives is the reply. */
+export const valueAs = (handler: MediaHandler, from: string, value: string): string =>
+  `SELECT ${asText(value, handler)}, '1' FROM ${from}`;
+
+function statementOf(handler: MediaHandler, made: string, from: string, counted: Counted | null): string {
+  const where = counted === null || counted.where === null ? '' : ` WHERE ${counted.where}`;
+  const total = counted === null ? '' : ` || '/' || (SELECT count(*) FROM ${counted.from}${where})`;
+  return `SELECT ${asText(made, handler)}, count(*)${total || '::text'} FROM ${from}`;
+}
+
+/** Compiles a read whose reply the handler makes. Throws as compileQuery does. */
+export function compileMedia(
+  query: SelectQuery,
+  snapshot: SchemaSnapshot,
+  handler: MediaHandler,
+): CompiledStatement {
+  const table = findTable(snapshot, query.schema, query.table);
+  const bindings = new Bindings(postgresDialect, table);
+  const scope = new Scope(table, bindings.alias(), bindings);
+  const from = `${postgresDialect.qualifiedTable(table)} AS ${scope.alias}`;
+  const { rows, base } = new RowsCompiler(bindings, snapshot, null).level(scope, from, [], query);
+  const derived = postgresDialect.expressions?.derived(rows) ?? '';
+  const sql = rowsAs(handler, bindings, derived, query.count === undefined ? null : base);
+  const { params, calls } = bindings;
+  return { ...{ sql, params, table, calls }, columns: [], hasCheck: false };
+}
+
+/** The reply out of the statement's row. */
+export function mediaResult(
+  handler: MediaHandler,
+  { first, second }: { readonly first: string | null; readonly second: string | null },
+): QueryResult {
+  const [rows = '0', total] = (second ?? '0').split('/');
+  const type = handler.type === '*/*' ? 'application/octet-stream' : handler.type;
+  const made = first ?? '';
+  return {
+    ...{ json: '[]', rowCount: Number(rows), total: total === undefined ? null : Number(total) },
+    totalKind: total === undefined ? null : 'exact',
+    media: { type, body: handler.bytes ? Buffer.from(made, 'base64') : made },
+  };
+}
