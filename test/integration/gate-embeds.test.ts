@@ -93,6 +93,13 @@ describe.each(['sqlite', 'postgres'] as const)('REST with related tables on %s',
     ]);
   });
 
+  it('lists are bounded at every depth by the setting maxRows', async () => {
+    grant([]);
+    test.project = { ...test.project, settings: { grants: [], maxRows: 1 } };
+    const lists = await get('owners?select=id,pets!owner_id(id,tags(id))&pets.tags.order=id.desc&order=id');
+    expect(lists.body).toEqual([{ id: 1, pets: [{ id: 1, tags: [{ id: 2 }] }] }]);
+  });
+
   it('says which relationship was not found, or between which it cannot choose', async () => {
     grant([]);
     expect(await get('pets?select=owners(name)')).toMatchObject({

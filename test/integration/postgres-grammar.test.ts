@@ -137,6 +137,30 @@ describe('the grammar on PostgreSQL', () => {
     expect(await count('estimated', withNotes)).toEqual({ total: 2, totalKind: 'exact', rowCount: 2 });
   });
 
+  it('searches a domain over a text search vector, and one over such a domain, as what it is', async () => {
+    await engine.sql(
+      `create domain words as tsvector; create domain few_words as words;
+       create table texts (id int, a words, b few_words);
+       insert into texts values (1, 'cat:1', 'dog:1'), (2, 'dog:1', 'cat:1')`,
+      [],
+      pg.context('grammar'),
+    );
+    const search = (name: string) =>
+      things({
+        table: 'texts',
+        where: {
+          kind: 'text_search',
+          column: { name },
+          op: 'fts',
+          value: 'cat',
+          config: 'simple',
+          negated: false,
+        },
+      });
+    expect(await search('a')).toEqual([{ id: 1 }]);
+    expect(await search('b')).toEqual([{ id: 2 }]);
+  });
+
   it('sorts by a JSON path of a row that it refers to', async () => {
     const path = { steps: ['k', 'n'], text: false };
     const order = [

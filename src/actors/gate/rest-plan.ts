@@ -61,6 +61,9 @@ function wantedOf(headers: IncomingHttpHeaders, { engine, settings }: PlannedPro
   return { prefer, media: media ?? JSON_ROWS, accepts };
 }
 
+/** The schemas that REST reaches. */
+export const exposedIn = ({ schemas }: ProjectSettings): readonly string[] => schemas ?? [PUBLIC];
+
 /** The first is what a request that names none is of, as PostgREST's `db-schemas`. Throws PGRST106. */
 export function schemaOf(header: string | string[] | undefined, { schemas }: ProjectSettings): string {
   const [first = PUBLIC] = schemas ?? [];

@@ -21,7 +21,7 @@ import { toProfile } from './profile-header.ts';
 import { overridden, proxyStatus, send, sendError } from './reply.ts';
 import type { ReplyBudget } from './reply-budget.ts';
 import { RestCall } from './rest-call.ts';
-import { planRequest, type RestPlan } from './rest-plan.ts';
+import { exposedIn, planRequest, type RestPlan } from './rest-plan.ts';
 import { replyTo } from './rest-reply.ts';
 import { holdKey } from './single-upsert.ts';
 
@@ -85,7 +85,7 @@ function requireAll(plan: RestPlan, call: RestCall): void {
 /** Nobody is told how tables hang together who may do nothing with the first of them. */
 async function resolve(engine: Engine, call: RestCall, query: Query | CallQuery): Promise<Query | CallQuery> {
   if (query.kind !== 'call') requireAnyGrant(call.project, call.principal, query.table);
-  return resolveEmbeds(query, await engine.schema(call));
+  return resolveEmbeds(query, await engine.schema(call), exposedIn(call.project.settings));
 }
 
 /** What gives one value affects one row by definition. Throws PGRST128 where no function of the name gives a set. */

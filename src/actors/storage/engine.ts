@@ -122,6 +122,8 @@ export interface ColumnInfo {
   readonly hasDefault: boolean;
   /** 1-based place in the primary key, 0 outside it. */
   readonly primaryKey: number;
+  /** Of a domain: the type that it is one of. */
+  readonly baseType?: string;
   /** Absent: its values are shown and given as its type has them. */
   readonly representation?: Representation;
 }

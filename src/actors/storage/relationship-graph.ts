@@ -236,12 +236,23 @@ function build(snapshot: SchemaSnapshot): Graph {
   return builder.graph;
 }
 
-/** Every relationship that starts from the table; all of a schema's are worked out once per snapshot. */
-export function relationshipsOf(snapshot: SchemaSnapshot, origin: TableRef): readonly Relationship[] {
+/** Worked out once per snapshot. */
+function graphOf(snapshot: SchemaSnapshot): Graph {
   let graph = graphs.get(snapshot);
   if (graph === undefined) {
     graph = build(snapshot);
     graphs.set(snapshot, graph);
   }
-  return graph.get(tableKey(origin)) ?? [];
+  return graph;
+}
+
+/** Every relationship that starts from the table. */
+export const relationshipsOf = (snapshot: SchemaSnapshot, origin: TableRef): readonly Relationship[] =>
+  graphOf(snapshot).get(tableKey(origin)) ?? [];
+
+/** Names of the schema's tables that a relationship starts from. */
+export function originsIn(snapshot: SchemaSnapshot, schema: string): readonly string[] {
+  const graph = graphOf(snapshot);
+  const tables = [...snapshot.tables.values()].filter((table) => table.schema === schema);
+  return tables.filter((table) => graph.has(tableKey(table))).map(({ name }) => name);
 }

@@ -282,7 +282,14 @@ export function embeds(subject: () => Subject, { aggregates }: { readonly aggreg
         status: 400,
         message: "Could not find a relationship between 'films' and 'staff' in the schema cache",
       });
-      expect((await refusal(films([embed('scenes', { hint: 'nope' })]))).code).toBe('PGRST200');
+      // What is there is not meant otherwise; what is not may be.
+      const hinted = await refusal(films([embed('scenes', { hint: 'nope' })]));
+      expect([hinted.code, hinted.hint]).toEqual(['PGRST200', null]);
+      const like = await refusal(films([embed('scemes')]));
+      expect(like.hint).toBe("Perhaps you meant 'scenes' instead of 'scemes'.");
+      const nowhere = await refusal(from('filmz', [embed('scenes')]));
+      expect(nowhere).toMatchObject({ code: 'PGRST205', status: 404 });
+      expect(nowhere.hint).toBe("Perhaps you meant the table 'public.films'");
       expect((await refusal(films([embed('scenes', { select: [column('nope')] })]))).code).toBe('PGRST204');
     });
 

@@ -9,6 +9,7 @@ import type { Engine, QueryResult, Transaction } from '../../storage/engine.ts';
 import { hasEmbeds, resolveEmbeds } from '../../storage/relationships.ts';
 import { runHooks, type StagedRequest, type StageHooks } from '../hooks.ts';
 import type { RestCall } from '../rest-call.ts';
+import { exposedIn } from '../rest-plan.ts';
 import type { TransactionBody } from './body.ts';
 import { failedAt, type Operation, type Operations, planOperations } from './operations.ts';
 
@@ -125,7 +126,8 @@ export async function prepareTransaction(
     try {
       requireCapabilities(project.engine, each.query);
       if (hooks.parsed.length > 0) await runHooks(hooks.parsed, each);
-      if (hasEmbeds(each.query)) each.query = resolveEmbeds(each.query, await engine.schema(call));
+      if (hasEmbeds(each.query))
+        each.query = resolveEmbeds(each.query, await engine.schema(call), exposedIn(project.settings));
       each.query = authoriseBy(project, principal, each.query);
       if (hooks.authorised.length > 0) await runHooks(hooks.authorised, each);
     } catch (error) {

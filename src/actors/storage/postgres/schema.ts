@@ -59,13 +59,20 @@ FROM (
   UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_catalog.pg_trigger WHERE tgqual IS NOT NULL
 ) AS own(text)`;
 
+/** What the domain `t` is one of, however many domains are in between. */
+const BASE = `
+WITH RECURSIVE below(oid) AS (
+  SELECT t.typbasetype UNION ALL
+  SELECT b.typbasetype FROM below JOIN pg_catalog.pg_type b ON b.oid = below.oid WHERE b.typtype = 'd')
+SELECT format_type(b.oid, NULL) FROM below JOIN pg_catalog.pg_type b ON b.oid = below.oid WHERE b.typtype <> 'd'`;
+
 /** A column without a default has its domain's. */
 const COLUMNS = `
 SELECT json_agg(json_build_array(a.attname, format_type(a.atttypid, a.atttypmod),
     NOT (a.attnotnull OR t.typnotnull), a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL,
     CASE WHEN a.attidentity <> '' THEN 'nextval(' || quote_literal(pg_get_serial_sequence(c.oid::regclass::text, a.attname)) || '::regclass)'
          WHEN a.attgenerated = '' THEN coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(t.typdefaultbin, 0)) END,
-    a.attnum, CASE WHEN t.typtype = 'd' THEN (${REPRESENTATION}) END) ORDER BY a.attnum)
+    a.attnum, CASE WHEN t.typtype = 'd' THEN (${REPRESENTATION}) END, CASE WHEN t.typtype = 'd' THEN (${BASE}) END) ORDER BY a.attnum)
 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped`;
@@ -97,7 +104,10 @@ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamesp
 WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND n.nspname <> 'information_schema' AND n.nspname !~ '^(pg_|_mag)'
 ORDER BY n.nspname <> 'public', n.nspname, c.relname LIMIT ${LIMITS.schemaTables}`;
 
-type ColumnRow = readonly [string, string, boolean, boolean, string | null, number, Representation | null];
+type ColumnRow = readonly [
+  ...[name: string, type: string, nullable: boolean, hasDefault: boolean, defaultExpression: string | null],
+  ...[number: number, representation: Representation | null, base: string | null],
+];
 type UniqueRow = readonly [boolean, readonly string[]];
 type KeyRow = readonly [
   name: string,
@@ -131,10 +141,11 @@ function readTable(row: readonly (string | null)[]): Read | null {
   const keyRows = JSON.parse(keyText ?? '[]') as readonly KeyRow[];
   const primary = uniqueRows.find(([isPrimary]) => isPrimary)?.[1] ?? [];
   const columns = columnRows.map(
-    ([column, type, nullable, hasDefault, defaultExpression, , representation]): PgColumn => ({
+    ([column, type, nullable, hasDefault, defaultExpression, , representation, base]): PgColumn => ({
       ...{ name: column, type, nullable, hasDefault, defaultExpression },
       primaryKey: primary.indexOf(column) + 1,
       ...(representation === null ? {} : { representation }),
+      ...(base === null ? {} : { baseType: base }),
     }),
   );
   const numbers = columnRows.map(([column, , , , , number]): [number, string] => [number, column]);

@@ -124,7 +124,10 @@ function plainCondition(bindings: Bindings, scope: Scope, filter: Filter): strin
       const expressions = expressionsOf(bindings, 'search full text');
       const { value, info } = operandOf(bindings, scope, filter.column);
       const { representation: _, ...plain } = info; // What is searched for is a query, and no value.
-      const text = expressions.textSearch(filter.op, value, bindings.value('text', plain), filter.config);
+      const searched =
+        filter.column.path === undefined ? { ...value, type: info.baseType ?? value.type } : value;
+      const bound = bindings.value('text', plain);
+      const text = expressions.textSearch(filter.op, searched, bound, filter.config);
       return required(bindings, text, 'search full text');
     }
     case 'related':
