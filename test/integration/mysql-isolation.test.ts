@@ -190,7 +190,14 @@ describe.skipIf(!service('mariadb').available)('a project on MySQL', () => {
       await expect(sql('SELECT ?, ?', [1])).rejects.toMatchObject({ code: '42P02' });
       await expect(sql('SELECT ?', [1, 2])).rejects.toMatchObject({ code: '42P02' });
       await expect(sql(`SELECT '?' AS a, 1 -- ?`, [1])).rejects.toMatchObject({ code: '42P02' });
-      expect((await sql(`SELECT '?' AS a, ? AS b`, [1])).rows).toEqual([{ a: '?', b: '1' }]);
+      expect((await sql(`SELECT '?' AS a, ? AS b`, [1])).rows).toEqual([{ a: '?', b: 1 }]);
+      const values = [1, -2, true, 0.5, 9_007_199_254_740_993n, 'x', null];
+      const { json } = await tenant.sql(
+        'SELECT ? a, ? b, ? c, ? d, ? e, ? f, ? g',
+        values,
+        mysql.context('tenant'),
+      );
+      expect(json).toContain('[{"a":1,"b":-2,"c":1,"d":0.5,"e":9007199254740993,"f":"x","g":null}]');
     });
   });
 });

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { localPermits } from '../../src/actors/storage/permits.ts';
 import { RedisConnection } from '../../src/actors/storage/redis/connection.ts';
 import { openRedisEngine } from '../../src/actors/storage/redis/engine.ts';
@@ -6,6 +6,8 @@ import { RedisProvider } from '../../src/actors/storage/redis/provider.ts';
 import { nodeHost } from '../../src/runtime/host-node.ts';
 import { silentLog } from '../../src/runtime/log.ts';
 import { insert, select } from '../contract/engine/subject.ts';
+import { managedRedis } from '../support/managed-redis.ts';
+import { recordingLog } from '../support/recording-log.ts';
 import { service } from '../support/services/index.ts';
 
 const found = service('redis');
@@ -85,5 +87,20 @@ describe.skipIf(!found.available)('projects on a Redis that is not the board’s
 
   it('refuses what is no project', async () => {
     await expect(board().provision('a b*')).rejects.toMatchObject({ code: 'MAG_PROJECT_NOT_FOUND' });
+  });
+});
+
+describe.skipIf(!service('redis').available)('the log of a managed server', () => {
+  it('holds no warning for each project whose user may call the board’s functions alone', async () => {
+    const { log, lines } = recordingLog();
+    const redis = await managedRedis(log);
+    try {
+      await redis.provider.provision('quiet');
+      const told = ({ message }: { message: string }): boolean => message.includes('Deprecation warning');
+      await vi.waitFor(() => expect(lines.some(told)).toBe(true));
+      expect(lines.filter((line) => told(line) && line.level !== 'debug')).toEqual([]);
+    } finally {
+      await redis.stop();
+    }
   });
 });

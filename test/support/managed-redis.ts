@@ -10,7 +10,7 @@ import {
 import { RedisProvider } from '../../src/actors/storage/redis/provider.ts';
 import { RedisServer } from '../../src/actors/storage/redis/server.ts';
 import type { Host } from '../../src/runtime/host.ts';
-import { silentLog } from '../../src/runtime/log.ts';
+import { type Log, silentLog } from '../../src/runtime/log.ts';
 import { ServerIncarnations } from './server-incarnations.ts';
 import { serviceContext } from './service-context.ts';
 
@@ -35,10 +35,11 @@ export interface ManagedRedis {
   stop(): Promise<void>;
 }
 
-export async function managedRedis(): Promise<ManagedRedis> {
+/** @param log what its server says goes there. */
+export async function managedRedis(log: Log = silentLog): Promise<ManagedRedis> {
   const incarnations = await ServerIncarnations.start<RedisServer, RedisTarget>(
     'mag-redis-',
-    (parts) => new RedisServer(parts),
+    (parts) => new RedisServer({ ...parts, log }),
   );
   const { folder, host, children, address, restart } = incarnations;
   const masterKey = host.randomBytes(32);

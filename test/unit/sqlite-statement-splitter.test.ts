@@ -37,6 +37,20 @@ describe('splitting a script', () => {
   });
 
   it.each([
+    ['select 1', 0],
+    ['select ?, ?', 2],
+    ['select ?3, ?', 4],
+    ['select $2, $1, $2', 2],
+    [`select '?', "?", [?], 1 -- ?\n/* ? */`, 0],
+    ['select ?, $1', null],
+    ['select :a', null],
+    ['select @a', null],
+    ['select $a', null],
+  ])('how many values %j takes: %j', (script, expected) => {
+    expect(splitStatements(script).map(({ parameters }) => parameters)).toEqual([expected]);
+  });
+
+  it.each([
     ['select 1; values (2); explain delete from a', false],
     ['select 1; values (2); pragma table_info(a)', true],
     ['with a as (select 1) insert into b select * from a', false],

@@ -24,6 +24,13 @@ export function nativeSql(subject: () => Subject): void {
       expect(await subject().pluck('name', {})).toEqual(["o'clock"]);
     });
 
+    it('refuses parameters that are not as many as the statement takes', async () => {
+      const { placeholder } = subject().under.words;
+      const statement = `select name from items where name = ${placeholder(1)}`;
+      for (const params of [[], ['a', 'b']])
+        await expect(subject().sql(statement, params)).rejects.toMatchObject({ code: '42P02', status: 400 });
+    });
+
     it('gives what RETURNING asks for', async () => {
       const rows = await subject().sqlRows(`insert into items (name) values ('a') returning name, qty`);
       expect(rows).toEqual([{ name: 'a', qty: 7 }]);

@@ -94,7 +94,9 @@ export function storedValue(column: SqlColumn | null, value: JsonValue): BoundVa
 export function parameterValue(value: unknown): BoundValue {
   if (value === null || value === undefined) return null;
   if (value instanceof Uint8Array) return Buffer.from(value);
-  if (typeof value === 'boolean') return value ? '1' : '0';
-  if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : value;
+  // What was a number comes back as one where nothing else says what it is.
+  if (typeof value === 'boolean') return value ? 1n : 0n;
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? BigInt(value) : value;
+  if (typeof value === 'bigint' && value >= INT64_MIN && value <= INT64_MAX) return value;
   return typeof value === 'object' ? stringifyExact(value) : String(value);
 }

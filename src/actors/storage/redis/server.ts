@@ -98,11 +98,17 @@ export class RedisServer implements ServerOfOurs<RedisTarget> {
   #hear(text: string): void {
     for (const line of text.split('\n')) {
       // Redis marks its warnings with a number sign.
-      if (/^\d+:\w .* # /.test(line)) this.#options.log.warn({ from: 'redis' }, line);
+      if (/^\d+:\w .* # /.test(line) && !EXPECTED.test(line)) this.#options.log.warn({ from: 'redis' }, line);
       else if (line.trim() !== '') this.#options.log.debug({ from: 'redis' }, line);
     }
   }
 }
+
+/**
+ * For each rule of a project's user that allows one function alone. There is no other way to say so, and without it the
+ * user could call whatever else is loaded.
+ */
+const EXPECTED = /# Deprecation warning: Allowing a first arg of an otherwise blocked command/;
 
 export const NO_BINARY = 'no redis-server is on PATH or in /usr/bin, and MAG_REDIS_URL is not set';
 

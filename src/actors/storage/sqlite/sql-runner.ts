@@ -65,6 +65,14 @@ function argumentsOf(statement: SqlStatement, params: readonly unknown[]): reado
 const namedArguments = (params: readonly unknown[]): Record<string, SQLInputValue> =>
   Object.fromEntries(params.map((value, index) => [`$${index + 1}`, parameter(value)]));
 
+/** SQLite takes NULL for a value that it was not given. Throws 42P02, as PostgreSQL is told too. */
+function requireParameters({ parameters }: SqlStatement, given: number): void {
+  if (parameters === null)
+    throw new DatabaseError('42P02', 'parameters are named $1, $2, … or are all question marks');
+  if (parameters !== given)
+    throw new DatabaseError('42P02', `the statement takes ${parameters} parameters, and was given ${given}`);
+}
+
 class RowsWriter {
   readonly #names: readonly string[];
   readonly #kinds: readonly ColumnKind[];
@@ -117,6 +125,7 @@ function runStatement(
     throw new MagError('MAG_STATEMENT_FORBIDDEN', {
       why: `the prefix ${INTERNAL_PREFIX} belongs to the board`,
     });
+  requireParameters(statement, params.length);
   connection.confinement.begin();
   const prepared = connection.database.prepare(statement.text);
   prepared.setAllowUnknownNamedParameters(true);

@@ -7,6 +7,8 @@ export interface SqlStatement {
   readonly keyword: string;
   /** Whether it names parameters as PostgreSQL does: $1, $2. */
   readonly dollarParams: boolean;
+  /** How many values it takes; null where it names some in a way that none can be given to, or in two ways. */
+  readonly parameters: number | null;
   /** Whether a word of it could write: INSERT, UPDATE, DELETE or REPLACE. Strings and comments do not count. */
   readonly mayWrite: boolean;
   /** Whether it names something of the board's own in whatever quotes: SQLite takes 'x' for a name too. */
@@ -15,7 +17,7 @@ export interface SqlStatement {
 
 /** Strings, quoted names, comments, words, parameters and single characters, in this order of preference. */
 const TOKEN =
-  /'(?:[^']|'')*'?|"(?:[^"]|"")*"?|`(?:[^`]|``)*`?|\[[^\]]*\]?|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|\$\d+|[\p{L}_$][\p{L}\p{N}_$]*|\s+|[\s\S]/gu;
+  /'(?:[^']|'')*'?|"(?:[^"]|"")*"?|`(?:[^`]|``)*`?|\[[^\]]*\]?|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|\?\d*|\$\d+|[:@#][\p{L}_$][\p{L}\p{N}_$]*|[\p{L}_$][\p{L}\p{N}_$]*|\s+|[\s\S]/gu;
 
 const isBlank = (token: string): boolean =>
   token.startsWith('--') || token.startsWith('/*') || /^\s/.test(token);
@@ -27,6 +29,9 @@ class Reading {
   text = '';
   words: string[] = [];
   dollarParams = false;
+  /** Highest number of a value that is asked for by `?`; NaN beside one that cannot be given. */
+  #questions = 0;
+  #dollars = 0;
   mayWrite = false;
   namesInternal = false;
   /** Last two tokens that are no blanks. */
@@ -39,10 +44,19 @@ class Reading {
     const upper = token.toUpperCase();
     if (this.words.length < 4) this.words.push(upper);
     if (/^\$\d/.test(token)) this.dollarParams = true;
+    this.#count(token);
     if (WRITING.has(upper)) this.mayWrite = true;
     if (isInternalName(token.replace(/^['"`[]/, ''))) this.namesInternal = true;
     this.beforeLast = this.last;
     this.last = upper;
+  }
+
+  #count(token: string): void {
+    const number = Number(token.slice(1));
+    if (token === '?') this.#questions += 1;
+    else if (/^\?\d/.test(token)) this.#questions = Math.max(this.#questions, number);
+    else if (/^\$\d/.test(token)) this.#dollars = Math.max(this.#dollars, number);
+    else if (/^[:@#$]./.test(token)) this.#questions = Number.NaN;
   }
 
   /** CREATE [TEMP|TEMPORARY] TRIGGER: its body holds statements, and ends with `; END`. */
@@ -63,7 +77,10 @@ class Reading {
     const [keyword] = this.words;
     if (keyword === undefined) return null;
     const { dollarParams, mayWrite, namesInternal } = this;
-    return { text: this.text.trim(), keyword, dollarParams, mayWrite, namesInternal };
+    const total = this.#questions + this.#dollars;
+    const isMixed = this.#questions > 0 && this.#dollars > 0;
+    const parameters = Number.isNaN(total) || isMixed ? null : total;
+    return { text: this.text.trim(), keyword, dollarParams, parameters, mayWrite, namesInternal };
   }
 }
 
