@@ -294,7 +294,7 @@ describe('the schema', () => {
       select: [{ kind: 'column', column: { name: 'zzz' } }],
       order: [],
     });
-    await expect(unknown).rejects.toMatchObject({ code: 'PGRST204', status: 400 });
+    await expect(unknown).rejects.toMatchObject({ code: '42703', status: 400 });
     await ddl('DROP TABLE later');
     await expect(read('later')).rejects.toMatchObject({ code: 'PGRST205' });
   });

@@ -268,7 +268,7 @@ export interface IdempotencyRecords {
  */
 export interface Engine {
   readonly kind: EngineKind;
-  /** Runs a query of the grammar. Throws PGRST205/PGRST204 for an unknown table or column. */
+  /** Runs a query of the grammar. Throws PGRST205 for an unknown table, 42703 (PGRST204 to write) for a column. */
   execute(query: Query, context: ExecuteContext): Promise<QueryResult>;
   /** Runs native SQL as the project's own role: it must not reach beyond the project's database. */
   sql(statement: string, params: readonly unknown[], context: ExecuteContext): Promise<SqlResult>;

@@ -290,7 +290,7 @@ export function embeds(subject: () => Subject, { aggregates }: { readonly aggreg
       const nowhere = await refusal(from('filmz', [embed('scenes')]));
       expect(nowhere).toMatchObject({ code: 'PGRST205', status: 404 });
       expect(nowhere.hint).toBe("Perhaps you meant the table 'public.films'");
-      expect((await refusal(films([embed('scenes', { select: [column('nope')] })]))).code).toBe('PGRST204');
+      expect((await refusal(films([embed('scenes', { select: [column('nope')] })]))).code).toBe('42703');
     });
 
     const aggregated = aggregates ? it : null;

@@ -45,10 +45,14 @@ export function failures(subject: () => Subject): void {
       ['select', select({ select: [column('nope')] })],
       ['filter', select({ where: compare('nope', 'eq', '1') })],
       ['order', select({ order: [{ column: { name: 'nope' }, direction: 'asc' }] })],
-      ['insert', insert([{ nope: 1 }])],
       ['injection', select({ select: [column('id" from items; drop table items; --')] })],
-    ])('an unknown column in %s is PGRST204', async (_what, query) => {
-      await expect(subject().execute(query)).rejects.toMatchObject({ code: 'PGRST204', status: 400 });
+    ])('an unknown column in %s is 42703', async (_what, query) => {
+      await expect(subject().execute(query)).rejects.toMatchObject({ code: '42703', status: 400 });
+    });
+
+    it('an unknown column that is to be written is PGRST204', async () => {
+      const unknown = { code: 'PGRST204', status: 400 };
+      await expect(subject().execute(insert([{ nope: 1 }]))).rejects.toMatchObject(unknown);
     });
 
     it('a value that is none of the column’s type is 22P02', async () => {

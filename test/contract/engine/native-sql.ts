@@ -91,7 +91,7 @@ export function nativeSql(subject: () => Subject): void {
       ]);
       await expect(
         subject().execute(select({ table: 'later', select: [column('a')] })),
-      ).rejects.toMatchObject({ code: 'PGRST204' });
+      ).rejects.toMatchObject({ code: '42703' });
       await subject().sql('drop table later');
       await expect(subject().execute(select({ table: 'later' }))).rejects.toMatchObject({ code: 'PGRST205' });
     });

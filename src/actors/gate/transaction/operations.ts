@@ -164,7 +164,7 @@ export function planOperations(
       const { query } = planRequest(WRITES[body.method], subject, searchOf(body), headers, text, {
         settings,
       });
-      if (query.kind !== 'call') requireColumns(query);
+      requireColumns(query);
       budget.take(query);
       const expected = body.expect?.rows ?? null;
       return { name: body.name ?? null, label, query: narrowed(query, terms), expected };

@@ -175,7 +175,8 @@ class Session implements MysqlEngine {
 
 /** Whether the schema may have moved under the statement: a name that is not there, or is no more. */
 const mayBeStale = (error: unknown): boolean =>
-  isSchemaStale(error) || (isPublicError(error) && error.code.startsWith('PGRST20'));
+  isSchemaStale(error) ||
+  (isPublicError(error) && (error.code === '42703' || error.code.startsWith('PGRST20')));
 
 /** How often a transaction that met others is run, in all. */
 const CONFLICT_TRIES = 5;

@@ -328,7 +328,7 @@ class Session implements PostgresEngine {
     return statement;
   }
 
-  /** Throws PGRST205 and PGRST204 only after a fresh look: another session may have made the table just now. */
+  /** Throws PGRST205, PGRST204 and 42703 only after a fresh look: another session may have made the table just now. */
   async #compile(
     query: Query,
     key: string,

@@ -134,4 +134,4 @@ export const forbidden = (error: ServerError, { role }: Principal): DatabaseErro
 
 /** A table or column that is not in the schema as we know it. */
 export const isUnknownName = (error: unknown): boolean =>
-  error instanceof MagError && error.code.startsWith('PGRST20');
+  isPublicError(error) && (error.code === '42703' || error.code.startsWith('PGRST20'));

@@ -128,7 +128,7 @@ function compileSelect(
 
 /**
  * Compiles a query of the grammar to one parameterised statement of the dialect.
- * Throws PGRST204 for an unknown column, PGRST102 for an update without columns, MAG_ENGINE_UNSUPPORTED for what the
+ * Throws 42703 for an unknown column, PGRST204 where it would be written, PGRST102 for an update without columns, MAG_ENGINE_UNSUPPORTED for what the
  * dialect cannot say.
  * @param snapshot where related tables are found; absent: there are none.
  */

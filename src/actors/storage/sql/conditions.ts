@@ -96,7 +96,7 @@ function related({ relation, value }: Extract<Filter, { kind: 'related' }>, scop
   return value === 'null' ? `NOT ${embed.exists}` : embed.exists;
 }
 
-/** A filter as a condition without the word WHERE. Throws PGRST204 for an unknown column. */
+/** A filter as a condition without the word WHERE. Throws 42703 for an unknown column. */
 export function conditionOf(bindings: Bindings, scope: Scope, filter: Filter): string {
   const text = plainCondition(bindings, scope, filter);
   return filter.negated ? `NOT (${text})` : text;

@@ -272,7 +272,7 @@ export class RowsCompiler {
     const { schema, name } = outer.table;
     const join = embed.join ?? joinOf(embed, { schema, name }, this.#snapshot);
     const table = findTable(this.#snapshot, join.schema, join.table);
-    const scope = new Scope(table, this.#bindings.alias(), this.#bindings);
+    const scope = new Scope(table, this.#bindings.alias(), this.#bindings, true, outer.depth + 1);
     const { from, conditions } = this.#joined(outer, scope, join);
     const inside: string[] = [...conditions];
     const outputs = this.#outputs(scope, embed.select, inside);

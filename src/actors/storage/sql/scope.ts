@@ -1,4 +1,4 @@
-import { MagError } from '../../../errors.ts';
+import { DatabaseError, MagError } from '../../../errors.ts';
 import type { ColumnRef } from '../../../protocol/query.ts';
 import type { ComputedColumn, TableInfo } from '../engine.ts';
 import type { Dialect, Param, SqlColumn } from './dialect.ts';
@@ -29,24 +29,33 @@ export class Scope {
   /** Whether its rows are the table's own, and not made of its columns. */
   readonly #ownRows: boolean;
 
-  constructor(table: TableInfo, alias: string | null, bindings: Bindings, ownRows = true) {
+  /** How many tables are around it: 0 for the query's own. */
+  readonly depth: number;
+
+  constructor(table: TableInfo, alias: string | null, bindings: Bindings, ownRows = true, depth = 0) {
     this.table = table;
+    this.depth = depth;
     this.alias = alias;
     this.#bindings = bindings;
     this.#ownRows = ownRows;
     this.#columns = new Map(table.columns.map((column) => [column.name, column]));
   }
 
-  /** A column of the table itself, which can be written. */
+  /** A column of the table itself, which can be written. Throws PGRST204. */
   own(name: string): SqlColumn {
     const found = this.#columns.get(name);
     if (found === undefined) throw new MagError('PGRST204', { column: name, table: this.table.name });
     return found;
   }
 
+  /** A column that is read, or what is read as one. Throws 42703, in PostgreSQL's words for PostgREST's statements. */
   column(name: string): SqlColumn {
-    const computed = this.#columns.has(name) ? undefined : computedOf(this.table, name);
-    return computed === undefined ? this.own(name) : asColumn(computed);
+    const own = this.#columns.get(name);
+    if (own !== undefined) return own;
+    const computed = computedOf(this.table, name);
+    if (computed !== undefined) return asColumn(computed);
+    const table = this.depth === 0 ? this.table.name : `${this.table.name}_${this.depth}`;
+    throw new DatabaseError('42703', `column ${table}.${name} does not exist`);
   }
 
   /** The column as an expression. */
@@ -55,7 +64,7 @@ export class Scope {
     const computed = this.#columns.has(name) ? undefined : computedOf(this.table, name);
     if (computed !== undefined) return `${this.#bindings.called(computed)}(${this.row()})`;
     this.used.add(name);
-    const quoted = dialect.quoteIdentifier(this.own(name).name);
+    const quoted = dialect.quoteIdentifier(this.column(name).name);
     return this.alias === null ? quoted : `${this.alias}.${quoted}`;
   }
 
