@@ -230,6 +230,10 @@ export type CallArguments =
       readonly values: { readonly [name: string]: JsonValue };
       /** They are the members of a JSON body, which a function's one json parameter without a name takes whole. */
       readonly json?: true;
+      /** They are texts, of a URL, a form or CSV, and no JSON values. */
+      readonly texts?: true;
+      /** The whole of such a body where it holds more than they, as JSON text. */
+      readonly whole?: string;
     }
   | { readonly kind: 'body'; readonly type: 'json' | 'text' | 'xml' | 'binary'; readonly value: string };
 

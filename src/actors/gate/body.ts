@@ -92,7 +92,7 @@ export function namedArguments(pairs: readonly (readonly [string, string])[]): C
     else if (typeof before === 'string') found.set(name, [before, value]);
     else before.push(value);
   }
-  return { kind: 'named', values: Object.fromEntries(found) };
+  return { kind: 'named', values: Object.fromEntries(found), texts: true };
 }
 
 /**
@@ -106,9 +106,13 @@ export function parseArguments(
 ): CallArguments {
   if (type === 'text' || type === 'xml' || type === 'binary') return { kind: 'body', type, value: text };
   if (type === 'form') return namedArguments(parseForm(text));
+  if (type === 'csv') return { kind: 'named', values: parseCsv(text)[0] ?? {}, texts: true };
   const value = text === '' ? {} : readJson(text);
-  if (!isRow(value)) return { kind: 'body', type: 'json', value: text };
-  if (columns === null) return { kind: 'named', values: value, json: true };
-  const named = Object.entries(value).filter(([name]) => columns.includes(name));
-  return { kind: 'named', values: Object.fromEntries(named), json: true };
+  // Of several sets of arguments the first counts.
+  const [first] = Array.isArray(value) ? value : [value];
+  if (!isRow(first)) return { kind: 'body', type: 'json', value: text };
+  const whole = first === value ? {} : { whole: text };
+  if (columns === null) return { kind: 'named', values: first, json: true, ...whole };
+  const named = Object.entries(first).filter(([name]) => columns.includes(name));
+  return { kind: 'named', values: Object.fromEntries(named), json: true, ...whole };
 }

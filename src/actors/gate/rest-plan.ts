@@ -274,7 +274,9 @@ function planCall(
   const { prefer, media, accepts } = wantedOf(headers, project, true);
   const { settings } = project;
   const window = windowOf(params.limit, params.offset, rangeOf(method, headers), settings.maxRows);
-  const type = read ? 'json' : bodyType(headers['content-type'], ['json', 'form', 'text', 'xml', 'binary']);
+  const type = read
+    ? 'json'
+    : bodyType(headers['content-type'], ['json', 'form', 'csv', 'text', 'xml', 'binary']);
   const query: CallQuery = {
     kind: 'call',
     schema,

@@ -27,13 +27,20 @@ SELECT coalesce(
   (SELECT json_agg(json_build_array(a.attname, format_type(a.atttypid, a.atttypmod)) ORDER BY a.attnum)
    FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped))`;
 
+/** Of a domain, however many there are above it. */
+const BASE = `
+WITH RECURSIVE base AS (SELECT o.typbasetype AS oid
+  UNION ALL SELECT b.typbasetype FROM base JOIN pg_catalog.pg_type b ON b.oid = base.oid AND b.typtype = 'd')
+SELECT base.oid FROM base JOIN pg_catalog.pg_type b ON b.oid = base.oid AND b.typtype <> 'd'`;
+
 /** Functions that a request can call: no procedures, aggregates or triggers. */
 const FUNCTIONS = `
 SELECT n.nspname, p.proname, p.provolatile = 'v', p.proretset, format_type(p.prorettype, NULL),
   t.typtype = 'c' OR coalesce(p.proargmodes::text[] && '{o,b,t}', false), tn.nspname, c.relname,
   (${PARAMETERS})::text, (${COLUMNS})::text, p.proretset AND p.prorows = 1
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-JOIN pg_catalog.pg_type t ON t.oid = p.prorettype
+JOIN pg_catalog.pg_type o ON o.oid = p.prorettype
+JOIN pg_catalog.pg_type t ON t.oid = CASE o.typtype WHEN 'd' THEN (${BASE}) ELSE o.oid END
 LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid AND t.typtype = 'c' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 LEFT JOIN pg_catalog.pg_namespace tn ON tn.oid = c.relnamespace
 WHERE p.prokind = 'f' AND p.oid >= 16384 AND n.nspname <> 'information_schema' AND n.nspname !~ '^(pg_|_mag)'

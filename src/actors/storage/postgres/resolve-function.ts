@@ -9,6 +9,8 @@ export interface Resolved {
   readonly function: FunctionInfo;
   /** `record`: by name, out of one JSON object · `whole`: one value for the one parameter that has no name. */
   readonly style: 'record' | 'whole';
+  /** Its values are texts, and read as such under the parameters' types. */
+  readonly texts: boolean;
   /** Names of the arguments given, in the order of the parameters. */
   readonly given: readonly string[];
   /** The one parameter of the statement. */
@@ -129,13 +131,13 @@ function unknown(query: CallQuery, known: Known): MagError {
   );
 }
 
-/** Of several values of a URL the last one counts, except where the parameter takes them all. */
+/** Of several values of a URL, or a form, the last one counts, except where the parameter takes them all. */
 function argumentsText(
   found: FunctionInfo,
   values: { readonly [name: string]: JsonValue },
-  isUrl: boolean,
+  areTexts: boolean,
 ): string {
-  if (!isUrl) return stringifyExact(values);
+  if (!areTexts) return stringifyExact(values);
   const entries = Object.entries(values).map(([name, value]): [string, JsonValue] => {
     const variadic = found.parameters.find((each) => each.name === name)?.variadic === true;
     if (variadic) return [name, Array.isArray(value) ? value : [value]];
@@ -146,9 +148,9 @@ function argumentsText(
 
 /** The whole body for the one parameter that has no name. */
 function wholly(found: FunctionInfo, given: CallArguments): Resolved {
-  const text = given.kind === 'named' ? stringifyExact(given.values) : given.value;
+  const text = given.kind === 'named' ? (given.whole ?? stringifyExact(given.values)) : given.value;
   const isBinary = given.kind === 'body' && given.type === 'binary';
-  return { function: found, style: 'whole', given: [], text: isBinary ? `\\x${text}` : text };
+  return { function: found, style: 'whole', texts: false, given: [], text: isBinary ? `\\x${text}` : text };
 }
 
 /** Which function is meant. Throws PGRST202 where none is, PGRST203 where several are. */
@@ -163,8 +165,9 @@ export function resolveFunction(query: CallQuery, snapshot: SchemaSnapshot): Res
   if (first !== undefined) {
     if (hasNoName(first) && names.size > 0) return wholly(first, given);
     const values = given.kind === 'named' ? given.values : {};
+    const texts = readOnly || (given.kind === 'named' && given.texts === true);
     return {
-      ...{ function: first, style: 'record', text: argumentsText(first, values, readOnly) },
+      ...{ function: first, style: 'record', text: argumentsText(first, values, texts), texts },
       given: first.parameters.map(({ name }) => name).filter((name) => names.has(name)),
     };
   }
@@ -180,5 +183,7 @@ export function resolveFunction(query: CallQuery, snapshot: SchemaSnapshot): Res
 }
 
 /** What tells one function and one way of calling it from all others. */
-export const calledAs = ({ readOnly }: CallQuery, { function: called, style, given }: Resolved): string =>
-  JSON.stringify([signature(called), style, given, readOnly]);
+export const calledAs = (
+  { readOnly }: CallQuery,
+  { function: called, style, given, texts }: Resolved,
+): string => JSON.stringify([signature(called), style, given, readOnly, texts]);

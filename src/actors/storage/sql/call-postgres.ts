@@ -28,33 +28,34 @@ const ARGUMENTS = '_arguments';
 const CALLED = '_called';
 const MADE = '_made';
 
+/** Without a length these two are of one character, and one bit; a parameter has none, and takes any. */
+const unbounded = (type: string): string => type.replace(/^(character|bit)(?=$|\[)/, '$1 varying');
+
 /** The function with its arguments in the FROM clause; its rows are called `alias`. */
-function callText(
-  { function: called, style, given }: Resolved,
-  readOnly: boolean,
-  bound: string,
-  alias: string,
-): string {
+function callText({ function: called, style, given, texts }: Resolved, bound: string, alias: string): string {
   const name = `${quoteIdentifier(called.schema)}.${quoteIdentifier(called.name)}`;
-  if (style === 'whole') return `${name}(${bound}::${called.parameters[0]?.type}) AS ${alias}`;
+  // A record that says nothing of its columns has them only as a value.
+  const bare = called.returns.type === 'record' && !called.returns.composite;
+  const rows = (list: string): string => (bare ? `(SELECT ${name}(${list}))` : `${name}(${list})`);
+  if (style === 'whole') return `${rows(`${bound}::${called.parameters[0]?.type}`)} AS ${alias}`;
   // The parameter must be one of the statement's, also where it says nothing.
   if (given.length === 0)
-    return `(SELECT ${bound}::text) AS ${ARGUMENTS} CROSS JOIN LATERAL ${name}() AS ${alias}`;
+    return `(SELECT ${bound}::text) AS ${ARGUMENTS} CROSS JOIN LATERAL ${rows('')} AS ${alias}`;
   const columns: string[] = [];
   const passed: string[] = [];
   for (const { name: parameter, type, variadic } of called.parameters) {
     if (!given.includes(parameter)) continue;
     const quoted = quoteIdentifier(parameter);
     // A URL's values are texts, and read as such: `{"a":1}` is JSON there, and in a body a string.
-    const sent = readOnly ? `text${variadic ? '[]' : ''}` : type;
+    const sent = texts ? `text${variadic ? '[]' : ''}` : unbounded(type);
     columns.push(`${quoted} ${sent}`);
     passed.push(
-      `${variadic ? 'VARIADIC ' : ''}${quoted} => ${ARGUMENTS}.${quoted}${readOnly ? `::${type}` : ''}`,
+      `${variadic ? 'VARIADIC ' : ''}${quoted} => ${ARGUMENTS}.${quoted}${texts ? `::${unbounded(type)}` : ''}`,
     );
   }
   return (
     `json_to_record(${bound}) AS ${ARGUMENTS}(${columns.join(', ')}) ` +
-    `CROSS JOIN LATERAL ${name}(${passed.join(', ')}) AS ${alias}`
+    `CROSS JOIN LATERAL ${rows(passed.join(', '))} AS ${alias}`
   );
 }
 
@@ -93,7 +94,7 @@ export function compileCall(
   const table = resultTable(called, snapshot);
   const bindings = new Bindings(postgresDialect, table);
   const alias = bindings.alias();
-  const from = callText(resolved, query.readOnly, bindings.value('text', null), alias);
+  const from = callText(resolved, bindings.value('text', null), alias);
   const done = (sql: string, shape: CallShape) => ({
     compiled: { sql, params: bindings.params, table, columns: [], hasCheck: false, calls: bindings.calls },
     shape,
