@@ -10,6 +10,8 @@ export const POOL_LIMITS = {
   externalConnections: 80,
   /** Share of what such a server takes in all: others use it, too. */
   externalShare: 0.75,
+  /** How long a request waits for one of its project's connections before one more is opened, where no queue stands there. */
+  growMs: 10,
   /** A connection unused for so long may go to a project that has some and wants one more. */
   restMs: 1_000,
   /** How often it is looked again for connections that may go to whoever waits: what was asked for may be in use since. */

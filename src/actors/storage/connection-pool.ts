@@ -1,5 +1,6 @@
 import { MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
+import { POOL_LIMITS } from '../../limits-pools.ts';
 import type { EngineKind } from '../../protocol/project.ts';
 import type { Host, Timer } from '../../runtime/host.ts';
 import { EngineUnreachable } from './engine-unreachable.ts';
@@ -45,6 +46,7 @@ export interface PoolOptions<Connection extends PooledConnection> {
 }
 
 interface Waiter<Connection> {
+  readonly since: number;
   readonly resolve: (connection: Connection) => void;
   readonly reject: (error: unknown) => void;
   readonly timer: Timer;
@@ -77,6 +79,7 @@ export class ConnectionPool<Connection extends PooledConnection> {
   #timedOut = 0;
   #refused = 0;
   #evictionTimer: Timer | null = null;
+  #growTimer: Timer | null = null;
   #closed = false;
   /** After close(): resolves when the last connection is gone. */
   readonly #empty: Promise<void>;
@@ -132,7 +135,7 @@ export class ConnectionPool<Connection extends PooledConnection> {
             : new MagError('MAG_POOL_TIMEOUT', { ref: key, ms }),
         );
       });
-      const waiter: Waiter<Connection> = { resolve, reject, timer };
+      const waiter: Waiter<Connection> = { since: host.now(), resolve, reject, timer };
       this.#waiters.push(waiter);
       this.#grow();
     });
@@ -179,7 +182,7 @@ export class ConnectionPool<Connection extends PooledConnection> {
     if (!this.#closed) {
       this.#closed = true;
       this.#leave();
-      if (this.#evictionTimer !== null) host.clearTimer(this.#evictionTimer);
+      for (const timer of [this.#evictionTimer, this.#growTimer]) if (timer !== null) host.clearTimer(timer);
       for (const idle of this.#idle.splice(0)) this.discard(idle.connection);
       const grace = host.setTimer(LIMITS.sessionCloseMs, () => this.#endAll());
       void this.#empty.then(() => host.clearTimer(grace));
@@ -206,7 +209,7 @@ export class ConnectionPool<Connection extends PooledConnection> {
   /** Leases permits and opens connections while somebody waits for more than is on its way. */
   #grow(): void {
     const missing = this.#waiters.length - this.#opening;
-    if (this.#leasing || this.#closed || missing <= 0) return;
+    if (this.#leasing || this.#closed || missing <= 0 || this.#mayBeServedSoon()) return;
     this.#leasing = true;
     const { permits, key } = this.#options;
     permits.lease(key, Math.min(LEASE_BATCH, missing), LIMITS.poolWaitMs).then(
@@ -223,6 +226,24 @@ export class ConnectionPool<Connection extends PooledConnection> {
         );
       },
     );
+  }
+
+  /**
+   * Whether those that are open may do: opening one costs what many queries do. Where more wait than are open, they get
+   * more at once; else those that have waited for a while do.
+   */
+  #mayBeServedSoon(): boolean {
+    const oldest = this.#waiters[0];
+    const open = this.#open.size + this.#opening;
+    if (oldest === undefined || open === 0 || this.#waiters.length > open) return false;
+    const { host } = this.#options;
+    const left = oldest.since + POOL_LIMITS.growMs - host.now();
+    if (left <= 0) return false;
+    this.#growTimer ??= host.setTimer(left, () => {
+      this.#growTimer = null;
+      this.#grow();
+    });
+    return true;
   }
 
   #openOne(): void {
