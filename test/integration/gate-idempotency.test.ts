@@ -178,9 +178,9 @@ describe('a write with an Idempotency-Key', () => {
     expect(rows()).toEqual([]);
   });
 
-  it('is not native SQL', async () => {
+  it('is no native SQL on an engine that cannot record it', async () => {
     const reply = await write('a', { query: 'select 1' }, {}, ['POST', `/p/${REF}/sql/v1`]);
-    expect(await codeOf(reply)).toEqual([400, 'MAG_IDEMPOTENCY_KEY_INVALID']);
+    expect(await codeOf(reply)).toEqual([400, 'MAG_ENGINE_UNSUPPORTED']);
   });
 });
 

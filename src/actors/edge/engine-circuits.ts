@@ -81,6 +81,7 @@ function guarded(engine: Engine, breaker: Breaker): Engine {
   const call = engine.call?.bind(engine);
   const native = engine.native?.bind(engine);
   const transaction = engine.transaction?.bind(engine);
+  const scripts = engine.scripts?.bind(engine);
   const all = {
     kind: engine.kind,
     execute: (query, context) => breaker.run(() => engine.execute(query, context)),
@@ -88,6 +89,7 @@ function guarded(engine: Engine, breaker: Breaker): Engine {
     call: call && ((query, context) => breaker.run(() => call(query, context))),
     native: native && ((command, context) => breaker.run(() => native(command, context))),
     transaction: transaction && ((work, context) => breaker.run(() => transaction(work, context))),
+    scripts: scripts && ((work, context) => breaker.run(() => scripts(work, context))),
     // Of engines without a server.
     executeOnce: engine.executeOnce?.bind(engine),
     schema: (context, fresh) => breaker.run(() => engine.schema(context, fresh)),

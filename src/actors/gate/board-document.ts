@@ -103,7 +103,7 @@ const PATHS = {
   },
   '/admin/v1/scope': { get: operation('MagScope frames (WebSocket)', ADMIN, 101) },
   '/p/{ref}/sql/v1': {
-    parameters: [parameter('ref')],
+    parameters: [parameter('ref'), IDEMPOTENCY_KEY],
     post: operation('Run native SQL', SERVICE, 200, sqlBody),
   },
   '/p/{ref}/native/v1': {

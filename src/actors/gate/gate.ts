@@ -109,7 +109,7 @@ async function build(ports: EdgePorts, options: GateOptions): Promise<Doors> {
     observe(scope, metrics, draining);
     parseJsonBodies(scope);
     boardRoutes(scope, ports, files);
-    projectRoutes(scope, ports, budget);
+    projectRoutes(scope, ports, budget, once);
     optionsRoutes(scope, ports);
     authRoutes(scope, ports);
     transactionRoutes(scope, { ports, hooks, budget, once });

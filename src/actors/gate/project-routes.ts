@@ -1,13 +1,17 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
+import { stringifyExact } from '../../protocol/exact-json.ts';
+import type { JsonValue } from '../../protocol/query.ts';
 import type { EdgePorts } from '../edge/ports.ts';
 import { bearerOf, principalOf } from '../psu/project-key-check.ts';
 import { requireCapability } from '../storage/capabilities.ts';
+import type { Engine, ScriptTransaction, SqlResult } from '../storage/engine.ts';
 import { type NativeBody, nativeBody, type SqlBody, sqlBody } from './admin-schemas.ts';
 import type { App } from './fastify-app.ts';
-import { keyHeader } from './idempotency/replay.ts';
-import { unkeyed } from './idempotency/request-key.ts';
+import type { Once, Outcome, Recording } from './idempotency/once.ts';
+import { keyHeader, replayHeaders } from './idempotency/replay.ts';
+import { type KeyedRequest, type RequestKey, requestKey, unkeyed } from './idempotency/request-key.ts';
 import { projectDocument } from './project-document.ts';
 import { JSON_TYPE } from './reply.ts';
 import type { ReplyBudget } from './reply-budget.ts';
@@ -46,6 +50,34 @@ function requireService(call: RestCall): void {
   if (call.principal.role !== 'service_role') throw new MagError('MAG_SERVICE_KEY_REQUIRED');
 }
 
+type SqlRequest = FastifyRequest<{ Params: RefParams; Body: SqlBody }>;
+
+const keyedSql = ({ principal }: RestCall, { headers, url, body }: SqlRequest): KeyedRequest => ({
+  ...{ principal, headers, target: 'POST /sql/v1', search: searchOf(url) },
+  body: stringifyExact([body.query, ...(body.params ?? [])] as JsonValue), // as it was parsed
+});
+
+/** Native SQL under an idempotency key, in one transaction with its record. */
+function sqlOnce(
+  once: Once,
+  engine: Engine,
+  call: RestCall,
+  key: RequestKey,
+  { query, params = [] }: SqlBody,
+): Promise<Outcome<SqlResult>> {
+  requireCapability(engine.kind, 'sql');
+  const { kind, scripts } = engine;
+  const recording: Recording<ScriptTransaction> =
+    scripts === undefined ? { kind } : { kind, transaction: scripts.bind(engine) };
+  return once.run(recording, call, key, {
+    run: (transaction) => transaction.sql(query, params),
+    withoutRows: ({ rowCount, command }) => ({
+      ...{ rowCount, command },
+      json: JSON.stringify({ rows: [], fields: [], rowCount, command }),
+    }),
+  });
+}
+
 /** One command of the engine's own protocol, for the engines that have no SQL. */
 function nativeRoute(app: App, ports: EdgePorts, budget: ReplyBudget): void {
   app.post<{ Params: RefParams; Body: NativeBody }>(
@@ -57,6 +89,8 @@ function nativeRoute(app: App, ports: EdgePorts, budget: ReplyBudget): void {
     async (request, reply) => {
       const call = await admit(ports, request, reply);
       requireCapability(call.project.engine, 'native');
+      // What it does is the server's to say, and no transaction of ours could hold it and its record.
+      if (keyHeader(request.headers) !== undefined) throw unkeyed('on native commands; use tx/v1');
       const engine = await ports.sessions.open(call.project);
       if (engine.native === undefined)
         throw new MagError('MAG_COMPONENT_UNAVAILABLE', { name: 'native commands' });
@@ -69,7 +103,7 @@ function nativeRoute(app: App, ports: EdgePorts, budget: ReplyBudget): void {
 }
 
 /** Native SQL, native commands and the description of a project, all for the service key. */
-export function projectRoutes(app: App, ports: EdgePorts, budget: ReplyBudget): void {
+export function projectRoutes(app: App, ports: EdgePorts, budget: ReplyBudget, once: Once): void {
   app.post<{ Params: RefParams; Body: SqlBody }>(
     '/p/:ref/sql/v1',
     {
@@ -79,13 +113,18 @@ export function projectRoutes(app: App, ports: EdgePorts, budget: ReplyBudget): 
     },
     async (request, reply) => {
       const call = await admit(ports, request, reply);
-      // A script decides by itself what it commits: no record could be of one mind with it.
-      if (keyHeader(request.headers) !== undefined) throw unkeyed('on native SQL');
       const engine = await ports.sessions.open(call.project);
-      const result = await engine.sql(request.body.query, request.body.params ?? [], call);
+      const header = keyHeader(request.headers);
+      const outcome =
+        header === undefined
+          ? { result: await engine.sql(request.body.query, request.body.params ?? [], call) }
+          : await sqlOnce(once, engine, call, requestKey(header, keyedSql(call, request)), request.body);
       ports.feed.nudge(call.project.ref);
-      budget.admit(reply.raw, result.json);
-      return reply.type(JSON_TYPE).send(result.json);
+      const { json } = outcome.result;
+      budget.admit(reply.raw, json);
+      const said = 'replayed' in outcome ? replayHeaders(outcome) : [];
+      for (let at = 0; at < said.length; at += 2) reply.header(said[at] ?? '', said[at + 1]);
+      return reply.type(JSON_TYPE).send(json);
     },
   );
   nativeRoute(app, ports, budget);

@@ -230,6 +230,13 @@ export interface Transaction {
   readonly idempotency?: IdempotencyRecords;
 }
 
+/** One transaction for a tenant's own SQL, and the idempotency record of it. */
+export interface ScriptTransaction {
+  /** Throws MAG_IDEMPOTENCY_KEY_INVALID for what would begin or end a transaction, or cannot be part of one. */
+  sql(statement: string, params: readonly unknown[]): Promise<SqlResult>;
+  readonly idempotency: IdempotencyRecords;
+}
+
 /** A write that is about to be made under an idempotency key. */
 export interface IdempotencyClaim {
   /** Digest of the key and of who uses it. */
@@ -272,6 +279,11 @@ export interface Engine {
   execute(query: Query, context: ExecuteContext): Promise<QueryResult>;
   /** Runs native SQL as the project's own role: it must not reach beyond the project's database. */
   sql(statement: string, params: readonly unknown[], context: ExecuteContext): Promise<SqlResult>;
+  /** Native SQL as `transaction` runs queries, once. Where the engine has the capability `sql`. */
+  scripts?<Result>(
+    work: (transaction: ScriptTransaction) => Promise<Result>,
+    context: ExecuteContext,
+  ): Promise<Result>;
   /** Calls a function of the database. Where the engine has the capability `call`. */
   call?(query: CallQuery, context: ExecuteContext): Promise<QueryResult>;
   /** Runs one command of the engine's own protocol, off an allow-list, as the project's own user: JSON text. */

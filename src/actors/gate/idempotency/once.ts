@@ -1,9 +1,9 @@
 import { DatabaseError, MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
+import type { EngineKind } from '../../../protocol/project.ts';
 import { type Host, sleep } from '../../../runtime/host.ts';
 import { CAPABILITIES, requireCapability } from '../../storage/capabilities.ts';
 import type {
-  Engine,
   ExecuteContext,
   IdempotencyClaim,
   IdempotencyRecord,
@@ -20,10 +20,16 @@ export interface Outcome<Result> {
   readonly omitted: boolean;
 }
 
+/** What runs a write and its record as one. */
+export interface Recording<Within> {
+  readonly kind: EngineKind;
+  transaction?<Result>(work: (within: Within) => Promise<Result>, context: ExecuteContext): Promise<Result>;
+}
+
 /** A write that is to have one effect. */
-export interface KeyedWork<Result> {
+export interface KeyedWork<Result, Within = Transaction> {
   /** May run again after a failure that the engine mends. What it gives must survive JSON. */
-  run(transaction: Transaction): Promise<Result>;
+  run(transaction: Within): Promise<Result>;
   /** The same, with its record, by a shorter way than a transaction; null where the engine has none for this work. */
   shortly?(
     claim: IdempotencyClaim,
@@ -39,6 +45,8 @@ interface Committed {
   readonly outcome: Outcome<unknown>;
 }
 
+type Recorded = Pick<Transaction, 'idempotency'>;
+
 /** What a record holds, as JSON. */
 interface Remembered<Result> {
   readonly result: Result;
@@ -52,7 +60,7 @@ function requireSame(known: string, fingerprint: string): void {
   if (known !== fingerprint) throw new MagError('MAG_IDEMPOTENCY_MISMATCH');
 }
 
-function remember<Result>(result: Result, work: KeyedWork<Result>): string {
+function remember<Result>(result: Result, work: Pick<KeyedWork<Result>, 'withoutRows'>): string {
   const whole: Remembered<Result> = { result, omitted: false };
   const text = JSON.stringify(whole);
   if (text.length <= LIMITS.idempotencyBytes) return text;
@@ -79,11 +87,11 @@ export class Once {
    * Runs the work in a transaction with its record, or gives what an earlier run left. Throws MAG_ENGINE_UNSUPPORTED,
    * MAG_IDEMPOTENCY_MISMATCH, MAG_IDEMPOTENCY_RUNNING, and what the work throws: then nothing is remembered.
    */
-  async run<Result>(
-    engine: Engine,
+  async run<Result, Within extends Recorded>(
+    engine: Recording<Within>,
     context: ExecuteContext,
     request: RequestKey,
-    work: KeyedWork<Result>,
+    work: KeyedWork<Result, Within>,
   ): Promise<Outcome<Result>> {
     requireCapability(engine.kind, 'idempotency');
     const place = `${context.tenant}:${request.key}`;
@@ -102,12 +110,12 @@ export class Once {
   }
 
   /** Tries again while another worker has the key. */
-  async #tryUntil<Result>(
+  async #tryUntil<Result, Within extends Recorded>(
     until: number,
-    engine: Engine,
+    engine: Recording<Within>,
     context: ExecuteContext,
     request: RequestKey,
-    work: KeyedWork<Result>,
+    work: KeyedWork<Result, Within>,
   ): Promise<Outcome<Result>> {
     for (;;) {
       try {
@@ -169,11 +177,11 @@ export class Once {
     }
   }
 
-  async #attempt<Result>(
-    engine: Engine,
+  async #attempt<Result, Within extends Recorded>(
+    engine: Recording<Within>,
     context: ExecuteContext,
     request: RequestKey,
-    work: KeyedWork<Result>,
+    work: KeyedWork<Result, Within>,
   ): Promise<Outcome<Result>> {
     const now = this.#host.wallTime();
     const claim = { ...request, now, expires: now + LIMITS.idempotencyMs };

@@ -9,6 +9,7 @@ import type {
   ExecuteContext,
   QueryResult,
   SchemaSnapshot,
+  ScriptTransaction,
   SqlResult,
   Transaction,
 } from '../engine.ts';
@@ -139,6 +140,28 @@ class Session implements MysqlEngine {
       throw publicError(error);
     } finally {
       if (script.changesSchema) this.#schema.invalidate();
+    }
+  }
+
+  async scripts<Result>(
+    work: (transaction: ScriptTransaction) => Promise<Result>,
+    context: ExecuteContext,
+  ): Promise<Result> {
+    try {
+      return await this.#session.scripts(context, (held) =>
+        work({
+          sql: async (statement, params) => {
+            try {
+              return await new NativeScript(statement, params.map(parameterValue)).runInside(held);
+            } catch (error) {
+              throw publicError(error);
+            }
+          },
+          idempotency: new MysqlIdempotency(held, this.#claims),
+        }),
+      );
+    } catch (error) {
+      throw isServerError(error) ? publicError(error) : error;
     }
   }
 

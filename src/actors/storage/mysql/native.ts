@@ -1,6 +1,7 @@
 import { DatabaseError, MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import type { SqlResult } from '../engine.ts';
+import { endsTransaction, notUnderKey } from '../script-refusal.ts';
 import type { BoundValue } from './binding.ts';
 import { encoderOf, typeName } from './cells.ts';
 import type { RowSink } from './connection.ts';
@@ -13,6 +14,7 @@ import {
   mayGiveRows,
   type ScriptStatement,
   splitScript,
+  staysInside,
 } from './script.ts';
 import { COMMIT, resultLimit, START, type Work } from './session.ts';
 
@@ -65,6 +67,12 @@ class NativeRows implements RowSink {
   }
 }
 
+const NOTHING: SqlResult = {
+  json: '{"rows":[],"fields":[],"rowCount":0,"command":""}',
+  rowCount: 0,
+  command: '',
+};
+
 /** A tenant's own SQL: with parameters one statement, without any number of them; the last one's result is the reply. */
 export class NativeScript {
   readonly #statements: readonly ScriptStatement[];
@@ -97,11 +105,7 @@ export class NativeScript {
   async run(work: Work): Promise<SqlResult> {
     const { connection, run, tooLarge } = work;
     const own = this.#statements.length > 1 && !this.#statements.some(controlsTransaction);
-    let result: SqlResult = {
-      json: '{"rows":[],"fields":[],"rowCount":0,"command":""}',
-      rowCount: 0,
-      command: '',
-    };
+    let result = NOTHING;
     for (const statement of this.#statements) {
       if (own && !connection.inTransaction) await run(START, undefined, 'text');
       const rows = new NativeRows(tooLarge);
@@ -116,6 +120,25 @@ export class NativeScript {
     }
     const why = 'it left a transaction open, which was rolled back; send BEGIN and COMMIT in one request';
     throw new MagError('MAG_STATEMENT_FORBIDDEN', { why });
+  }
+
+  /** The same inside a transaction of the caller's. Throws MAG_IDEMPOTENCY_KEY_INVALID for what would end it. */
+  async runInside(work: Work): Promise<SqlResult> {
+    const ending = this.#statements.find((statement) => !staysInside(statement));
+    if (ending !== undefined && controlsTransaction(ending))
+      throw endsTransaction(ending.words.slice(0, 2).join(' '));
+    if (ending !== undefined)
+      throw notUnderKey(
+        `${commandOf(ending)}, which ends the transaction that it is in on MySQL, or may; only reads and writes of rows can bear one`,
+      );
+    let result = NOTHING;
+    for (const statement of this.#statements) {
+      const rows = new NativeRows(work.tooLarge);
+      const header = await this.#runOne(work, statement, rows);
+      if (rows.refused) throw new MagError('MAG_RESULT_TOO_LARGE', { limit: resultLimit });
+      result = rows.result(statement, header);
+    }
+    return result;
   }
 
   async #runOne({ run }: Work, statement: ScriptStatement, rows: NativeRows): Promise<Header | null> {

@@ -59,6 +59,25 @@ export function controlsTransaction({ words }: ScriptStatement): boolean {
   return CONTROL.has(first);
 }
 
+const INSIDE = new Set([
+  ...[
+    'SELECT',
+    'WITH',
+    'VALUES',
+    '(',
+    'INSERT',
+    'REPLACE',
+    'UPDATE',
+    'DELETE',
+    'SHOW',
+    'EXPLAIN',
+    'DESCRIBE',
+  ],
+]);
+
+/** Whether it certainly leaves the transaction open that it runs in: definitions commit it, and procedures may. */
+export const staysInside = ({ words: [first = ''] }: ScriptStatement): boolean => INSIDE.has(first);
+
 const DDL = new Set(['CREATE', 'ALTER', 'DROP', 'RENAME', 'TRUNCATE']);
 
 /** Whether it may change the schema. */

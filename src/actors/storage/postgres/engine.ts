@@ -1,4 +1,4 @@
-import { DatabaseError, MagError } from '../../../errors.ts';
+import { MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import { notOneRow } from '../../../protocol/one-row.ts';
 import type { Connection } from '../../../protocol/project.ts';
@@ -12,6 +12,7 @@ import type {
   MediaHandler,
   QueryResult,
   SchemaSnapshot,
+  ScriptTransaction,
   SqlResult,
   Transaction,
 } from '../engine.ts';
@@ -41,17 +42,16 @@ import type { RecordsAccess } from './idempotency.ts';
 import { recordsToken } from './idempotency-schema.ts';
 import { JsonStatement } from './json-statement.ts';
 import { handlerOfCall, handlerOfRows } from './media-handlers.ts';
-import { NativeStatement } from './native-statement.ts';
+import { NativeSql } from './native-sql.ts';
 import { PlanStatement } from './plan-statement.ts';
 import { beforeQuery, type QueryMode } from './request-role.ts';
 import { calledAs, resolveFunction } from './resolve-function.ts';
 import { responseOf } from './response-settings.ts';
-import { refusal, requireCalls, resultOf } from './results.ts';
+import { requireCalls, resultOf } from './results.ts';
 import { readSchema } from './schema.ts';
 import { PostgresSession, type RunStatement, resultLimit } from './session.ts';
 import { transact } from './transaction.ts';
-import { TypeNames } from './type-names.ts';
-import { bindValues, parameterText } from './values.ts';
+import { bindValues } from './values.ts';
 import type { Bound } from './wire.ts';
 
 export type PostgresConnection = Extract<Connection, { engine: 'postgres' }>;
@@ -75,7 +75,6 @@ export interface PostgresEngine extends Engine {
 }
 
 /** The wire protocol counts parameters in 16 bits. */
-const MAX_PARAMETERS = 65_535;
 
 /** A compiled query and the name it is prepared under; of a call, what its answer is. */
 interface Plan extends CompiledStatement {
@@ -94,7 +93,7 @@ class Session implements PostgresEngine {
   readonly #schema: SchemaCache;
   readonly #plans = new PlanCache<Plan>(LIMITS.planCacheEntries);
   #names = 0;
-  readonly #types = new TypeNames();
+  readonly #native: NativeSql;
   #roles: PostgresConnection['requestRoles'];
   readonly #records: RecordsAccess;
 
@@ -107,6 +106,10 @@ class Session implements PostgresEngine {
       host: options.host,
       read: (known) => this.#session.withConnection((connection) => readSchema(connection, known)),
       onChange: () => this.#plans.clear(),
+    });
+    this.#native = new NativeSql({
+      ...{ session: this.#session, records: this.#records },
+      changed: () => this.#schema.invalidate(),
     });
   }
 
@@ -236,35 +239,15 @@ class Session implements PostgresEngine {
     this.#plans.clear();
   }
 
-  async sql(statement: string, params: readonly unknown[], context: ExecuteContext): Promise<SqlResult> {
-    // Text on the wire ends at a NUL: what comes after it would be lost unseen.
-    if (statement.includes('\0')) throw new DatabaseError('22021', 'The statement holds a NUL character');
-    if (params.length > MAX_PARAMETERS)
-      throw new DatabaseError('54023', `More than ${MAX_PARAMETERS} parameters`);
-    const native = new NativeStatement(statement, params.map(parameterText));
-    try {
-      await this.#session.runNative(
-        native,
-        context,
-        (cancel) => {
-          native.onRefused = cancel;
-        },
-        (connection) => this.#types.learn(native.unknownTypes, connection),
-      );
-    } catch (error) {
-      throw refusal(native) ?? publicError(error);
-    } finally {
-      if (native.changedSchema) {
-        this.#schema.invalidate();
-        this.#types.forget();
-      }
-    }
-    const refused = refusal(native);
-    if (refused !== null) throw refused;
-    const { command, rowCount } = native;
-    const fields = JSON.stringify(native.fields((oid) => this.#types.nameOf(oid)));
-    const json = `{"rows":${native.rows},"fields":${fields},"rowCount":${rowCount},"command":${JSON.stringify(command)}}`;
-    return { json, rowCount, command };
+  sql(statement: string, params: readonly unknown[], context: ExecuteContext): Promise<SqlResult> {
+    return this.#native.run(statement, params, context);
+  }
+
+  scripts<Result>(
+    work: (transaction: ScriptTransaction) => Promise<Result>,
+    context: ExecuteContext,
+  ): Promise<Result> {
+    return this.#native.transaction(work, context);
   }
 
   async schema(_context: ExecuteContext, fresh = false): Promise<SchemaSnapshot> {

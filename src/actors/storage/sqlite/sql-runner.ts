@@ -4,6 +4,7 @@ import { LIMITS } from '../../../limits.ts';
 import { stringifyExact } from '../../../protocol/exact-json.ts';
 import { afterSchemaStatement, beforeSchemaStatement, isCaptured } from '../../feed/sqlite/capture.ts';
 import type { SqlField, SqlResult } from '../engine.ts';
+import { endsTransaction, notUnderKey } from '../script-refusal.ts';
 import { isInt64 } from './binding.ts';
 import { type ColumnKind, columnKind } from './column-kind.ts';
 import type { TenantConnection } from './connection.ts';
@@ -14,6 +15,8 @@ import { onlyReads, type SqlStatement, splitStatements } from './statement-split
 type Cell = string | number | bigint | Uint8Array | null;
 
 const SCHEMA_WORDS = new Set(['ALTER', 'CREATE', 'DROP']);
+/** Inside the transaction, which it leaves open. */
+const SAVEPOINT = /^(?:SAVEPOINT|RELEASE|ROLLBACK(?:\s+TRANSACTION)?\s+TO)\b/i;
 const TRANSACTION_WORDS = new Set(['BEGIN', 'COMMIT', 'END', 'ROLLBACK', 'SAVEPOINT', 'RELEASE']);
 
 function isJson(text: string): boolean {
@@ -158,6 +161,56 @@ const sqlJson = (rows: string, fields: readonly SqlField[], rowCount: number, co
  * script leaves its transaction open, and node:sqlite's errors.
  */
 export function runSql(connection: TenantConnection, script: string, params: readonly unknown[]): SqlResult {
+  const { database } = connection;
+  const parsed = parseScript(connection, script, params);
+  const { statements, followed, only } = parsed;
+  const ownTransaction = statements.some(({ keyword }) => TRANSACTION_WORDS.has(keyword));
+  const wrap = (statements.length > 1 || followed) && !ownTransaction;
+  try {
+    if (wrap) database.exec(onlyReads(statements) ? 'BEGIN' : 'BEGIN IMMEDIATE');
+    const result = runEach(connection, parsed, params);
+    if (wrap) database.exec('COMMIT');
+    else if (database.isTransaction)
+      throw new DatabaseError('25P01', 'the script left its transaction open; it was rolled back');
+    return result ?? { json: sqlJson('[]', [], 0, only.keyword), rowCount: 0, command: only.keyword };
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+/**
+ * The same inside the transaction that is open on the connection, and stays so. Throws MAG_IDEMPOTENCY_KEY_INVALID for
+ * what would begin or end one, or cannot be part of one; else as `runSql`.
+ */
+export function runSqlInside(
+  connection: TenantConnection,
+  script: string,
+  params: readonly unknown[],
+): SqlResult {
+  const parsed = parseScript(connection, script, params);
+  const control = parsed.statements.find(
+    ({ keyword, text }) => TRANSACTION_WORDS.has(keyword) && !SAVEPOINT.test(text.slice(0, 200)),
+  );
+  if (control !== undefined) throw endsTransaction(control.keyword);
+  if (parsed.statements.some(({ keyword }) => keyword === 'VACUUM'))
+    throw notUnderKey('what cannot be part of a transaction (VACUUM)');
+  const result = runEach(connection, parsed, params);
+  // An ON CONFLICT ROLLBACK, or a trigger's.
+  if (!connection.database.isTransaction)
+    throw new DatabaseError('25P02', 'the transaction was rolled back by one of its statements');
+  const { keyword } = parsed.only;
+  return result ?? { json: sqlJson('[]', [], 0, keyword), rowCount: 0, command: keyword };
+}
+
+interface Script {
+  readonly statements: readonly SqlStatement[];
+  readonly only: SqlStatement;
+  /** Its definitions change a project whose changes are followed. */
+  readonly followed: boolean;
+}
+
+function parseScript(connection: TenantConnection, script: string, params: readonly unknown[]): Script {
   // SQLite's text ends at a NUL: what comes after it would be lost unseen.
   if (script.includes('\0')) throw new DatabaseError('22021', 'The statement holds a NUL character');
   const statements = splitStatements(script);
@@ -166,26 +219,24 @@ export function runSql(connection: TenantConnection, script: string, params: rea
   if (statements.length > 1 && params.length > 0)
     throw new DatabaseError('42601', 'cannot run several statements with parameters');
   const { database, confinement } = connection;
-  const ownTransaction = statements.some(({ keyword }) => TRANSACTION_WORDS.has(keyword));
   // A project whose changes are followed has triggers, which must change with its tables, in one transaction.
   const changesSchema = statements.some(({ keyword }) => SCHEMA_WORDS.has(keyword));
   const followed = changesSchema && confinement.asBoard(() => isCaptured(database));
-  const wrap = (statements.length > 1 || followed) && !ownTransaction;
+  return { statements, only, followed };
+}
+
+function runEach(
+  connection: TenantConnection,
+  { statements, followed }: Script,
+  params: readonly unknown[],
+): SqlResult | null {
+  const { database, confinement } = connection;
   let result: SqlResult | null = null;
-  try {
-    if (wrap) database.exec(onlyReads(statements) ? 'BEGIN' : 'BEGIN IMMEDIATE');
-    for (const statement of statements) {
-      const schema = followed && SCHEMA_WORDS.has(statement.keyword);
-      if (schema) confinement.asBoard(() => beforeSchemaStatement(database, statement.text));
-      result = runStatement(connection, statement, params);
-      if (schema) confinement.asBoard(() => afterSchemaStatement(database));
-    }
-    if (wrap) database.exec('COMMIT');
-    else if (database.isTransaction)
-      throw new DatabaseError('25P01', 'the script left its transaction open; it was rolled back');
-  } catch (error) {
-    if (database.isTransaction) database.exec('ROLLBACK');
-    throw error;
+  for (const statement of statements) {
+    const schema = followed && SCHEMA_WORDS.has(statement.keyword);
+    if (schema) confinement.asBoard(() => beforeSchemaStatement(database, statement.text));
+    result = runStatement(connection, statement, params);
+    if (schema) confinement.asBoard(() => afterSchemaStatement(database));
   }
-  return result ?? { json: sqlJson('[]', [], 0, only.keyword), rowCount: 0, command: only.keyword };
+  return result;
 }

@@ -9,12 +9,14 @@ import type {
   IdempotencyClaim,
   QueryResult,
   SchemaSnapshot,
+  ScriptTransaction,
   SqlResult,
   Transaction,
 } from '../engine.ts';
 import { type QueryShape, queryShape } from '../sql/query-shape.ts';
 import type {
   Lane,
+  RunStorage,
   StorageClient,
   StorageReply,
   StorageRequest,
@@ -27,7 +29,7 @@ import { isBusy, isStaleSchema, isTooBig, toPublicError } from './sqlite-errors.
 import type { SqliteSchema } from './sqlite-schema.ts';
 import { SqliteSession } from './sqlite-session.ts';
 import { onlyReads, splitStatements } from './statement-splitter.ts';
-import { runTransaction } from './transaction.ts';
+import { runScripts, runTransaction, type TransactionOptions } from './transaction.ts';
 import { WalMonitor } from './wal-monitor.ts';
 
 export interface SqliteEngineOptions {
@@ -120,29 +122,35 @@ class SqliteEngine implements Engine {
     return { json: reply.body, rowCount: reply.rowCount, command: reply.command };
   }
 
-  /** In a storage process, which holds the write lock from begin to end: what an edge thread holds, it waits for. */
-  async transaction<Result>(
+  transaction<Result>(
     work: (transaction: Transaction) => Promise<Result>,
     context: ExecuteContext,
+  ): Promise<Result> {
+    return this.#hold(context, (options, run) => runTransaction(options, run, work));
+  }
+
+  scripts<Result>(
+    work: (transaction: ScriptTransaction) => Promise<Result>,
+    context: ExecuteContext,
+  ): Promise<Result> {
+    return this.#hold(context, (options, run) => runScripts(options, run, work));
+  }
+
+  /** In a storage process, which holds the write lock from begin to end: what an edge thread holds, it waits for. */
+  async #hold<Result>(
+    context: ExecuteContext,
+    work: (options: TransactionOptions, run: RunStorage) => Promise<Result>,
   ): Promise<Result> {
     const refused = this.#refusal(context);
     if (refused !== null) throw refused;
     this.counters.process += 1;
     const { file, storage } = this.#options;
+    const options = {
+      ...{ file, role: context.principal.role, busyMs: this.#busyMs(context) },
+      ...{ keep: context.rollback !== true, trims: () => this.#trims() },
+    };
     try {
-      return await storage.hold(this.#runOptions('write', context), (run) =>
-        runTransaction(
-          {
-            file,
-            role: context.principal.role,
-            busyMs: this.#busyMs(context),
-            keep: context.rollback !== true,
-            trims: () => this.#trims(),
-          },
-          run,
-          work,
-        ),
-      );
+      return await storage.hold(this.#runOptions('write', context), (run) => work(options, run));
     } finally {
       this.#schemaIsFresh = false;
       this.#wrote(context);

@@ -1,7 +1,7 @@
-import type { IdempotencyRecord, Transaction } from '../engine.ts';
+import type { IdempotencyRecord, IdempotencyRecords, ScriptTransaction, Transaction } from '../engine.ts';
 import type { RunStorage } from '../storage-process/storage-request.ts';
 
-interface TransactionOptions {
+export interface TransactionOptions {
   readonly file: string;
   /** For the message of a refused write. */
   readonly role: string;
@@ -13,35 +13,45 @@ interface TransactionOptions {
   readonly keep: boolean;
 }
 
-function transactionOn({ file, role, trims }: TransactionOptions, run: RunStorage): Transaction {
+const recordsOn = ({ file, trims }: TransactionOptions, run: RunStorage): IdempotencyRecords => ({
+  claim: async (claim) => {
+    const { body } = await run({ op: 'claim', file, claim, trim: trims() });
+    return JSON.parse(body) as IdempotencyRecord | null; // our own process wrote it
+  },
+  settle: async (key, result) => void (await run({ op: 'settle', file, key, result })),
+});
+
+function transactionOn(options: TransactionOptions, run: RunStorage): Transaction {
+  const { file, role } = options;
   return {
     execute: async (query) => {
       const { body, rowCount, total, totalKind } = await run({ op: 'query', file, query, role, busyMs: 0 });
       return { json: body, rowCount, total, totalKind };
     },
-    idempotency: {
-      claim: async (claim) => {
-        const { body } = await run({ op: 'claim', file, claim, trim: trims() });
-        return JSON.parse(body) as IdempotencyRecord | null; // our own process wrote it
-      },
-      settle: async (key, result) => void (await run({ op: 'settle', file, key, result })),
-    },
+    idempotency: recordsOn(options, run),
   };
 }
 
-/**
- * Runs `work` in a transaction of the storage process behind `run`, which holds the project's write lock meanwhile.
- * A process that dies takes along what it had not committed.
- */
-export async function runTransaction<Result>(
-  options: TransactionOptions,
+function scriptsOn(options: TransactionOptions, run: RunStorage): ScriptTransaction {
+  const { file } = options;
+  return {
+    sql: async (statement, params) => {
+      const { body, rowCount, command } = await run({ op: 'script', file, statement, params });
+      return { json: body, rowCount, command };
+    },
+    idempotency: recordsOn(options, run),
+  };
+}
+
+async function within<Result>(
+  { file, busyMs, keep }: TransactionOptions,
   run: RunStorage,
-  work: (transaction: Transaction) => Promise<Result>,
+  apart: boolean,
+  work: () => Promise<Result>,
 ): Promise<Result> {
-  const { file, busyMs, keep } = options;
-  await run({ op: 'begin', file, busyMs });
+  await run({ op: 'begin', file, busyMs, ...(apart ? { apart } : {}) });
   try {
-    const result = await work(transactionOn(options, run));
+    const result = await work();
     await run({ op: 'end', file, commit: keep });
     return result;
   } catch (error) {
@@ -49,3 +59,20 @@ export async function runTransaction<Result>(
     throw error;
   }
 }
+
+/**
+ * Runs `work` in a transaction of the storage process behind `run`, which holds the project's write lock meanwhile.
+ * A process that dies takes along what it had not committed.
+ */
+export const runTransaction = <Result>(
+  options: TransactionOptions,
+  run: RunStorage,
+  work: (transaction: Transaction) => Promise<Result>,
+): Promise<Result> => within(options, run, false, () => work(transactionOn(options, run)));
+
+/** The same for a tenant's own SQL, on a connection that ends with it. */
+export const runScripts = <Result>(
+  options: TransactionOptions,
+  run: RunStorage,
+  work: (transaction: ScriptTransaction) => Promise<Result>,
+): Promise<Result> => within(options, run, true, () => work(scriptsOn(options, run)));

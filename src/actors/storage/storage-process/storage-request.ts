@@ -24,7 +24,19 @@ export type StorageRequest =
     }
   | { readonly op: 'schema'; readonly file: string }
   /** Begins a transaction with the write lock; `query`, `claim` and `settle` then run in it. */
-  | { readonly op: 'begin'; readonly file: string; readonly busyMs: number }
+  | {
+      readonly op: 'begin';
+      readonly file: string;
+      readonly busyMs: number;
+      /** On a connection of its own, for `script`s, which must leave nothing of theirs to others. */
+      readonly apart?: true;
+    }
+  | {
+      readonly op: 'script';
+      readonly file: string;
+      readonly statement: string;
+      readonly params: readonly unknown[];
+    }
   | { readonly op: 'claim'; readonly file: string; readonly claim: IdempotencyClaim; readonly trim: boolean }
   | { readonly op: 'settle'; readonly file: string; readonly key: string; readonly result: string }
   | { readonly op: 'end'; readonly file: string; readonly commit: boolean }

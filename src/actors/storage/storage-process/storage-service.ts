@@ -3,9 +3,10 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { LIMITS } from '../../../limits.ts';
 import { toWire } from '../../../runtime/placement/wire-error.ts';
 import { queryShape } from '../sql/query-shape.ts';
-import { openTenantConnection } from '../sqlite/connection.ts';
+import { openTenantConnection, type TenantConnection } from '../sqlite/connection.ts';
+import { LocalTransaction } from '../sqlite/local-transaction.ts';
 import { encodeSchema } from '../sqlite/schema-codec.ts';
-import { runSql } from '../sqlite/sql-runner.ts';
+import { runSql, runSqlInside } from '../sqlite/sql-runner.ts';
 import { toPublicError } from '../sqlite/sqlite-errors.ts';
 import { SqliteSession } from '../sqlite/sqlite-session.ts';
 import { encodeFrame, FrameReader } from './frame.ts';
@@ -28,6 +29,8 @@ interface OpenFile {
 export class StorageService {
   /** Least recently used first. */
   readonly #files = new Map<string, OpenFile>();
+  /** A transaction for a tenant's own SQL, and the connection that is its alone. */
+  #apart: { readonly connection: TenantConnection; readonly transaction: LocalTransaction } | null = null;
 
   handle(request: StorageRequest): Reply {
     try {
@@ -38,6 +41,7 @@ export class StorageService {
   }
 
   close(): void {
+    this.#closeApart();
     for (const { session } of this.#files.values()) session.close();
     this.#files.clear();
   }
@@ -48,6 +52,8 @@ export class StorageService {
         return this.#query(this.#open(request.file), request);
       case 'sql':
         return this.#sql(request);
+      case 'script':
+        return this.#script(request);
       case 'schema':
         return {
           header: { ok: true, ...NOTHING },
@@ -63,17 +69,62 @@ export class StorageService {
   /** What was begun and not ended is undone: the edge that began it went away. */
   abandon(): void {
     for (const { session } of this.#files.values()) session.transaction.rollback();
+    this.#closeApart();
+  }
+
+  #closeApart(): void {
+    this.#apart?.connection.database.close();
+    this.#apart = null;
+  }
+
+  #begin({ file, busyMs, apart }: Extract<StorageRequest, { op: 'begin' }>): void {
+    this.#closeApart();
+    if (apart !== true) {
+      const session = this.#open(file);
+      session.setBusyTimeout(busyMs);
+      session.transaction.begin();
+      return;
+    }
+    const connection = openTenantConnection({
+      ...{ file, busyTimeout: busyMs, checkpointPages: LIMITS.checkpointPages },
+    });
+    this.#apart = { connection, transaction: new LocalTransaction(connection) };
+    try {
+      this.#apart.transaction.begin();
+    } catch (error) {
+      this.#closeApart();
+      throw error;
+    }
+  }
+
+  #script({ statement, params }: Extract<StorageRequest, { op: 'script' }>): Reply {
+    if (this.#apart === null) throw new Error('no transaction was begun for it');
+    const { connection } = this.#apart;
+    try {
+      const { json, rowCount, command } = runSqlInside(connection, statement, params);
+      return { header: { ok: true, ...NOTHING, rowCount, command }, body: json };
+    } catch (error) {
+      throw toPublicError(error, connection.confinement.refusal);
+    }
+  }
+
+  #end(transaction: LocalTransaction, commit: boolean): void {
+    try {
+      if (commit) transaction.commit();
+      else transaction.rollback();
+    } finally {
+      this.#closeApart();
+    }
   }
 
   #transact(request: Extract<StorageRequest, { op: 'begin' | 'claim' | 'settle' | 'end' }>): Reply {
-    const session = this.#open(request.file);
-    const { transaction } = session;
     let body = '';
+    if (request.op === 'begin') {
+      this.#begin(request);
+      return { header: { ok: true, ...NOTHING }, body };
+    }
+    const transaction = this.#apart?.transaction ?? this.#open(request.file).transaction;
     switch (request.op) {
-      case 'begin':
-        session.setBusyTimeout(request.busyMs);
-        transaction.begin();
-        break;
       case 'claim':
         body = JSON.stringify(transaction.idempotency.claim(request.claim, request.trim));
         break;
@@ -81,8 +132,7 @@ export class StorageService {
         transaction.idempotency.settle(request.key, request.result);
         break;
       default:
-        if (request.commit) transaction.commit();
-        else transaction.rollback();
+        this.#end(transaction, request.commit);
     }
     return { header: { ok: true, ...NOTHING }, body };
   }
