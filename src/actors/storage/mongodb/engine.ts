@@ -44,8 +44,7 @@ class MongodbEngine implements Engine {
       if (done !== null) return done;
     }
     const isUnique = await this.#uniqueness(query, context);
-    const options = { repeatable: true, undo: context.rollback === true };
-    return this.#session.withTransaction(context, options, (commands) =>
+    return this.#session.withTransaction(context, (commands) =>
       this.#write(query, { commands, role: context.principal.role, isUnique }),
     );
   }
@@ -55,9 +54,7 @@ class MongodbEngine implements Engine {
     context: ExecuteContext,
   ): Promise<Result> {
     await this.#prepare(context);
-    // What the caller does in between may not be done twice: it is told of a conflict instead.
-    const options = { repeatable: false, undo: context.rollback === true };
-    return this.#session.withTransaction(context, options, (commands) =>
+    return this.#session.withTransaction(context, (commands) =>
       work({
         idempotency: new MongodbIdempotency(commands, this.#claims),
         execute: async (query) => {

@@ -93,22 +93,21 @@ export class MongodbSession {
   }
 
   /**
-   * All or nothing. `repeatable` work is begun anew where it met another transaction; else its client is told 40001.
-   * `undo`: it is rolled back at its end, whatever it gave.
+   * All or nothing: committed at its end, or with `rollback` undone. Where it met another transaction it is begun anew,
+   * and 40001 told after that.
    */
   async withTransaction<Result>(
-    budget: Budget,
-    options: { readonly repeatable: boolean; readonly undo?: boolean },
+    budget: Budget & Pick<ExecuteContext, 'rollback'>,
     work: (commands: Commands) => Promise<Result>,
   ): Promise<Result> {
     await this.#take(budget);
     try {
       for (let attempt = 1; ; attempt += 1) {
         try {
-          return await this.#attempt(budget, options.undo === true, work);
+          return await this.#attempt(budget, budget.rollback === true, work);
         } catch (error) {
-          const again = options.repeatable && isTransient(error) && attempt < TRANSACTION_TRIES;
-          if (!again || this.#isLate(budget)) throw publicError(error);
+          if (!isTransient(error) || attempt >= TRANSACTION_TRIES || this.#isLate(budget))
+            throw publicError(error);
         }
       }
     } finally {
@@ -146,7 +145,7 @@ export class MongodbSession {
       throw error;
     } finally {
       // Undoes what is still open.
-      await session.endSession().catch(() => {});
+      await session.endSession().catch(() => {}); // What failed has said so, and the server forgets the rest by itself.
     }
   }
 
