@@ -201,6 +201,8 @@ export interface InsertQuery extends Target {
   readonly onConflict?: { readonly columns?: readonly string[]; readonly resolution: 'merge' | 'ignore' };
   /** Columns to give back; absent: none. */
   readonly returning?: readonly SelectItem[];
+  /** Of what is given back; absent: any. */
+  readonly order?: readonly OrderTerm[];
   readonly check?: Filter;
   readonly maxAffected?: number;
 }
@@ -208,8 +210,11 @@ export interface InsertQuery extends Target {
 export interface UpdateQuery extends Target {
   readonly kind: 'update';
   readonly set: Row;
+  /** Further columns, which get their defaults. Absent: none. */
+  readonly defaults?: readonly string[];
   readonly where?: Filter;
   readonly returning?: readonly SelectItem[];
+  readonly order?: readonly OrderTerm[];
   readonly single?: true;
   readonly check?: Filter;
   readonly maxAffected?: number;
@@ -219,6 +224,7 @@ export interface DeleteQuery extends Target {
   readonly kind: 'delete';
   readonly where?: Filter;
   readonly returning?: readonly SelectItem[];
+  readonly order?: readonly OrderTerm[];
   readonly single?: true;
   readonly maxAffected?: number;
 }

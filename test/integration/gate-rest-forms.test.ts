@@ -113,6 +113,20 @@ describe('bodies', () => {
     const reply = await send('PATCH', 'todos?columns=title', '{"rank":3}', 'application/json');
     expect(await reply.json()).toEqual([{ id: 1, title: null, rank: null }]);
   });
+
+  it('or their defaults, where that is asked for; what an engine cannot is refused by name', async () => {
+    const prefer = 'missing=default, return=representation';
+    const path = `${base}/todos?columns=title,rank`;
+    const reply = await board.call('PATCH', path, { rank: 3 }, { ...key, prefer });
+    expect(reply.headers.get('preference-applied')).toBe('missing=default, return=representation');
+    expect(await reply.json()).toEqual([{ id: 1, title: null, rank: 3 }]);
+    const none = await board.call('PATCH', path, { nix: 3 }, { ...key, prefer });
+    expect(await none.json()).toEqual([{ id: 1, title: null, rank: null }]);
+    const ordered = await board.call('PATCH', `${base}/todos?order=id`, { rank: 1 }, full);
+    expect(await errorOf(ordered)).toMatchObject({ status: 400, code: 'MAG_ENGINE_UNSUPPORTED' });
+    const quiet = await board.call('PATCH', `${base}/todos?order=id`, { rank: 1 }, key);
+    expect(quiet.status).toBe(204);
+  });
 });
 
 describe('PUT', () => {

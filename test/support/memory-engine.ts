@@ -146,9 +146,13 @@ export class MemoryEngine implements Engine {
       table.rows = table.rows.filter((row) => !hit(row));
       return this.#written(found, query.returning);
     }
-    const changed = found.map((row) => ({ ...row, ...query.set }));
+    const set: Row = {
+      ...query.set,
+      ...Object.fromEntries((query.defaults ?? []).map((name) => [name, null])),
+    };
+    const changed = found.map((row) => ({ ...row, ...set }));
     this.#check(changed, query);
-    table.rows = table.rows.map((row) => (hit(row) ? { ...row, ...query.set } : row));
+    table.rows = table.rows.map((row) => (hit(row) ? { ...row, ...set } : row));
     return this.#written(changed, query.returning);
   }
 

@@ -1,7 +1,7 @@
 import { MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import { parseFinite } from '../../protocol/exact-json.ts';
-import type { CallArguments, JsonValue, Row } from '../../protocol/query.ts';
+import type { CallArguments, JsonValue, Row, UpdateQuery } from '../../protocol/query.ts';
 import { parseCsv } from './csv.ts';
 import type { BodyType } from './media-type.ts';
 
@@ -74,13 +74,23 @@ export function parseRows(type: BodyType, text: string, columns: readonly string
   return rows;
 }
 
-/** The columns that an update sets: of an array, its first object. A column that it lacks is set to NULL. */
-export function parseChanges(type: BodyType, text: string, columns: readonly string[] | null): Row {
+/**
+ * The columns that an update sets: of an array, its first object. A column that it lacks is set to NULL, or to its
+ * default where that is what `missing` says.
+ */
+export function parseChanges(
+  type: BodyType,
+  text: string,
+  columns: readonly string[] | null,
+  missing: 'null' | 'default',
+): Pick<UpdateQuery, 'set' | 'defaults'> {
   const [row = {}] = parseRows(type, text, columns);
-  if (columns === null || Object.keys(row).length === 0) return row;
-  return Object.fromEntries(
-    columns.map((name) => [name, Object.hasOwn(row, name) ? (row[name] ?? null) : null]),
-  );
+  if (columns === null || Object.keys(row).length === 0) return { set: row };
+  const lacks = (name: string): boolean => !Object.hasOwn(row, name);
+  const defaults = missing === 'default' ? [...new Set(columns.filter(lacks))] : [];
+  const named = columns.filter((name) => !defaults.includes(name));
+  const set = Object.fromEntries(named.map((name) => [name, lacks(name) ? null : (row[name] ?? null)]));
+  return defaults.length === 0 ? { set } : { set, defaults };
 }
 
 /** Arguments by name; those of a repeated one, a variadic parameter's, are an array. */

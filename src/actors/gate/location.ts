@@ -1,6 +1,7 @@
 import { parseExact } from '../../protocol/exact-json.ts';
 import type { Row } from '../../protocol/query.ts';
 import type { Engine } from '../storage/engine.ts';
+import { knownTable } from '../storage/sql/tables.ts';
 import type { RestCall } from './rest-call.ts';
 
 /**
@@ -10,8 +11,7 @@ import type { RestCall } from './rest-call.ts';
 export async function returnKey(engine: Engine, call: RestCall): Promise<boolean> {
   const { query } = call;
   if (query?.kind !== 'insert' || query.rows.length !== 1) return false;
-  const { tables } = await engine.schema(call);
-  const table = tables.get(query.table) ?? tables.get(`${query.schema}.${query.table}`);
+  const table = knownTable(await engine.schema(call), query.schema, query.table);
   const key = (table?.columns ?? []).filter((column) => column.primaryKey > 0);
   if (key.length === 0) return false;
   key.sort((left, right) => left.primaryKey - right.primaryKey);

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { MagError } from '../../errors.ts';
 import { notOneRow } from '../../protocol/one-row.ts';
 import type { EngineKind, ProjectSettings } from '../../protocol/project.ts';
-import type { CallQuery, Filter, InsertQuery, Query, SelectItem, SelectQuery } from '../../protocol/query.ts';
+import type { CallQuery, Filter, InsertQuery, Query, SelectQuery } from '../../protocol/query.ts';
 import type { Accepted } from '../storage/engine.ts';
 import { namedArguments, parseArguments, parseChanges, parseRows } from './body.ts';
 import { limitEmbeds, requireDistinct } from './grammar/embeds.ts';
@@ -210,14 +210,8 @@ class Write {
 
   update(): RestPlan<Query> {
     this.#refuseLimit();
-    const { columns } = this.params;
-    if (columns !== null && this.prefer.missing === 'default') {
-      throw new MagError('PGRST102', {
-        problem: 'missing=default is not supported on an update with columns',
-      });
-    }
-    const set = parseChanges(this.#type(), this.#body, columns);
-    return this.plan('update', { kind: 'update', ...this.#target, set, ...this.#narrowed() });
+    const changes = parseChanges(this.#type(), this.#body, this.params.columns, this.prefer.missing);
+    return this.plan('update', { kind: 'update', ...this.#target, ...changes, ...this.#narrowed() });
   }
 
   delete(): RestPlan<Query> {
@@ -229,8 +223,10 @@ class Write {
     return bodyType(this.#headers['content-type'], ['json', 'csv', 'form']);
   }
 
-  #returned(): { readonly returning?: readonly SelectItem[] } {
-    return this.returning ? { returning: this.params.select } : {};
+  #returned(): Returned {
+    if (!this.returning) return {};
+    const { select, order } = this.params;
+    return { returning: select, ...(order.length === 0 ? {} : { order }) };
   }
 
   #narrowed(): Narrowed {
@@ -253,9 +249,10 @@ class Write {
   }
 }
 
-interface Narrowed {
+type Returned = Pick<InsertQuery, 'returning' | 'order'>;
+
+interface Narrowed extends Returned {
   readonly where?: Filter;
-  readonly returning?: readonly SelectItem[];
   readonly single?: true;
   readonly maxAffected?: number;
 }

@@ -24,6 +24,7 @@ import { RestCall } from './rest-call.ts';
 import { exposedIn, planRequest, type RestPlan } from './rest-plan.ts';
 import { replyTo } from './rest-reply.ts';
 import { holdKey } from './single-upsert.ts';
+import { withoutTarget } from './upsert-target.ts';
 
 /** A REST request as it leaves the router. */
 export interface RestTarget {
@@ -47,11 +48,11 @@ export interface RestParts {
   readonly draining: () => boolean;
 }
 
-const NOTHING: QueryResult = { json: '[]', rowCount: 0, total: null, totalKind: null };
+const NOTHING: QueryResult = { json: '[]', rowCount: 0, total: null, totalKind: null, inserted: 0 };
 
 const isEmptyWrite = (query: Query): boolean =>
   (query.kind === 'insert' && query.rows.length === 0) ||
-  (query.kind === 'update' && Object.keys(query.set).length === 0);
+  (query.kind === 'update' && Object.keys(query.set).length === 0 && query.defaults === undefined);
 
 const mayWrite = (query: Query | CallQuery): boolean =>
   query.kind === 'call' ? !query.readOnly : query.kind !== 'select';
@@ -155,7 +156,7 @@ export class RestService {
     const call = admit(project, request, response, target, time);
     if (hooks.authenticated.length > 0) await runHooks(hooks.authenticated, call);
 
-    const plan = planRequest(
+    const planned = planRequest(
       request.method ?? 'GET',
       target,
       target.search,
@@ -163,13 +164,14 @@ export class RestService {
       target.body,
       call.project,
     );
-    call.query = plan.query;
-    requireAll(plan, call);
+    call.query = planned.query;
+    requireAll(planned, call);
     if (hooks.parsed.length > 0) await runHooks(hooks.parsed, call);
 
     const opened = this.#ports.sessions.open(call.project);
     const engine = opened instanceof Promise ? await opened : opened;
-    if (plan.key !== undefined) await holdKey(engine, call, plan.key);
+    if (planned.key !== undefined) await holdKey(engine, call, planned.key);
+    const plan = planned.prefer.resolution === null ? planned : await withoutTarget(engine, call, planned);
     const locating = plan.prefer.returns === 'headers-only' && (await returnKey(engine, call));
     if (plan.embeds) call.query = await resolve(engine, call, call.query ?? plan.query);
     call.query = authoriseBy(call.project, call.principal, call.query);

@@ -17,6 +17,8 @@ export const CAPABILITIES = {
   contain: 'compare with cs, cd or ov',
   range: 'compare ranges',
   text_search: 'search full text',
+  update_defaults: 'set columns to their defaults',
+  ordered_writes: 'order the rows that a write gives back',
   max_affected: 'limit how many rows a write affects',
   rollback: 'undo a write after answering it',
   transaction: 'run several operations in one transaction',
@@ -29,16 +31,16 @@ export type Capability = keyof typeof CAPABILITIES;
 export const ENGINE_CAPABILITIES: Readonly<Record<EngineKind, ReadonlySet<Capability>>> = {
   sqlite: new Set<Capability>([
     ...(['sql', 'embed', 'json_path', 'cast', 'aggregate', 'quantifier', 'distinct'] as const),
-    ...(['max_affected', 'rollback', 'transaction', 'idempotency'] as const),
+    ...(['update_defaults', 'max_affected', 'rollback', 'transaction', 'idempotency'] as const),
   ]),
   postgres: new Set<Capability>([
     ...(['sql', 'embed', 'json_path', 'cast', 'aggregate', 'regex', 'quantifier', 'distinct'] as const),
-    ...(['call', 'contain', 'range', 'text_search', 'max_affected'] as const),
-    ...(['rollback', 'transaction', 'idempotency'] as const),
+    ...(['call', 'contain', 'range', 'text_search', 'update_defaults', 'ordered_writes'] as const),
+    ...(['max_affected', 'rollback', 'transaction', 'idempotency'] as const),
   ]),
   mysql: new Set<Capability>([
     ...(['sql', 'embed', 'json_path', 'cast', 'aggregate', 'regex', 'quantifier', 'distinct'] as const),
-    ...(['max_affected', 'rollback', 'transaction', 'idempotency'] as const),
+    ...(['update_defaults', 'max_affected', 'rollback', 'transaction', 'idempotency'] as const),
   ]),
   mongodb: new Set<Capability>([
     ...(['native', 'json_path', 'regex', 'quantifier', 'distinct', 'contain'] as const),
@@ -111,6 +113,12 @@ function orderNeeds(order: readonly OrderTerm[], need: Need): void {
   }
 }
 
+/** What of a write no documents can, in the words above; null where there is nothing. */
+export function beyondDocuments(query: Exclude<Query, { kind: 'select' }>): string | null {
+  if (query.order !== undefined) return CAPABILITIES.ordered_writes;
+  return query.kind === 'update' && query.defaults !== undefined ? CAPABILITIES.update_defaults : null;
+}
+
 /** Throws MAG_ENGINE_UNSUPPORTED for the first thing in the query that the engine cannot do. */
 export function requireCapabilities(engine: EngineKind, query: Query | CallQuery): void {
   const need: Need = (capability) => requireCapability(engine, capability);
@@ -119,6 +127,11 @@ export function requireCapabilities(engine: EngineKind, query: Query | CallQuery
     itemNeeds(query.select, need);
     orderNeeds(query.order, need);
   } else if (query.returning !== undefined) itemNeeds(query.returning, need);
+  if (query.kind === 'update' && query.defaults !== undefined) need('update_defaults');
+  if (query.kind !== 'select' && query.kind !== 'call' && query.order !== undefined) {
+    need('ordered_writes');
+    orderNeeds(query.order, need);
+  }
   if ('where' in query && query.where !== undefined) filterNeeds(query.where, need);
   if (query.kind !== 'select' && query.maxAffected !== undefined) need('max_affected');
 }

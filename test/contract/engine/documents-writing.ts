@@ -210,6 +210,22 @@ export function documentWriting(subject: () => DocumentSubject): void {
     });
   });
 
+  describe('what no documents can', () => {
+    it('defaults of fields, and an order of what is given back, are refused before anything is written', async () => {
+      await subject().add({ id: 2, qty: 2 });
+      const order = [{ column: { name: 'qty' }, direction: 'asc' }] as const;
+      const where = compare('id', 'eq', '2');
+      const refused = { code: 'MAG_ENGINE_UNSUPPORTED', status: 400 };
+      for (const query of [
+        change({ qty: 99 }, { where, defaults: ['name'] }),
+        change({ qty: 99 }, { where, returning: all, order }),
+        remove({ where, returning: all, order }),
+      ])
+        await expect(subject().execute(query)).rejects.toMatchObject(refused);
+      expect(await items()).toEqual([{ id: 2, qty: 2 }]);
+    });
+  });
+
   describe('checks', () => {
     it('let through what satisfies them', async () => {
       const check = and(compare('qty', 'lt', '10'), is('note', 'null'));

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Capability } from '../../../src/actors/storage/capabilities.ts';
 import { isPublicError } from '../../../src/errors.ts';
-import type { ColumnRef, Filter, SelectItem, SelectQuery } from '../../../src/protocol/query.ts';
+import type { ColumnRef, Filter, Row, SelectItem, SelectQuery } from '../../../src/protocol/query.ts';
 import { column, compare, insert, is, not, type Subject, select } from './subject.ts';
 
 const SEED = [
@@ -17,6 +17,8 @@ const SEED = [
   { id: 2, name: 'banana', qty: 7, price: 0.25, done: false, note: null, attrs: { a: 'text', t: true } },
   { id: 3, name: 'cherry', qty: null, price: 9.5, done: null, note: 'two', attrs: null },
 ];
+
+const SHOWN = [column('name'), column('qty'), column('done'), column('note')];
 
 const at = (name: string, steps: readonly (string | number)[], text = true): ColumnRef => ({
   name,
@@ -147,6 +149,65 @@ export function expressions(subject: () => Subject, can: ReadonlySet<Capability>
         (id) => !expected.some((each) => each === id) && !(isUnknown && id === 3),
       );
       expect(await ids(not(filter))).toEqual(others);
+    });
+  });
+
+  part('update_defaults', () => {
+    const update = { kind: 'update', schema: 'public', table: 'items', returning: SHOWN } as const;
+
+    it('sets columns to their defaults, NULL where they have none, beside values and alone', async () => {
+      const where = compare('id', 'eq', '1');
+      const both = { ...update, set: { name: 'new' }, defaults: ['qty', 'note'], where };
+      expect(await subject().rows(both)).toEqual([{ name: 'new', qty: 7, done: true, note: null }]);
+      const alone = { ...update, set: {}, defaults: ['done'], where };
+      expect(await subject().rows(alone)).toEqual([{ name: 'new', qty: 7, done: false, note: null }]);
+      const { returning: _, ...quiet } = { ...update, set: { name: 'b' }, defaults: ['done'] };
+      const second = compare('id', 'eq', '2');
+      expect((await subject().execute({ ...quiet, where: second })).rowCount).toBe(1);
+      const kept = { ...update, set: { name: 'c' }, defaults: ['qty'], check: compare('qty', 'eq', '7') };
+      expect(await subject().rows({ ...kept, where: compare('id', 'eq', '3') })).toMatchObject([{ qty: 7 }]);
+    });
+
+    it('a column that must have a value and has no default, or that there is not, is an error', async () => {
+      const where = compare('id', 'eq', '1');
+      expect(await codeOf(subject().execute({ ...update, set: {}, defaults: ['name'], where }))).toBe(
+        '23502',
+      );
+      expect(await codeOf(subject().execute({ ...update, set: {}, defaults: ['nix'], where }))).toBe(
+        'PGRST204',
+      );
+    });
+
+    it('a default is what it says, whatever it is written as', async () => {
+      await subject().sql(
+        `create table written (id integer primary key, a varchar(20) default 'it''s "a"', b integer default -3)`,
+      );
+      await subject().execute(insert([{ id: 1, a: 'x', b: 1 }], { table: 'written' }));
+      const query = { ...update, table: 'written', returning: [{ kind: 'all' }], set: {} } as const;
+      expect(await subject().rows({ ...query, defaults: ['a', 'b'] })).toEqual([
+        { id: 1, a: `it's "a"`, b: -3 },
+      ]);
+      await subject().sql('drop table written');
+    });
+  });
+
+  part('ordered_writes', () => {
+    const order = [{ column: { name: 'qty' }, direction: 'desc' }] as const;
+    const base = { schema: 'public', table: 'items', returning: [column('id')], order } as const;
+    const of = (rows: readonly Row[]): unknown[] => rows.map(({ id }) => id);
+
+    it('gives back what an insert, an update and a deletion wrote in the order asked for', async () => {
+      const rows = [
+        { id: 4, name: 'd', qty: 1 },
+        { id: 5, name: 'e', qty: 9 },
+      ];
+      expect(of(await subject().rows({ ...insert(rows), ...base }))).toEqual([5, 4]);
+      const raise = { kind: 'update', set: { note: 'n' }, ...base } as const;
+      expect(of(await subject().rows(raise))).toEqual([3, 5, 2, 1, 4]);
+      expect(
+        of(await subject().rows({ kind: 'delete', ...base, single: true, where: compare('id', 'eq', '3') })),
+      ).toEqual([3]);
+      expect(of(await subject().rows({ kind: 'delete', ...base }))).toEqual([5, 2, 1, 4]);
     });
   });
 

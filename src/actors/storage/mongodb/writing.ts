@@ -3,6 +3,7 @@ import { DatabaseError, MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import { notOneRow } from '../../../protocol/one-row.ts';
 import type { DeleteQuery, Filter, InsertQuery, SelectItem, UpdateQuery } from '../../../protocol/query.ts';
+import { beyondDocuments } from '../capabilities.ts';
 import { compileFilter as compilePredicate } from '../documents/matcher.ts';
 import type { QueryResult } from '../engine.ts';
 import { fieldOf, KEY, unsupported } from './fields.ts';
@@ -79,7 +80,14 @@ async function find(
 const keysOf = (documents: readonly Document[]): readonly unknown[] =>
   documents.map((document) => document['_id']);
 
+/** The door refuses by capability what documents cannot; whoever comes past it ends here. */
+function refuseBeyond(query: InsertQuery | UpdateQuery | DeleteQuery): void {
+  const what = beyondDocuments(query);
+  if (what !== null) throw unsupported(what);
+}
+
 export async function runInsert(query: InsertQuery, context: WriteContext): Promise<QueryResult> {
+  refuseBeyond(query);
   const { table, rows, columns, returning, check, onConflict } = query;
   for (const column of columns ?? []) fieldOf(column);
   const documents = rows.map((row) => toDocument(row, columns));
@@ -233,6 +241,7 @@ export async function runSimple(
   query: UpdateQuery | DeleteQuery,
   commands: Commands,
 ): Promise<QueryResult | null> {
+  refuseBeyond(query);
   const { table, returning } = query;
   const filter = compileFilter(query.where);
   const { cursor } = await commands.run({
@@ -264,6 +273,7 @@ export async function runSimple(
 }
 
 export async function runUpdate(query: UpdateQuery, context: WriteContext): Promise<QueryResult> {
+  refuseBeyond(query);
   const { table, returning, check } = query;
   const { commands, role } = context;
   const { set, key } = changesOf(query);
@@ -283,6 +293,7 @@ export async function runUpdate(query: UpdateQuery, context: WriteContext): Prom
 }
 
 export async function runDelete(query: DeleteQuery, { commands }: WriteContext): Promise<QueryResult> {
+  refuseBeyond(query);
   const { table, returning } = query;
   const filter = compileFilter(query.where);
   const before = await find(commands, table, filter, returning === undefined ? { _id: 1 } : undefined);

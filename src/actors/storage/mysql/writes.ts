@@ -291,6 +291,8 @@ export class Write {
 
   async #update(query: UpdateQuery, work: Work, written: Written): Promise<void> {
     const { returning, check, ...bare } = query;
+    if (query.defaults?.some((name) => primaryKey(this.#table).includes(name)) === true)
+      throw new MagError('MAG_ENGINE_UNSUPPORTED', { engine: 'mysql', what: 'set a key to its default' });
     if (returning === undefined && check === undefined) {
       await this.#run(query, work, written);
       return;

@@ -1,5 +1,6 @@
 import { MagError } from '../../../errors.ts';
 import type { Filter, OrderTerm, Query, Row, SelectItem } from '../../../protocol/query.ts';
+import { beyondDocuments } from '../capabilities.ts';
 
 /** Throws MAG_ENGINE_UNSUPPORTED for a name that documents of another engine could not have: they must be movable. */
 export function requireField(name: string): void {
@@ -25,6 +26,12 @@ const inRow = (row: Row): void => {
   for (const name of Object.keys(row)) requireField(name);
 };
 
+/** The door refuses by capability what documents cannot; whoever comes past it ends here. */
+function refuseBeyond(query: Exclude<Query, { kind: 'select' }>): void {
+  const what = beyondDocuments(query);
+  if (what !== null) throw new MagError('MAG_ENGINE_UNSUPPORTED', { engine: 'redis', what });
+}
+
 /** Every field that a query names, and the schema. */
 export function requireFields(query: Query): void {
   if (query.schema !== 'public')
@@ -35,6 +42,7 @@ export function requireFields(query: Query): void {
     inOrder(query.order);
     return;
   }
+  refuseBeyond(query);
   if (query.returning !== undefined) inItems(query.returning);
   if (query.kind === 'insert') for (const row of query.rows) inRow(row);
   if (query.kind === 'update') inRow(query.set);

@@ -54,6 +54,8 @@ function writeText(
     const assignments = Object.keys(query.set).map(
       (name) => `${dialect.quoteIdentifier(name)} = ${bindings.value('json', scope.own(name))}`,
     );
+    for (const name of query.defaults ?? [])
+      assignments.push(`${dialect.quoteIdentifier(name)} = ${dialect.defaultText(scope.own(name))}`);
     if (assignments.length === 0) throw new MagError('PGRST102', { problem: 'no column to update' });
     write = `UPDATE ${from} SET ${assignments.join(', ')}`;
   }
@@ -82,7 +84,10 @@ function compileWrite(
     return { ...{ sql, params, table, columns, calls }, hasCheck: check !== null };
   };
   const [single, merges] = [isSingle(query), isMerge(query)];
-  if (isPlain(items, table)) {
+  const order = query.order ?? [];
+  if (order.length > 0 && dialect.expressions?.ordersWritten !== true)
+    throw bindings.unsupported('order the rows that a write gives back');
+  if (isPlain(items, table) && order.length === 0) {
     const output = outputColumns(scope, items);
     const returning = query.returning !== undefined;
     const parts = { table, write, output, returning, check, single, merges, most: most() };
@@ -91,7 +96,7 @@ function compileWrite(
   const rows = new RowsCompiler(bindings, snapshot, table);
   const writtenAs = dialect.expressions?.writtenAs(table) ?? table.name;
   const written = new Scope(table, writtenAs, bindings, false);
-  const { rows: returned } = rows.level(written, writtenAs, [], { select: items, order: [] });
+  const { rows: returned } = rows.level(written, writtenAs, [], { select: items, order });
   const used = [...written.used];
   const parts = { table, write, rows: returned, used, check, single, merges, most: most() };
   return done(dialect.expressions?.writeRows(parts) ?? '');

@@ -70,6 +70,7 @@ export function mysqlDialect(rows = 1): Dialect {
       const tuple = (): string => `(${columns.map((column) => bind({ kind: 'cell', column })).join(', ')})`;
       return `${columns.length === 0 ? '() ' : ''}VALUES ${Array.from({ length: rows }, tuple).join(', ')}`;
     },
+    defaultText: () => 'DEFAULT',
     /** Acts on a conflict with any unique key: mysql/writes.ts uses it only where there is no other one. */
     onConflict(_table, _conflict, columns) {
       const names = columns.map((column) => quoteIdentifier(column.name));

@@ -41,6 +41,8 @@ export const postgresDialect: Dialect = {
 
   insertSource,
 
+  defaultText: () => 'DEFAULT',
+
   onConflict(table, conflict, columns) {
     const target = conflict.columns ?? primaryKey(table);
     const list = target.map((name) => quoteIdentifier(name)).join(', ');

@@ -143,6 +143,8 @@ export interface Expressions {
   readonly groupsInPlace?: true;
   /** Whether a written row's table may be read again in what is returned of it. */
   readonly rereadsWritten: boolean;
+  /** Whether written rows are given back in an order. */
+  readonly ordersWritten?: true;
   /** A value of the column as the outside sees it. Absent: as it is. */
   shown?(value: Value, column: SqlColumn): Value;
   path(column: string, info: SqlColumn, path: JsonPath): Value | null;
@@ -205,6 +207,8 @@ export interface Dialect {
   ): string;
   /** What follows `INSERT INTO t (columns)`: VALUES or a SELECT; `columns` may be empty. */
   insertSource(parts: InsertParts): string;
+  /** What an update sets a column to that is to have its default. */
+  defaultText(column: SqlColumn): string;
   /** The conflict clause; without `columns` the primary key decides. */
   onConflict(
     table: TableInfo,

@@ -112,6 +112,7 @@ export const postgresExpressions: Expressions = {
   comparesJson: true,
   limitsAffected: true,
   rereadsWritten: true,
+  ordersWritten: true,
   shown,
   path: (column, info, path) => pathValue(column, info.type, path),
   cast: castValue,

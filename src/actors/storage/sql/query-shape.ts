@@ -177,6 +177,7 @@ export function queryShape(query: Query): QueryShape {
         key += `${named(name)},`;
         values.push(query.set[name] ?? null);
       }
+      for (const name of query.defaults ?? []) key += ` default ${named(name)}`;
       if (query.where !== undefined) key += ` where ${filterShape(query.where, values)}`;
       if (query.check !== undefined) key += ` check ${filterShape(query.check, values)}`;
       break;
@@ -187,6 +188,7 @@ export function queryShape(query: Query): QueryShape {
   if (isSingle(query)) key += ' one';
   if (query.kind !== 'select' && query.returning !== undefined)
     key += ` returning ${itemsShape(query.returning, values)}`;
+  if (query.kind !== 'select' && query.order !== undefined) key += ` order ${orderShape(query.order)}`;
   if (query.kind !== 'select' && query.maxAffected !== undefined) {
     key += ' most';
     values.push(query.maxAffected);

@@ -5,16 +5,18 @@ import { similarName } from '../similar-name.ts';
 /** PostgREST's own bound: a caller who guesses learns of no other names. */
 const LIKE_ENOUGH = 0.75;
 
+/** Undefined where the schema holds no such table. */
+export function knownTable(snapshot: SchemaSnapshot, schema: string, name: string): TableInfo | undefined {
+  const table = snapshot.tables.get(name);
+  return table?.schema === schema ? table : snapshot.tables.get(`${schema}.${name}`);
+}
+
 /** Throws PGRST205 where the schema holds no such table. */
 export function findTable(snapshot: SchemaSnapshot, schema: string, name: string): TableInfo {
-  const table = snapshot.tables.get(name);
-  if (table !== undefined && table.schema === schema) return table;
-  const qualified = snapshot.tables.get(`${schema}.${name}`);
-  if (qualified === undefined) {
-    const hint = tableHint(snapshot, schema, name);
-    throw new MagError('PGRST205', { table: `${schema}.${name}` }, { hint });
-  }
-  return qualified;
+  const table = knownTable(snapshot, schema, name);
+  if (table !== undefined) return table;
+  const hint = tableHint(snapshot, schema, name);
+  throw new MagError('PGRST205', { table: `${schema}.${name}` }, { hint });
 }
 
 function tableHint(snapshot: SchemaSnapshot, schema: string, name: string): string | null {

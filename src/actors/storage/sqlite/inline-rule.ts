@@ -83,7 +83,7 @@ function writeVerdict(query: Exclude<Query, { kind: 'select' }>, table: SqliteTa
   const terms = conjuncts(query.where);
   if (terms === null || pinnedKey(terms, table) === null) return 'never';
   if (query.kind === 'delete') return table.referenced.length === 0 ? 'lookup' : 'never';
-  return touchesReferenced(Object.keys(query.set)) ? 'never' : 'lookup';
+  return touchesReferenced([...Object.keys(query.set), ...(query.defaults ?? [])]) ? 'never' : 'lookup';
 }
 
 /** What the query and the schema allow; `confirmVerdict` then asks SQLite whether it plans the same. */

@@ -1,6 +1,7 @@
 import type { TableInfo } from '../engine.ts';
 import type { Dialect, OutputColumn, SelectParts, WriteParts } from '../sql/dialect.ts';
 import { sqliteExpressions } from './sqlite-expressions.ts';
+import { defaultOf } from './sqlite-schema.ts';
 import { jsonValue, objectText, quoteIdentifier } from './sqlite-text.ts';
 
 function jsonObject(output: readonly OutputColumn[], anyBlob: boolean): string {
@@ -82,6 +83,7 @@ export function sqliteDialect(options: { readonly anyBlob: boolean }): Dialect {
       columns.length === 0
         ? 'DEFAULT VALUES'
         : `VALUES (${columns.map((column) => bind({ kind: 'cell', column })).join(', ')})`,
+    defaultText: (column) => `(${defaultOf(column) ?? 'NULL'})`,
     onConflict,
     expressions: sqliteExpressions(options.anyBlob),
     selectStatement: (parts) => selectStatement(parts, options.anyBlob),

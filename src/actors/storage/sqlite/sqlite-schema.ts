@@ -25,6 +25,22 @@ export interface SqliteSchema extends SchemaSnapshot {
   readonly tables: ReadonlyMap<string, SqliteTable>;
 }
 
+/** A column with what the compiler needs of SQLite beyond the common form. */
+interface SqliteColumn extends ColumnInfo {
+  /** What a row without the column gets, as SQL. */
+  readonly defaultExpression?: string;
+}
+
+/** The SQL of a column's default; null where it has none. */
+export function defaultOf(column: ColumnInfo): string | null {
+  const expression = 'defaultExpression' in column ? column.defaultExpression : null;
+  if (typeof expression !== 'string') return null;
+  // A default in double quotes is a text, where an expression would read a name.
+  const [, quoted] = /^"((?:[^"]|"")*)"$/.exec(expression.trim()) ?? [];
+  if (quoted === undefined) return expression;
+  return `'${quoted.replaceAll('""', '"').replaceAll("'", "''")}'`;
+}
+
 type Cells = readonly unknown[];
 
 const rowsOf = (database: DatabaseSync, sql: string, ...params: string[]): readonly Cells[] => {
@@ -41,7 +57,7 @@ const CONSTANT_DEFAULT =
   /^(?:[+-]?[\d.]+(?:e[+-]?\d+)?|'(?:[^']|'')*'|"[^"]*"|x'[0-9a-f]*'|null|true|false|current_(?:time|date|timestamp))$/i;
 
 interface ColumnFacts {
-  readonly info: ColumnInfo;
+  readonly info: SqliteColumn;
   /** Computed at each read. */
   readonly virtual: boolean;
   /** Whether a write runs an expression for it. */
@@ -71,6 +87,7 @@ function readColumns(database: DatabaseSync, table: string, withoutRowid: boolea
           nullable,
           hasDefault: row[3] !== null || isRowid || generated,
           primaryKey,
+          ...(typeof row[3] === 'string' ? { defaultExpression: row[3] } : {}),
         },
         virtual: row[5] === 2,
         computed: generated || (row[3] !== null && !CONSTANT_DEFAULT.test(text(row[3]).trim())),
