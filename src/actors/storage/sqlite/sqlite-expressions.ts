@@ -157,8 +157,12 @@ export function sqliteExpressions(anyBlob: boolean): Expressions {
     object: (rows) => json(`(${rowsText(rows, object(rows.output))})`),
     array(rows) {
       const row = object(rows.output);
-      if (rows.order === null && rows.limit === null && rows.offset === null && !rows.grouped)
-        return json(`(${rowsText(rows, `json_group_array(json(${row}))`)})`);
+      if (rows.limit === null && rows.offset === null && !rows.grouped) {
+        // Read as JSON already where it is one object: to read it again takes as long as to make it.
+        const made = row.startsWith('json_object(') ? row : `json(${row})`;
+        const ordered = rows.order === null ? made : `${made} ORDER BY ${rows.order}`;
+        return json(`(${rowsText({ ...rows, order: null }, `json_group_array(${ordered})`)})`);
+      }
       // SQLite drops the order of a subquery without a limit.
       const limited = rows.limit === null && rows.offset === null ? ' LIMIT -1' : '';
       return json(`(SELECT json_group_array(json(j)) FROM (${rowsText(rows, `${row} AS j`)}${limited}))`);
