@@ -68,10 +68,47 @@ describe("a project's description", () => {
         components: { schemas: { todos: { required: [], properties: { id: { type: 'integer' } } } } },
       });
     }
-    expect(await codeOf(await board.get(`/p/${REF}/rest/v1/`, { apikey: ANON }))).toEqual([
-      403,
-      'MAG_SERVICE_KEY_REQUIRED',
-    ]);
+  });
+
+  it('shows any other key the tables that its grants name, and what they let it do', async () => {
+    const { project } = board;
+    const described = async (): Promise<unknown> => {
+      const reply = await board.get(`/p/${REF}/rest/v1/`, { apikey: ANON });
+      const { paths } = (await reply.json()) as { paths: Record<string, object> };
+      return Object.entries(paths).map(([path, item]) => [path, Object.keys(item)]);
+    };
+    expect(await described()).toEqual([]);
+    const actions = ['select', 'insert'] as const;
+    const grants = [
+      { role: 'anon', table: 'todos', actions },
+      { role: 'authenticated', table: '*', actions: ['delete'] },
+    ] as const;
+    board.project = { ...project, settings: { ...project.settings, grants } };
+    expect(await described()).toEqual([['/todos', ['get', 'post']]]);
+    board.project = project;
+    expect((await board.get(`/p/${REF}/rest/v1/`)).status).toBe(401);
+  });
+
+  it('is sent as the media type that is wanted most', async () => {
+    const typeFor = async (accept: string, method = 'GET'): Promise<unknown[]> => {
+      const headers = { ...key, accept };
+      const reply = await fetch(`${board.url}/p/${REF}/rest/v1/`, { method, headers });
+      return [reply.status, reply.headers.get('content-type'), (await reply.text()) === ''];
+    };
+    const openapi = 'application/openapi+json';
+    const json = 'application/json; charset=utf-8';
+    for (const accept of [openapi, `text/csv, application/json;q=0.5, ${openapi}`])
+      expect(await typeFor(accept)).toEqual([200, `${openapi}; charset=utf-8`, false]);
+    expect(await typeFor(openapi, 'HEAD')).toEqual([200, `${openapi}; charset=utf-8`, true]);
+    for (const accept of ['*/*', 'application/json', `${openapi};q=0, */*;q=0.1`])
+      expect(await typeFor(accept)).toEqual([200, json, false]);
+    for (const accept of ['text/csv', 'application/vnd.pgrst.object+json', `${openapi};q=0`]) {
+      const reply = await board.get(`/p/${REF}/rest/v1/`, { ...key, accept });
+      expect(await codeOf(reply)).toEqual([406, 'PGRST107']);
+    }
+    // A table has no such description of its own.
+    const table = await board.get(`/p/${REF}/rest/v1/todos`, { ...key, accept: openapi });
+    expect(await codeOf(table)).toEqual([406, 'PGRST107']);
   });
 });
 

@@ -82,6 +82,7 @@ function guarded(engine: Engine, breaker: Breaker): Engine {
   const native = engine.native?.bind(engine);
   const transaction = engine.transaction?.bind(engine);
   const scripts = engine.scripts?.bind(engine);
+  const reachable = engine.reachable?.bind(engine);
   const all = {
     kind: engine.kind,
     execute: (query, context) => breaker.run(() => engine.execute(query, context)),
@@ -93,6 +94,7 @@ function guarded(engine: Engine, breaker: Breaker): Engine {
     // Of engines without a server.
     executeOnce: engine.executeOnce?.bind(engine),
     schema: (context, fresh) => breaker.run(() => engine.schema(context, fresh)),
+    reachable: reachable && ((context) => breaker.run(() => reachable(context))),
     close: () => engine.close(),
   } satisfies { [Method in keyof Required<Engine>]: Engine[Method] | undefined };
   const able = Object.entries(all).filter(([, method]) => method !== undefined);

@@ -7,6 +7,7 @@ import { adminRoutes } from './admin-routes.ts';
 import { authRoutes } from './auth-routes.ts';
 import { boardRoutes } from './board-routes.ts';
 import { type Broadcast, broadcastRoutes } from './broadcast-routes.ts';
+import { descriptionRoutes } from './description-routes.ts';
 import { type App, createApp, observe, parseJsonBodies } from './fastify-app.ts';
 import { GateMetrics, type GateStats } from './gate-metrics.ts';
 import { NO_HOOKS, type StageHooks } from './hooks.ts';
@@ -110,6 +111,7 @@ async function build(ports: EdgePorts, options: GateOptions): Promise<Doors> {
     parseJsonBodies(scope);
     boardRoutes(scope, ports, files);
     projectRoutes(scope, ports, budget, once);
+    descriptionRoutes(scope, ports, budget);
     optionsRoutes(scope, ports);
     authRoutes(scope, ports);
     transactionRoutes(scope, { ports, hooks, budget, once });

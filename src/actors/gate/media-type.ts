@@ -121,6 +121,25 @@ export function acceptedType(header: string | undefined, plans = false): MediaTy
   throw new MagError('PGRST107', { types: accepts.header.slice(0, 200) });
 }
 
+/** What a project's description is sent as, as PostgREST's is: as what it is, or as any JSON. */
+const DOCUMENTS: ReadonlyMap<string, string> = new Map([
+  ['*/*', 'application/json'],
+  ['application/*', 'application/json'],
+  ['application/json', 'application/json'],
+  ['application/openapi+json', 'application/openapi+json'],
+]);
+
+/** The media type of a description that an Accept header wants most. Throws PGRST107 (406). */
+export function documentType(header: string | undefined): string {
+  const asked = header === undefined || header === '' ? '*/*' : header;
+  const ranges = asked.split(',').map(readRange);
+  for (const { name, quality } of ranges.toSorted((left, right) => right.quality - left.quality)) {
+    const type = quality === 0 ? undefined : DOCUMENTS.get(name);
+    if (type !== undefined) return type;
+  }
+  throw new MagError('PGRST107', { types: asked.slice(0, 200) });
+}
+
 /** What a request's body is written in. */
 export type BodyType = 'json' | 'csv' | 'form' | 'text' | 'xml' | 'binary';
 

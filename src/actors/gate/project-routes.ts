@@ -12,11 +12,9 @@ import type { App } from './fastify-app.ts';
 import type { Once, Outcome, Recording } from './idempotency/once.ts';
 import { keyHeader, replayHeaders } from './idempotency/replay.ts';
 import { type KeyedRequest, type RequestKey, requestKey, unkeyed } from './idempotency/request-key.ts';
-import { projectDocument } from './project-document.ts';
 import { JSON_TYPE } from './reply.ts';
 import type { ReplyBudget } from './reply-budget.ts';
 import { RestCall } from './rest-call.ts';
-import { schemaOf } from './rest-plan.ts';
 import { queryKey } from './rest-service.ts';
 
 export interface RefParams {
@@ -102,7 +100,7 @@ function nativeRoute(app: App, ports: EdgePorts, budget: ReplyBudget): void {
   );
 }
 
-/** Native SQL, native commands and the description of a project, all for the service key. */
+/** Native SQL, native commands and the schema of a project, all for the service key. */
 export function projectRoutes(app: App, ports: EdgePorts, budget: ReplyBudget, once: Once): void {
   app.post<{ Params: RefParams; Body: SqlBody }>(
     '/p/:ref/sql/v1',
@@ -128,16 +126,6 @@ export function projectRoutes(app: App, ports: EdgePorts, budget: ReplyBudget, o
     },
   );
   nativeRoute(app, ports, budget);
-  const describe = async (
-    request: FastifyRequest<{ Params: RefParams }>,
-    reply: FastifyReply,
-  ): Promise<object> => {
-    const call = await admit(ports, request, reply);
-    requireService(call);
-    const engine = await ports.sessions.open(call.project);
-    const schema = schemaOf(request.headers['accept-profile'], call.project.settings);
-    return projectDocument(call.project, await engine.schema(call), schema);
-  };
   app.get<{ Params: RefParams }>('/p/:ref/schema/v1', async (request, reply) => {
     const call = await admit(ports, request, reply);
     requireService(call);
@@ -145,6 +133,4 @@ export function projectRoutes(app: App, ports: EdgePorts, budget: ReplyBudget, o
     const { version, tables, functions = [] } = await engine.schema(call, true);
     return { engine: call.project.engine, version, tables: [...tables.values()], functions };
   });
-  app.get<{ Params: RefParams }>('/p/:ref/rest/v1/', describe);
-  app.get<{ Params: RefParams }>('/p/:ref/rest/v1', describe);
 }

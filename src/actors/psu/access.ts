@@ -4,6 +4,7 @@ import { matches } from '../../protocol/filter-match.ts';
 import { type Grant, type Principal, TABLE_ACTIONS, type TableAction } from '../../protocol/principal.ts';
 import type { ProjectHandle } from '../../protocol/project.ts';
 import type { CallQuery, Embed, Filter, Query, Row, SelectItem, SelectQuery } from '../../protocol/query.ts';
+import type { Reachable, SchemaSnapshot } from '../storage/engine.ts';
 import { fillClaims, NOTHING } from './claims.ts';
 import { type Rule, rulesFor } from './grant-rules.ts';
 
@@ -142,13 +143,47 @@ export function authoriseBy<Of extends Query | CallQuery>(
   principal: Principal,
   query: Of,
 ): Of | Query {
-  const { settings, connection } = project;
+  const { settings } = project;
   if (settings.access !== 'policies' || principal.role === 'service_role')
     return authorise(principal, settings.grants, query);
+  requireRequestRole(project, principal);
+  return query;
+}
+
+/** Throws MAG_ENGINE_UNAVAILABLE where the database has no role for the principal, whose privileges would decide. */
+function requireRequestRole({ connection, engine }: ProjectHandle, principal: Principal): void {
   const roles = connection.engine === 'postgres' ? (connection.requestRoles ?? []) : [];
-  if (roles.includes(principal.role)) return query;
+  if (roles.includes(principal.role)) return;
   const why = `its administrator may not grant the role ${principal.role}, under which policies are asked`;
-  throw new MagError('MAG_ENGINE_UNAVAILABLE', { engine: project.engine, why });
+  throw new MagError('MAG_ENGINE_UNAVAILABLE', { engine, why });
+}
+
+/**
+ * What the principal may use of the project, whoever decides: everything for the service role, else what `asked` of the
+ * database says, or the tables that its grants name. Throws as authoriseBy.
+ */
+export async function reachableBy(
+  project: ProjectHandle,
+  principal: Principal,
+  { version, tables, functions = [] }: SchemaSnapshot,
+  asked: () => Promise<Reachable>,
+): Promise<Reachable> {
+  const { role } = principal;
+  const { access, grants } = project.settings;
+  const all = [...tables.values()];
+  if (role === 'service_role')
+    return { version, tables: all.map((table) => ({ table, actions: TABLE_ACTIONS })), functions };
+  if (access === 'policies') {
+    requireRequestRole(project, principal);
+    return asked();
+  }
+  const granted = all
+    .filter((table) => table.schema === 'public')
+    .map((table) => ({
+      table,
+      actions: TABLE_ACTIONS.filter((action) => rulesFor(grants, role, table.name, action).length > 0),
+    }));
+  return { version, tables: granted.filter(({ actions }) => actions.length > 0), functions: [] };
 }
 
 /** Throws MAG_FORBIDDEN where no grant lets the principal do anything with the table; policies decide in their time. */

@@ -1,5 +1,5 @@
 import type { CredentialMode, NativeAddress } from '../../protocol/credentials.ts';
-import type { Principal } from '../../protocol/principal.ts';
+import type { Principal, TableAction } from '../../protocol/principal.ts';
 import type { Connection, EngineAvailability, EngineKind } from '../../protocol/project.ts';
 import type { CallQuery, CountKind, JsonValue, Query } from '../../protocol/query.ts';
 
@@ -221,6 +221,15 @@ export interface SchemaSnapshot {
   readonly mediaHandlers?: readonly MediaHandler[];
 }
 
+/** What somebody may use of a project. */
+export interface Reachable {
+  /** Of the snapshot that it is a part of. */
+  readonly version: string;
+  /** Each with the columns that may be used for anything. */
+  readonly tables: readonly { readonly table: TableInfo; readonly actions: readonly TableAction[] }[];
+  readonly functions: readonly FunctionInfo[];
+}
+
 /** What runs inside one transaction: each sees what those before it wrote. */
 export interface Transaction {
   execute(query: Query): Promise<QueryResult>;
@@ -310,6 +319,8 @@ export interface Engine {
   /** Tables and columns; cached, and refreshed when DDL is noticed. */
   /** `fresh`: as it is now, for whoever shows it; without, it may be a second old, and some more on a busy server. */
   schema(context: ExecuteContext, fresh?: boolean): Promise<SchemaSnapshot>;
+  /** What the context's role may use by the database's own privileges, with the schema's age. Absent: it has no roles. */
+  reachable?(context: ExecuteContext): Promise<Reachable>;
   /** Ends open statements at the engine and frees every connection. Idempotent. */
   close(): Promise<void>;
 }

@@ -11,6 +11,7 @@ import type {
   ExecuteContext,
   MediaHandler,
   QueryResult,
+  Reachable,
   SchemaSnapshot,
   ScriptTransaction,
   SqlResult,
@@ -44,6 +45,7 @@ import { JsonStatement } from './json-statement.ts';
 import { handlerOfCall, handlerOfRows } from './media-handlers.ts';
 import { NativeSql } from './native-sql.ts';
 import { PlanStatement } from './plan-statement.ts';
+import { readReachable } from './privileges.ts';
 import { beforeQuery, type QueryMode } from './request-role.ts';
 import { calledAs, resolveFunction } from './resolve-function.ts';
 import { responseOf } from './response-settings.ts';
@@ -96,6 +98,11 @@ class Session implements PostgresEngine {
   readonly #native: NativeSql;
   #roles: PostgresConnection['requestRoles'];
   readonly #records: RecordsAccess;
+  /** By role, as long as the schema is what it was: to grant and to revoke change it. */
+  #reachable: { readonly of: SchemaSnapshot | null; readonly roles: Map<string, Promise<Reachable>> } = {
+    of: null,
+    roles: new Map(),
+  };
 
   constructor(options: PostgresEngineOptions) {
     const { connection, ref, ...rest } = options;
@@ -253,6 +260,20 @@ class Session implements PostgresEngine {
   async schema(_context: ExecuteContext, fresh = false): Promise<SchemaSnapshot> {
     if (fresh) return this.#schema.look();
     return this.#schema.current ?? (await this.#schema.check());
+  }
+
+  async reachable(context: ExecuteContext): Promise<Reachable> {
+    const snapshot = await this.schema(context);
+    const { role } = context.principal;
+    if (this.#reachable.of !== snapshot) this.#reachable = { of: snapshot, roles: new Map() };
+    const { roles } = this.#reachable;
+    const known = roles.get(role);
+    if (known !== undefined) return known;
+    const read = this.#session.withConnection((connection) => readReachable(connection, role, snapshot));
+    roles.set(role, read);
+    // What failed is asked anew.
+    read.catch(() => roles.delete(role));
+    return read;
   }
 
   close(): Promise<void> {

@@ -1,0 +1,38 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { MagError } from '../../errors.ts';
+import type { EdgePorts } from '../edge/ports.ts';
+import { reachableBy } from '../psu/access.ts';
+import type { Reachable } from '../storage/engine.ts';
+import type { App } from './fastify-app.ts';
+import { documentType } from './media-type.ts';
+import { toProfile } from './profile-header.ts';
+import { projectDocument } from './project-document.ts';
+import { admit, type RefParams } from './project-routes.ts';
+import type { ReplyBudget } from './reply-budget.ts';
+import { schemaOf } from './rest-plan.ts';
+
+/** The description of a project: to each key, what it may use of it. */
+export function descriptionRoutes(app: App, ports: EdgePorts, budget: ReplyBudget): void {
+  const describe = async (
+    request: FastifyRequest<{ Params: RefParams }>,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> => {
+    const call = await admit(ports, request, reply);
+    const { project, principal } = call;
+    const type = documentType(request.headers.accept);
+    const schema = schemaOf(request.headers['accept-profile'], project.settings);
+    const engine = await ports.sessions.open(project);
+    const asked = (): Promise<Reachable> => {
+      if (engine.reachable !== undefined) return engine.reachable(call);
+      throw new MagError('MAG_COMPONENT_UNAVAILABLE', { name: 'privileges' });
+    };
+    const reachable = await reachableBy(project, principal, await engine.schema(call), asked);
+    const json = JSON.stringify(projectDocument(project, reachable, schema));
+    budget.admit(reply.raw, json);
+    const profile = project.settings.schemas === undefined ? null : toProfile(schema);
+    if (profile !== null) reply.header('content-profile', profile);
+    return reply.type(`${type}; charset=utf-8`).send(json);
+  };
+  app.get<{ Params: RefParams }>('/p/:ref/rest/v1/', describe);
+  app.get<{ Params: RefParams }>('/p/:ref/rest/v1', describe);
+}
