@@ -175,6 +175,23 @@ export function embeds(subject: () => Subject, { aggregates }: { readonly aggreg
       expect(await films([some], { where: one })).toEqual([{ scenes: [{ secs: 90 }, { secs: 30 }] }]);
     });
 
+    it('an inner one asks for a row within its own window, each time by the window of then', async () => {
+      const within = (limit: number, offset: number | null) => {
+        const window = offset === null ? { limit } : { limit, offset };
+        return rows(
+          select({
+            table: 'films',
+            select: [column('id'), embed('scenes', { inner: true, select: [], ...window })],
+          }),
+        );
+      };
+      const all = await within(1, null);
+      expect(all.length).toBeGreaterThan(0);
+      expect([await within(0, null), await within(2, null)]).toEqual([[], all]);
+      expect(await within(1, 0)).toEqual(all);
+      expect([await within(1, 1_000), await within(1, 0)]).toEqual([[], all]);
+    });
+
     it('an inner one leaves out the rows without, and so does the count', async () => {
       const inner = embed('scenes', {
         inner: true,

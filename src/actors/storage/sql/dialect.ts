@@ -169,6 +169,8 @@ export interface Expressions {
   one(rows: RowsParts): Value;
   /** Of the only column: its values as a JSON array. */
   list(rows: RowsParts): Value;
+  /** Whether there is any of these rows within the window. Absent: EXISTS with the window in it. */
+  exists?(source: string, window: Pick<RowsParts, 'limit' | 'offset'>): string;
   /** A derived table of these rows, whose columns are called as they are. */
   derived(rows: RowsParts): string;
   selectRows(statement: RowsStatement): string;

@@ -202,6 +202,11 @@ export const mysqlExpressions: Expressions = {
     refuseGroups(rows);
     return { ...only(rows), sql: `(${rowsText({ ...rows, order: null }, only(rows).sql)})` };
   },
+  // MariaDB decides once, by the first values of a prepared statement, what a LIMIT inside of EXISTS leaves.
+  exists(source, { limit, offset }) {
+    const any = offset === null ? `EXISTS (SELECT 1 ${source})` : `(SELECT COUNT(*) ${source}) > ${offset}`;
+    return limit === null ? `(${any})` : `(${limit} > 0 AND ${any})`;
+  },
   list: (rows) => arrayText(rows, `IFNULL(${memberText(only(rows))}, 'null')`),
   derived: (rows) =>
     `(${rowsText(rows, rows.output.map(({ name, value }) => `${value.sql} AS ${quoteIdentifier(name)}`).join(', '))})`,

@@ -55,8 +55,14 @@ const ANY_COLUMN = { nullable: true, hasDefault: false, primaryKey: 0 } as const
 const all = (conditions: readonly string[]): string | null =>
   conditions.length === 0 ? null : conditions.join(' AND ');
 
-const exists = ({ from, where }: CompiledLevel['base'], window: string): string =>
-  `EXISTS (SELECT 1 FROM ${from}${where === null ? '' : ` WHERE ${where}`}${window})`;
+const sourceOf = ({ from, where }: CompiledLevel['base']): string =>
+  `FROM ${from}${where === null ? '' : ` WHERE ${where}`}`;
+
+function exists(source: string, { limit, offset }: Pick<RowsParts, 'limit' | 'offset'>): string {
+  // Without a limit an offset has no portable text; the row that is skipped to is looked for.
+  const most = limit ?? (offset === null ? null : '9223372036854775807');
+  return `EXISTS (SELECT 1 ${source}${most === null ? '' : ` LIMIT ${most}`}${offset === null ? '' : ` OFFSET ${offset}`})`;
+}
 
 /** `count`, `rel(count)`: clients of PostgREST count so, where the table has no such column. */
 const countsRows = (item: Extract<SelectItem, { kind: 'column' }>, table: TableInfo): boolean =>
@@ -311,11 +317,6 @@ export class RowsCompiler {
     join: Join,
     outputs: readonly Output[],
   ): CompiledEmbed {
-    const limit = rows.limit === null ? '' : ` LIMIT ${rows.limit}`;
-    const offset = rows.offset === null ? '' : ` OFFSET ${rows.offset}`;
-    // Without a limit an offset has no portable text; the row that is skipped to is looked for.
-    const window =
-      limit === '' && offset !== '' ? ` LIMIT 9223372036854775807${offset}` : `${limit}${offset}`;
     const column = (ref: ColumnRef) => {
       const { name } = ref;
       // As PostgREST, whose statement orders by what the select calls it.
@@ -329,7 +330,8 @@ export class RowsCompiler {
       const { sql } = this.#expressions.one({ ...rows, output: [{ name, value }] });
       return { sql, info: { ...info, nullable: true } };
     };
-    return { exists: exists(base, window), column: join.toOne ? column : null };
+    const found = (this.#expressions.exists ?? exists)(sourceOf(base), rows);
+    return { exists: found, column: join.toOne ? column : null };
   }
 
   /** The embedded table with the one in between, and how their columns pair with those around. */
