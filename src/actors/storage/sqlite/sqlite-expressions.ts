@@ -108,6 +108,19 @@ const aggregateValue: Expressions['aggregate'] = (function_, value) => {
   return { sql, type: keeps ? (value?.type ?? 'numeric') : 'numeric', json: false };
 };
 
+/** The rows as an array. @param row the object of one of them. */
+function arrayValue(rows: RowsParts, row: string): Value {
+  if (rows.limit === null && rows.offset === null && !rows.grouped) {
+    // Read as JSON already where it is one object: to read it again takes as long as to make it.
+    const made = row.startsWith('json_object(') ? row : `json(${row})`;
+    const ordered = rows.order === null ? made : `${made} ORDER BY ${rows.order}`;
+    return json(`(${rowsText({ ...rows, order: null }, `json_group_array(${ordered})`)})`);
+  }
+  // SQLite drops the order of a subquery without a limit.
+  const limited = rows.limit === null && rows.offset === null ? ' LIMIT -1' : '';
+  return json(`(SELECT json_group_array(json(j)) FROM (${rowsText(rows, `${row} AS j`)}${limited}))`);
+}
+
 /** SQLite's text of what is more than columns. */
 export function sqliteExpressions(anyBlob: boolean): Expressions {
   const member = ({ sql, type, json: isJson }: Value): string =>
@@ -155,18 +168,7 @@ export function sqliteExpressions(anyBlob: boolean): Expressions {
     contain: () => null,
     textSearch: () => null,
     object: (rows) => json(`(${rowsText(rows, object(rows.output))})`),
-    array(rows) {
-      const row = object(rows.output);
-      if (rows.limit === null && rows.offset === null && !rows.grouped) {
-        // Read as JSON already where it is one object: to read it again takes as long as to make it.
-        const made = row.startsWith('json_object(') ? row : `json(${row})`;
-        const ordered = rows.order === null ? made : `${made} ORDER BY ${rows.order}`;
-        return json(`(${rowsText({ ...rows, order: null }, `json_group_array(${ordered})`)})`);
-      }
-      // SQLite drops the order of a subquery without a limit.
-      const limited = rows.limit === null && rows.offset === null ? ' LIMIT -1' : '';
-      return json(`(SELECT json_group_array(json(j)) FROM (${rowsText(rows, `${row} AS j`)}${limited}))`);
-    },
+    array: (rows) => arrayValue(rows, object(rows.output)),
     one: (rows) => ({ ...only(rows), sql: `(${rowsText({ ...rows, order: null }, only(rows).sql)})` }),
     list(rows) {
       const limited = rows.limit === null && rows.offset === null ? ' LIMIT -1' : '';
