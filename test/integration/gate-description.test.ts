@@ -9,6 +9,7 @@ let board: TestGate;
 let signedIn: string;
 
 interface Description {
+  readonly info: { readonly version: string };
   readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly components: {
     readonly schemas: Readonly<Record<string, { readonly properties: Readonly<Record<string, unknown>> }>>;
@@ -86,6 +87,18 @@ describe("a project's description where the database's privileges decide", () =>
     expect(Object.keys(all)).toEqual(['/internal', '/items', '/rpc/add', '/rpc/low', '/rpc/secret']);
     expect(all['/internal']).toEqual(['get', 'post', 'patch', 'delete']);
     expect(all['/rpc/secret']).toEqual(['post']);
+  });
+
+  it('tells whoever may not see it all that the schema changed, and nothing else of it', async () => {
+    const before = (await described({ apikey: ANON })).info.version;
+    expect(before).toMatch(/^[\w-]{22}$/);
+    expect((await described({ apikey: ANON })).info.version).toBe(before);
+    await sql(
+      'create table unseen (a int); revoke all on unseen from anon, authenticated; drop table unseen',
+    );
+    expect((await described({ apikey: SERVICE })).info.version).not.toBe(before);
+    await sql('alter table items add column later int');
+    expect((await described({ apikey: ANON })).info.version).not.toBe(before);
   });
 
   it('says what a function takes and gives, and only of those of a name that may be called', async () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { MagError } from '../../errors.ts';
 import type { EdgePorts } from '../edge/ports.ts';
@@ -10,6 +11,10 @@ import { projectDocument } from './project-document.ts';
 import { admit, type RefParams } from './project-routes.ts';
 import type { ReplyBudget } from './reply-budget.ts';
 import { schemaOf } from './rest-plan.ts';
+
+/** An engine's version may count what is in its catalogue: others learn only that it is another one. */
+const digest = (version: string): string =>
+  createHash('sha256').update(version).digest('base64url').slice(0, 22);
 
 /** The description of a project: to each key, what it may use of it. */
 export function descriptionRoutes(app: App, ports: EdgePorts, budget: ReplyBudget): void {
@@ -27,7 +32,8 @@ export function descriptionRoutes(app: App, ports: EdgePorts, budget: ReplyBudge
       throw new MagError('MAG_COMPONENT_UNAVAILABLE', { name: 'privileges' });
     };
     const reachable = await reachableBy(project, principal, await engine.schema(call), asked);
-    const json = JSON.stringify(projectDocument(project, reachable, schema));
+    const version = principal.role === 'service_role' ? reachable.version : digest(reachable.version);
+    const json = JSON.stringify(projectDocument(project, { ...reachable, version }, schema));
     budget.admit(reply.raw, json);
     const profile = project.settings.schemas === undefined ? null : toProfile(schema);
     if (profile !== null) reply.header('content-profile', profile);
