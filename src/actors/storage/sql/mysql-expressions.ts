@@ -1,8 +1,8 @@
 import { MagError } from '../../../errors.ts';
 import type { JsonPath, QuantifiedOperator } from '../../../protocol/query.ts';
 import { columnKind } from '../mysql/column-kind.ts';
-import { parseType } from './casts.ts';
 import type { Expressions, NamedValue, RowsParts, RowsStatement, SqlColumn, Value } from './dialect.ts';
+import { castValue } from './mysql-casts.ts';
 import {
   jsonText,
   likeText,
@@ -47,45 +47,6 @@ function pathValue(column: string, info: SqlColumn, { steps, text }: JsonPath): 
   if (!text) return json(guarded(at()));
   const kinds = `CASE JSON_TYPE(${at()}) WHEN 'NULL' THEN NULL WHEN 'STRING' THEN JSON_UNQUOTE(${at()}) ELSE ${at()} END`;
   return { sql: `(${guarded(`(${kinds})`)})`, type: 'longtext', json: false };
-}
-
-/** From which kinds a type may be cast to without a value being made up, and how. */
-function castValue({ sql, type: from, json: isJson }: Value, text: string): Value | null {
-  const type = parseType(text);
-  if (type === null || type.schema !== null || type.dimensions > 0) return null;
-  const kind = isJson ? 'json' : columnKind(from);
-  const isExact = kind === 'integer' || kind === 'unsigned' || kind === 'boolean' || kind === 'bit';
-  const isNumber = isExact || kind === 'decimal' || kind === 'double';
-  const cast = (to: string, named: string): Value => ({
-    sql: `CAST(${sql} AS ${to})`,
-    type: named,
-    json: false,
-  });
-  switch (type.name) {
-    case 'text':
-    case 'varchar':
-      if (kind === 'bytes' || kind === 'geometry') return null;
-      return kind === 'boolean'
-        ? {
-            sql: `CASE WHEN ${sql} IS NULL THEN NULL WHEN ${sql} THEN 'true' ELSE 'false' END`,
-            type: 'text',
-            json: false,
-          }
-        : cast('CHAR', 'longtext');
-    case 'int2':
-    case 'int4':
-    case 'int8':
-      return isNumber && kind !== 'unsigned' ? cast('SIGNED', 'bigint') : null;
-    case 'float4':
-    case 'float8':
-      return isNumber ? cast('DOUBLE', 'double') : null;
-    case 'numeric':
-      return isExact || kind === 'decimal' ? { sql: `(${sql} + 0)`, type: 'decimal', json: false } : null;
-    case 'date':
-      return kind === 'date' || kind === 'datetime' || kind === 'timestamp' ? cast('DATE', 'date') : null;
-    default:
-      return null;
-  }
 }
 
 const COMPARED: Readonly<Partial<Record<QuantifiedOperator, string>>> = {

@@ -1,4 +1,5 @@
 import { constants, type DatabaseSync } from 'node:sqlite';
+import { CAST_FUNCTIONS } from './casting.ts';
 import { INTERNAL_PREFIX, isInternalName } from './sqlite-schema.ts';
 
 /**
@@ -48,8 +49,7 @@ const CALLABLE_PRAGMAS = new Set([
 
 const VIRTUAL_TABLE_MODULES = new Set(['fts5', 'fts4', 'fts3', 'rtree', 'rtree_i32', 'geopoly']);
 
-const FUNCTIONS = new Set(
-  `-> ->> abs acos acosh asin asinh atan atan2 atanh avg bm25 ceil ceiling changes char coalesce concat concat_ws cos
+const SQLITE_FUNCTIONS = `-> ->> abs acos acosh asin asinh atan atan2 atanh avg bm25 ceil ceiling changes char coalesce concat concat_ws cos
   cosh count cume_dist current_date current_time current_timestamp date datetime degrees dense_rank exp first_value
   floor format fts5 fts5_get_locale fts5_insttoken fts5_locale fts5_source_id geopoly_area geopoly_bbox geopoly_blob
   geopoly_ccw geopoly_contains_point geopoly_group_bbox geopoly_json geopoly_overlap geopoly_regular geopoly_svg
@@ -62,10 +62,8 @@ const FUNCTIONS = new Set(
   nullif octet_length offsets optimize percent_rank percentile percentile_cont percentile_disc pi pow power printf
   quote radians random randomblob rank replace round row_number rtreecheck rtreedepth rtreenode rtrim sign sin sinh
   snippet sqlite_source_id sqlite_version sqrt strftime string_agg substr substring subtype sum tan tanh time timediff
-  total total_changes trim trunc typeof unhex unicode unistr unistr_quote unixepoch unlikely upper zeroblob`.split(
-    /\s+/,
-  ),
-);
+  total total_changes trim trunc typeof unhex unicode unistr unistr_quote unixepoch unlikely upper zeroblob`;
+const FUNCTIONS = new Set([...SQLITE_FUNCTIONS.split(/\s+/), ...CAST_FUNCTIONS]);
 
 /** SQLite's own helpers of ALTER TABLE; no statement can name them, but their use is asked for all the same. */
 const isAlterHelper = (name: string): boolean =>

@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { LIMITS } from '../../../limits.ts';
+import { registerCasts } from './casting.ts';
 import { type Confinement, confine } from './confinement.ts';
 
 export interface TenantConnection {
@@ -45,6 +46,7 @@ export function openTenantConnection(options: ConnectionOptions): TenantConnecti
     database.exec('PRAGMA cell_size_check = ON');
     // A REPLACE must fire delete triggers, or the change log would miss the old row.
     database.exec('PRAGMA recursive_triggers = ON');
+    registerCasts(database);
     return { database, confinement: confine(database) };
   } catch (error) {
     database.close();

@@ -2,16 +2,17 @@ import { MagError } from '../../../errors.ts';
 import type { JsonPath, QuantifiedOperator } from '../../../protocol/query.ts';
 import { parseType } from '../sql/casts.ts';
 import type { Expressions, NamedValue, RowsParts, RowsStatement, RowsWrite, Value } from '../sql/dialect.ts';
+import { type CastTarget, castText } from './casting.ts';
 import { columnKind } from './column-kind.ts';
 import { jsonValue, objectText, quoteIdentifier, quoteText } from './sqlite-text.ts';
 
 /** Types that SQLite truly has, by the names that PostgreSQL's clients give them. */
-const CASTS: Readonly<Record<string, { readonly to: string; readonly type: string }>> = {
-  ...{ text: { to: 'TEXT', type: 'text' }, varchar: { to: 'TEXT', type: 'text' } },
-  ...{ int2: { to: 'INTEGER', type: 'integer' }, int4: { to: 'INTEGER', type: 'integer' } },
-  ...{ int8: { to: 'INTEGER', type: 'integer' } },
-  ...{ float4: { to: 'REAL', type: 'real' }, float8: { to: 'REAL', type: 'real' } },
-  ...{ numeric: { to: 'NUMERIC', type: 'numeric' } },
+const CASTS: Readonly<Record<string, { readonly to: CastTarget; readonly type: string }>> = {
+  ...{ text: { to: 'text', type: 'text' }, varchar: { to: 'text', type: 'text' } },
+  ...{ int2: { to: 'int2', type: 'integer' }, int4: { to: 'int4', type: 'integer' } },
+  ...{ int8: { to: 'int8', type: 'integer' } },
+  ...{ float4: { to: 'float4', type: 'real' }, float8: { to: 'float8', type: 'real' } },
+  ...{ numeric: { to: 'numeric', type: 'numeric' } },
 };
 
 const json = (sql: string): Value => ({ sql, type: 'json', json: true });
@@ -46,12 +47,21 @@ function castValue({ sql, type: from, json: isJson }: Value, text: string): Valu
   const type = parseType(text);
   const known = type === null || type.schema !== null || type.dimensions > 0 ? undefined : CASTS[type.name];
   if (known === undefined) return null;
-  const isBoolean = !isJson && columnKind(from) === 'boolean';
-  const value =
-    isBoolean && known.to === 'TEXT'
-      ? `CASE ${sql} WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE ${sql} END`
-      : sql;
-  return { sql: `CAST(${value} AS ${known.to})`, type: known.type, json: false };
+  const kind = isJson ? 'json' : columnKind(from);
+  const value = (as: string): Value => ({ sql: as, type: known.type, json: false });
+  if (known.to === 'text') {
+    if (kind === 'boolean')
+      return value(`CAST(CASE ${sql} WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE ${sql} END AS TEXT)`);
+    if (kind === 'text') return value(`CAST(${sql} AS TEXT)`);
+    // What `->` gives is marked as JSON, also through a cast; a concatenation is not.
+    if (kind === 'json') return value(`('' || ${sql})`);
+  }
+  // As PostgreSQL, which knows a boolean as an integer of one size alone.
+  else if (kind === 'blob' || (kind === 'boolean' && known.to !== 'int4')) return null;
+  // SQLite takes any number in a type: what PostgreSQL has no scale for would only be zeros without end.
+  const scale = Number(/,\s*(\d{1,2})\s*\)/.exec(from)?.[1] ?? 0);
+  const plain = kind === 'numeric' ? scale : 'plain';
+  return value(castText(known.to, sql, kind === 'json' ? 'json' : plain));
 }
 
 const COMPARED: Readonly<Partial<Record<QuantifiedOperator, string>>> = {
@@ -104,7 +114,8 @@ const ANY_ORDER = { order: null, limit: null, offset: null };
 const aggregateValue: Expressions['aggregate'] = (function_, value) => {
   const sql = `${function_}(${value === null ? '*' : value.sql})`;
   if (function_ === 'count') return { sql, type: 'integer', json: false };
-  const keeps = function_ === 'min' || function_ === 'max';
+  const isFloat = function_ === 'sum' && columnKind(value?.type ?? '') === 'real';
+  const keeps = function_ === 'min' || function_ === 'max' || isFloat;
   return { sql, type: keeps ? (value?.type ?? 'numeric') : 'numeric', json: false };
 };
 
