@@ -111,6 +111,11 @@ const rowsText = (rows: RowsParts, output: string): string =>
 
 const ANY_ORDER = { order: null, limit: null, offset: null };
 
+function derivedText(rows: RowsParts): string {
+  const values = rows.output.map(({ name, value }) => `${value.sql} AS ${quoteIdentifier(name)}`);
+  return `(${rowsText({ ...rows, ...ANY_ORDER }, values.join(', '))})`;
+}
+
 const aggregateValue: Expressions['aggregate'] = (function_, value) => {
   const sql = `${function_}(${value === null ? '*' : value.sql})`;
   if (function_ === 'count') return { sql, type: 'integer', json: false };
@@ -186,10 +191,7 @@ export function sqliteExpressions(anyBlob: boolean): Expressions {
       const values = `${rowsText(rows, `${only(rows).sql} AS v`)}${limited}`;
       return json(`(SELECT json_group_array(${member({ ...only(rows), sql: 'v' })}) FROM (${values}))`);
     },
-    derived(rows) {
-      const values = rows.output.map(({ name, value }) => `${value.sql} AS ${quoteIdentifier(name)}`);
-      return `(${rowsText({ ...rows, ...ANY_ORDER }, values.join(', '))})`;
-    },
+    derived: derivedText,
     selectRows,
     writeRows,
   };
