@@ -48,7 +48,7 @@ export const ENGINE_CAPABILITIES: Readonly<Record<EngineKind, ReadonlySet<Capabi
   ]),
   redis: new Set<Capability>([
     ...(['native', 'json_path', 'quantifier', 'distinct', 'contain', 'max_affected'] as const),
-    ...(['rollback', 'transaction', 'idempotency'] as const),
+    ...(['ordered_writes', 'rollback', 'transaction', 'idempotency'] as const),
   ]),
 };
 
@@ -113,9 +113,13 @@ function orderNeeds(order: readonly OrderTerm[], need: Need): void {
   }
 }
 
-/** What of a write no documents can, in the words above; null where there is nothing. */
-export function beyondDocuments(query: Exclude<Query, { kind: 'select' }>): string | null {
-  if (query.order !== undefined) return CAPABILITIES.ordered_writes;
+/** What of a write an engine of documents cannot, in the words above; null where there is nothing. */
+export function beyondDocuments(
+  engine: 'mongodb' | 'redis',
+  query: Exclude<Query, { kind: 'select' }>,
+): string | null {
+  if (query.order !== undefined && !ENGINE_CAPABILITIES[engine].has('ordered_writes'))
+    return CAPABILITIES.ordered_writes;
   return query.kind === 'update' && query.defaults !== undefined ? CAPABILITIES.update_defaults : null;
 }
 

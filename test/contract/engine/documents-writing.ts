@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ENGINE_CAPABILITIES } from '../../../src/actors/storage/capabilities.ts';
 import type { DocumentSubject } from './documents.ts';
 import { all, and, column, compare, is, or } from './subject.ts';
 
@@ -211,18 +212,36 @@ export function documentWriting(subject: () => DocumentSubject): void {
   });
 
   describe('what no documents can', () => {
-    it('defaults of fields, and an order of what is given back, are refused before anything is written', async () => {
+    const order = [{ column: { name: 'qty' }, direction: 'desc' }] as const;
+    const refused = { code: 'MAG_ENGINE_UNSUPPORTED', status: 400 };
+
+    it('defaults of fields are refused before anything is written', async () => {
       await subject().add({ id: 2, qty: 2 });
-      const order = [{ column: { name: 'qty' }, direction: 'asc' }] as const;
-      const where = compare('id', 'eq', '2');
-      const refused = { code: 'MAG_ENGINE_UNSUPPORTED', status: 400 };
-      for (const query of [
-        change({ qty: 99 }, { where, defaults: ['name'] }),
-        change({ qty: 99 }, { where, returning: all, order }),
-        remove({ where, returning: all, order }),
-      ])
-        await expect(subject().execute(query)).rejects.toMatchObject(refused);
+      const query = change({ qty: 99 }, { where: compare('id', 'eq', '2'), defaults: ['name'] });
+      await expect(subject().execute(query)).rejects.toMatchObject(refused);
       expect(await items()).toEqual([{ id: 2, qty: 2 }]);
+    });
+
+    it('what is written is given back in the order asked for, or that is refused before', async () => {
+      await subject().add({ id: 1, qty: 1 }, { id: 2, qty: 2 }, { id: 3 });
+      const asked = { returning: [column('id')], order };
+      const queries = [
+        change({ name: 'n' }, { where: compare('id', 'lte', '3'), ...asked }),
+        subject().insert([{ id: 4 }, { id: 5, qty: 5 }, { id: 6, qty: 6 }], asked),
+        remove(asked),
+      ];
+      if (!ENGINE_CAPABILITIES[subject().under.engine.kind].has('ordered_writes')) {
+        for (const query of queries) await expect(subject().execute(query)).rejects.toMatchObject(refused);
+        expect(await subject().ids()).toEqual([1, 2, 3]);
+        return;
+      }
+      const given: unknown[] = [];
+      for (const query of queries) given.push((await subject().rows(query)).map(({ id }) => id));
+      expect(given).toEqual([
+        [3, 2, 1],
+        [4, 6, 5],
+        [3, 4, 6, 5, 2, 1],
+      ]);
     });
   });
 

@@ -82,7 +82,7 @@ const keysOf = (documents: readonly Document[]): readonly unknown[] =>
 
 /** The door refuses by capability what documents cannot; whoever comes past it ends here. */
 function refuseBeyond(query: InsertQuery | UpdateQuery | DeleteQuery): void {
-  const what = beyondDocuments(query);
+  const what = beyondDocuments('mongodb', query);
   if (what !== null) throw unsupported(what);
 }
 

@@ -28,7 +28,7 @@ const inRow = (row: Row): void => {
 
 /** The door refuses by capability what documents cannot; whoever comes past it ends here. */
 function refuseBeyond(query: Exclude<Query, { kind: 'select' }>): void {
-  const what = beyondDocuments(query);
+  const what = beyondDocuments('redis', query);
   if (what !== null) throw new MagError('MAG_ENGINE_UNSUPPORTED', { engine: 'redis', what });
 }
 
@@ -43,6 +43,7 @@ export function requireFields(query: Query): void {
     return;
   }
   refuseBeyond(query);
+  if (query.order !== undefined) inOrder(query.order);
   if (query.returning !== undefined) inItems(query.returning);
   if (query.kind === 'insert') for (const row of query.rows) inRow(row);
   if (query.kind === 'update') inRow(query.set);

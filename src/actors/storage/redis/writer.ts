@@ -3,14 +3,22 @@ import { LIMITS } from '../../../limits.ts';
 import { REDIS_LIMITS } from '../../../limits-redis.ts';
 import { stringifyExact } from '../../../protocol/exact-json.ts';
 import { notOneRow } from '../../../protocol/one-row.ts';
-import type { DeleteQuery, Filter, InsertQuery, Query, Row, UpdateQuery } from '../../../protocol/query.ts';
+import type {
+  DeleteQuery,
+  Filter,
+  InsertQuery,
+  OrderTerm,
+  Query,
+  Row,
+  UpdateQuery,
+} from '../../../protocol/query.ts';
 import type { Host } from '../../../runtime/host.ts';
 import type { ExecuteContext, QueryResult } from '../engine.ts';
 import type { CollectionFacts } from './collection.ts';
 import { type Change, idOf, tooMany } from './commit.ts';
 import { targetOf } from './conflict-target.ts';
 import { DocumentFilter } from './document-filter.ts';
-import { projection, StoredDocument } from './documents.ts';
+import { comparator, projection, StoredDocument } from './documents.ts';
 import { documentId } from './ids.ts';
 import { idText } from './keys.ts';
 import { findSource } from './read-plan.ts';
@@ -44,13 +52,26 @@ export async function draftWrite(
 ): Promise<Draft> {
   const decided = await decide(source, query, facts, context, host);
   const { changes, inserted } = decided;
-  const json = query.returning === undefined ? '[]' : shown(decided.shown, projection(query.returning));
+  const json =
+    query.returning === undefined
+      ? '[]'
+      : shown(inOrder(decided.shown, query.order), projection(query.returning));
   if (query.maxAffected !== undefined && changes.length > query.maxAffected) {
     throw new MagError('PGRST124', {}, { details: `The query affects ${changes.length} rows` });
   }
   if (query.kind !== 'insert' && query.single === true && changes.length > 1) throw notOneRow(changes.length);
   const result = { json, rowCount: decided.shown.length, total: null, totalKind: null };
   return { changes, result: inserted === undefined ? result : { ...result, inserted } };
+}
+
+/** Documents come as they were given, or found, where no order is asked for. */
+function inOrder(
+  documents: readonly StoredDocument[],
+  order: readonly OrderTerm[] = [],
+): readonly StoredDocument[] {
+  if (order.length === 0) return documents;
+  const compare = comparator(order);
+  return documents.toSorted((left, right) => compare(left.document, right.document));
 }
 
 function decide(
