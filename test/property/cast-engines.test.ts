@@ -118,4 +118,16 @@ describe('a cast, whatever it is of and to', () => {
       { code: '22P02' },
     ]);
   });
+
+  it('of a text of any length ends soon on SQLite, whose thread nothing could interrupt meanwhile', async () => {
+    const texts = [`${'1'.repeat(200_000)}x`, `1${'0'.repeat(200_000)}1`, `${' '.repeat(200_000)}x`];
+    for (const t of texts) {
+      for (const cast of ['int8', 'float8', 'numeric']) {
+        const item: SelectItem = { kind: 'column', column: { name: 't' }, alias: 'cast', cast };
+        expect(['22P02', '22003', 'MAG_ENGINE_UNSUPPORTED']).toContain(
+          Object.values(await outcome(1, { id: 1, t }, item))[0],
+        );
+      }
+    }
+  });
 });

@@ -25,7 +25,7 @@ const EXACT_DIGITS = 15;
 
 const SPACE = '[ \\t\\n\\v\\f\\r]*';
 const INTEGER = new RegExp(`^${SPACE}([+-]?\\d+)${SPACE}$`);
-const DECIMAL = new RegExp(`^${SPACE}([+-]?(?:\\d+\\.?\\d*|\\.\\d+)(?:e[+-]?\\d+)?)${SPACE}$`, 'i');
+const DECIMAL = new RegExp(`^${SPACE}([+-]?(?:\\d+(?:\\.\\d*)?|\\.\\d+)(?:e[+-]?\\d+)?)${SPACE}$`, 'i');
 const INFINITE = new RegExp(`^${SPACE}(?:nan|[+-]?inf(?:inity)?)${SPACE}$`, 'i');
 
 const invalid = (target: CastTarget, text: string): DatabaseError =>
@@ -101,7 +101,11 @@ function toFloat(target: 'float4' | 'float8', value: number, text: string, isZer
 function numericOf(text: string): bigint | number {
   if (/^[+-]?\d{1,18}$/.test(text)) return BigInt(text.replace(/^\+/, ''));
   const digits = text.replace(/e.*$/i, '').replace(/[+-]|\./g, '');
-  const significant = digits.replace(/^0+/, '').replace(/0+$/, '');
+  // Without `0+$`, which would look at every run of zeros from each of its zeros.
+  const behind = digits.search(/[1-9]/);
+  let end = digits.length;
+  while (end > 0 && digits[end - 1] === '0') end -= 1;
+  const significant = behind === -1 ? '' : digits.slice(behind, end);
   const value = Number(text);
   const isLost = significant.length > EXACT_DIGITS || (value === 0 && significant !== '');
   if (isLost || !Number.isFinite(value))
