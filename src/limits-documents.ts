@@ -31,6 +31,8 @@ export const DOCUMENT_LIMITS = {
   snapshotWaitMs: 200,
   /** An open transaction keeps others from writing: it is undone after so long. */
   transactionMs: 20_000,
+  /** How long one whose connection broke waits for its client to commit it on another one, as drivers do. */
+  orphanMs: 1_000,
   /** Sessions whose last transaction is remembered. */
   sessions: 10_000,
   /** Open cursors of one user, and how long one that nobody reads is kept. */

@@ -10,6 +10,7 @@ interface Start {
   readonly folder: string;
   readonly port: number;
   readonly admin: { readonly name: string; readonly password: string };
+  readonly faultInjection: boolean;
 }
 
 if (process.send === undefined) {
@@ -27,9 +28,9 @@ function beat(): void {
   host.setTimer(DOCUMENT_LIMITS.heartbeatMs, beat);
 }
 
-async function start({ folder, port, admin }: Start): Promise<void> {
+async function start({ folder, port, admin, faultInjection }: Start): Promise<void> {
   const log = (message: string): void => void process.stderr.write(`document server: ${message}\n`);
-  const server = new DocumentServer({ host, folder, admin, log });
+  const server = new DocumentServer({ host, folder, admin, faultInjection, log });
   // The port of last time, where nobody has taken it: open clients then find the server again by themselves.
   const bound = await server.listen(port).catch(() => server.listen(0));
   const stop = (): void => void server.close().finally(() => process.exit(0));

@@ -14,6 +14,7 @@ export const documentServer = (shelf: Shelf): ChildSpec =>
       masterKey: shelf.take('masterKey'),
       entry: fileURLToPath(entryUrl('worker/document-server')),
       children: shelf.take('children'),
+      faultInjection: shelf.config.faultInjection,
       host,
       log,
     });

@@ -19,7 +19,7 @@ import { nodeHost } from '../../src/runtime/host-node.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mag-wire-'));
 const admin = { name: 'root', password: 'secret' };
-const server = new DocumentServer({ host: nodeHost(), folder, admin, log: () => {} });
+const server = new DocumentServer({ host: nodeHost(), folder, admin, faultInjection: true, log: () => {} });
 let port = 0;
 beforeAll(async () => {
   port = await server.listen(0);

@@ -3,18 +3,22 @@
  * after, workers that die in a loop, for so long writers on all engines while servers, actors and the board are killed, then
  * for as long random trees with random faults against the reference model. What fails is printed with its seed;
  * `--seed S --runs 1` runs that one tree again.
+ * `npm run soak -- documents DIR` runs the MongoDB drivers' specifications instead: documents.ts says how.
  */
 import { parseArgs } from 'node:util';
 import fc from 'fast-check';
 import { compareClosely } from '../model/comparison.ts';
 import { scenario } from '../model/steps.ts';
 import { weather } from '../model/storm.ts';
+import { runSpecification } from './documents.ts';
 import { stormEngines } from './engines.ts';
 import { ORDEALS, restartInPlenty } from './restarts.ts';
 import { crashWorkers } from './workers.ts';
 
 /** Heap that may come to stay over all restarts: caches of the engine, never a share of each restart. */
 const SLACK_BYTES = 2_000_000;
+
+if (process.argv[2] === 'documents') process.exit(await runSpecification(process.argv.slice(3)));
 
 const { values } = parseArgs({
   options: {

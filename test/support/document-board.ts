@@ -100,6 +100,7 @@ export class DocumentBoard {
       masterKey: Buffer.alloc(32, 7),
       entry,
       children: this.#children,
+      faultInjection: true,
       host: this.host,
       log: silentLog,
       ...(this.#stuckMs === undefined ? {} : { stuckMs: this.#stuckMs }),

@@ -212,7 +212,7 @@ export const SETTINGS = {
     fallback: () => true,
     shown: 'on',
     takes: 'on or off',
-    doc: 'Whether an admin may crash actors on purpose.',
+    doc: 'Whether an admin may crash actors, and a user of the embedded document server fail commands of its own, on purpose.',
   }),
 };
 

@@ -232,11 +232,17 @@ export const LATER_CASES: readonly CrudCase[] = [
     after: [{ _id: 1, x: 11, y: 11 }, ...three.slice(1)],
   },
   {
-    name: 'a sort of an update is refused, and not passed over',
+    name: 'a sort of an update says which of the documents that match is changed',
     before: three,
-    run: (c) => c.updateOne({}, { $set: { x: 1 } }, { sort: { _id: -1 } } as never),
-    error: 9,
-    after: three,
+    run: async (c) => {
+      await c.updateOne({}, { $set: { x: 1 } }, { sort: { x: -1 } });
+      await c.replaceOne({ x: { $gt: 1 } }, { y: 1 }, { sort: { _id: -1 } });
+    },
+    after: [
+      { _id: 1, x: 11 },
+      { _id: 2, y: 1 },
+      { _id: 3, x: 1 },
+    ],
   },
 ];
 

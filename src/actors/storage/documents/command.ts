@@ -2,17 +2,20 @@ import { type Binary, type Document, Long, serialize } from 'bson';
 import type { Host } from '../../../runtime/host.ts';
 import { type BsonValue, isPlainDocument } from './bson-value.ts';
 import type { CollectionInfo } from './catalog.ts';
+import type { ClusterTime } from './cluster-time.ts';
 import type { Cursors } from './cursors.ts';
 import type { Databases } from './databases.ts';
 import type { DocumentDatabase, Holder } from './document-database.ts';
 import { badValue, DocumentError } from './document-error.ts';
+import type { FailPoints } from './fail-points.ts';
 import type { Operation } from './operation.ts';
 import type { ReadFile } from './results.ts';
 import type { ScramConversation } from './scram.ts';
+import type { Sessions } from './sessions.ts';
 import { blob } from './sqlite-file.ts';
 import type { Transaction, Transactions } from './transactions.ts';
 import { type KnownUser, mayReach, type User, type Users } from './users.ts';
-import { readDocument, type WireRequest } from './wire.ts';
+import { readDocument, WireError, type WireRequest } from './wire.ts';
 
 /** A client's connection, as its commands see it. */
 export interface Session {
@@ -34,7 +37,11 @@ export interface ServerParts {
   readonly databases: Databases;
   readonly users: Users;
   readonly transactions: Transactions;
+  readonly sessions: Sessions;
   readonly cursors: Cursors;
+  readonly time: ClusterTime;
+  /** Null where nobody may make commands fail on purpose. */
+  readonly failPoints: FailPoints | null;
   /** Commands that run, by their number. */
   readonly operations: Map<
     number,
@@ -219,14 +226,28 @@ async function alone(
   await database.acquire(holder, operation);
   try {
     const done = retry === null ? null : remembered(view, logicalSession, retry);
+    const cut = done === null && retry !== null ? cutOff(context) : null;
+    if (cut === 'before') throw new WireError('the connection was to be closed before the commit');
     const reply = done ?? (await work(view));
     if (done === null && retry !== null) remember(view, context, retry, reply);
     database.commit(holder);
+    if (cut === 'after') throw new WireError('the connection was to be closed after the commit');
     return reply;
   } catch (error) {
     if (database.isHeldBy(holder)) database.rollback(holder);
     throw error;
   }
+}
+
+/** Arguments in which a write command has its statements. */
+const STATEMENTS = ['documents', 'updates', 'deletes', 'ops'] as const;
+
+/** Whether the connection is to be cut off around this write's commit: somebody tests what a retry does. */
+function cutOff({ server, session, request, body }: CommandContext): 'before' | 'after' | null {
+  if (server.failPoints === null) return null;
+  const lists = STATEMENTS.map((name): unknown => request.sequences.get(name) ?? body[name]);
+  const given = lists.find(Array.isArray);
+  return server.failPoints.takeWrite(ownerOf(session.user), given?.length ?? 1);
 }
 
 /** Runs a write: in its transaction, or in one of its own that is committed before the reply. */

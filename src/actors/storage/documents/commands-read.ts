@@ -18,35 +18,18 @@ import {
 } from './command.ts';
 import { badValue, DocumentError } from './document-error.ts';
 import { splitPath, valuesAt } from './field-path.ts';
+import { requireHint } from './hints.ts';
 import { compileFilter } from './matcher.ts';
+import { NO_CURSOR, openCursor } from './open-cursor.ts';
 import type { Operation } from './operation.ts';
 import { outputOf, writeOutput } from './output.ts';
-import { readPipeline, runPipeline } from './pipeline.ts';
+import { readPipeline, runPipeline, SESSIONS } from './pipeline.ts';
 import { compileProjection } from './projection.ts';
 import { countMatches, FindResults, ListResults, Matches, type Results } from './results.ts';
-import { boundFilter } from './variables.ts';
+import { boundFilter, variablesOf } from './variables.ts';
 import { cursorReply, readDocument } from './wire.ts';
 
 const FIRST_BATCH = 101;
-const NO_CURSOR = Long.ZERO;
-
-/** Sends the first batch and keeps the rest open. */
-export async function openCursor(
-  context: CommandContext,
-  collection: string,
-  results: Results,
-  options: { readonly batchSize: number; readonly single?: boolean },
-): Promise<Reply> {
-  const { server, session, operation, transaction, database } = context;
-  const batch =
-    options.batchSize === 0 ? [] : await results.next(operation, options.batchSize, DOCUMENT_LIMITS.bytes);
-  const namespace = `${database}.${collection}`;
-  const over = results.done || options.single === true;
-  const id = over
-    ? NO_CURSOR
-    : server.cursors.add({ namespace, owner: ownerOf(session.user), results, transaction });
-  return cursorReply('firstBatch', batch, { id, ns: namespace });
-}
 
 /** Options of a find that would change what it means, and that are not here. */
 const REFUSED_FIND = ['min', 'max', 'returnKey', 'showRecordId', 'tailable', 'awaitData'] as const;
@@ -60,7 +43,7 @@ async function find(context: CommandContext): Promise<Reply> {
   requireSimpleCollation(body['collation']);
   const limit = Number(body['limit'] ?? 0);
   const selection = {
-    filter: boundFilter(document(body['filter'], 'filter'), document(body['let'], 'let')),
+    filter: boundFilter(document(body['filter'], 'filter'), variablesOf(body['let'])),
     sort:
       body['sort'] === undefined || Object.keys(document(body['sort'], 'sort')).length === 0
         ? null
@@ -72,6 +55,7 @@ async function find(context: CommandContext): Promise<Reply> {
   const projector = compileProjection(document(body['projection'], 'projection'));
   const batchSize = count(body['batchSize'], 'batchSize', FIRST_BATCH);
   return reading(context, name, ({ collection, file }) => {
+    requireHint(collection, body['hint']);
     const results =
       collection === null ? new ListResults([]) : new FindResults(collection, selection, projector, file);
     return openCursor(context, name, results, {
@@ -97,9 +81,11 @@ async function getMore(context: CommandContext): Promise<Reply> {
   cursor.busy = true;
   try {
     const size = count(body['batchSize'], 'batchSize', 0);
-    const batch = await reading(context, name, () =>
-      cursor.results.next(operation, size === 0 ? Number.POSITIVE_INFINITY : size, DOCUMENT_LIMITS.bytes),
-    );
+    const most = size === 0 ? Number.POSITIVE_INFINITY : size;
+    const next = (): Promise<readonly Buffer[]> =>
+      cursor.results.next(operation, most, DOCUMENT_LIMITS.bytes);
+    // What is in memory already needs no database; a bulkWrite's results belong to none.
+    const batch = await (cursor.results instanceof ListResults ? next() : reading(context, name, next));
     if (cursor.results.done) server.cursors.close(id, cursor.owner);
     const left = cursor.results.done ? NO_CURSOR : Long.fromBigInt(id);
     return cursorReply('nextBatch', batch, { id: left, ns: cursor.namespace });
@@ -132,6 +118,7 @@ async function countCommand(context: CommandContext): Promise<Reply> {
   const skip = count(body['skip'], 'skip', 0);
   const limit = Math.abs(Number(body['limit'] ?? 0));
   return reading(context, name, async ({ collection, file }) => {
+    requireHint(collection, body['hint']);
     if (collection === null) return { n: 0, ok: 1 };
     const all = await countMatches(collection, filter, file, operation);
     const after = Math.max(0, all - skip);
@@ -147,6 +134,7 @@ async function distinct(context: CommandContext): Promise<Reply> {
   const filter = document(body['query'], 'query');
   return reading(context, name, async ({ collection, file }) => {
     const values = new Map<string, unknown>();
+    requireHint(collection, body['hint']);
     if (collection === null) return { values: [], ok: 1 };
     const matches = new Matches(collection, filter, planAccess(collection, filter, null), file);
     let bytes = 0;
@@ -221,17 +209,34 @@ async function drain(results: Results, operation: Operation): Promise<readonly D
   return all;
 }
 
+/** A pipeline whose documents come from beside the database, with them in the place of its first stage. */
+function sourced({ server, session }: CommandContext, stages: readonly Document[]): readonly Document[] {
+  const [first, ...rest] = stages;
+  if (first === undefined || !Object.hasOwn(first, SESSIONS)) return stages;
+  const { allUsers, ...others } = document(first[SESSIONS], SESSIONS);
+  if (Object.keys(others).length > 0)
+    throw new DocumentError(
+      'CommandNotSupported',
+      `only {} and {allUsers: true} are supported by ${SESSIONS}`,
+    );
+  if (allUsers === true && session.user?.admin !== true)
+    throw new DocumentError('Unauthorized', `not authorized to list the sessions of other users`);
+  const listed = server.sessions.list(allUsers === true ? null : ownerOf(session.user));
+  return [{ $documents: { $literal: listed } }, ...rest];
+}
+
 async function aggregate(context: CommandContext): Promise<Reply> {
   const { body } = context;
   const source: unknown = body['aggregate'];
   const name = typeof source === 'string' ? source : '$cmd.aggregate';
   requireSimpleCollation(body['collation']);
-  const pipeline = readPipeline(body['pipeline'], typeof source === 'string');
-  const variables = document(body['let'], 'let');
+  const pipeline = sourced(context, readPipeline(body['pipeline'], typeof source === 'string'));
+  const variables = variablesOf(body['let']);
   const { batchSize } = document(body['cursor'], 'cursor');
   const output = outputOf(pipeline);
   if (output !== null) return aggregateInto(context, name, pipeline.slice(0, -1), output, variables);
   return reading(context, name, async (view) => {
+    requireHint(view.collection, body['hint']);
     const results = await runPipeline(pipeline, view, variables, context.operation);
     return openCursor(context, name, results, { batchSize: count(batchSize, 'batchSize', FIRST_BATCH) });
   });
@@ -281,8 +286,9 @@ async function listIndexes(context: CommandContext): Promise<Reply> {
 
 export const READ_COMMANDS: Readonly<Record<string, Command>> = {
   find: { run: find, for: 'database', inTransaction: true },
-  getMore: { run: getMore, for: 'database', inTransaction: true },
-  killCursors: { run: killCursors, for: 'database', inTransaction: true },
+  // A cursor is its user's alone, whatever database it names.
+  getMore: { run: getMore, for: 'user', inTransaction: true },
+  killCursors: { run: killCursors, for: 'user', inTransaction: true },
   count: { run: countCommand, for: 'database' },
   distinct: { run: distinct, for: 'database', inTransaction: true },
   aggregate: { run: aggregate, for: 'database', inTransaction: true },

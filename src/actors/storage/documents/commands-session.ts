@@ -15,10 +15,10 @@ import { DocumentError } from './document-error.ts';
 import { ScramConversation } from './scram.ts';
 import type { User } from './users.ts';
 
-/** The oldest and newest wire versions: those of MongoDB 3.6 and 7.0. */
-const WIRE = { minWireVersion: 0, maxWireVersion: 21 };
+/** The oldest and newest wire versions: those of MongoDB 2.4 and 8.0. */
+const WIRE = { minWireVersion: 0, maxWireVersion: 25 };
 const MECHANISM = 'SCRAM-SHA-256';
-const VERSION = '7.0.0';
+const VERSION = '8.0.0';
 
 function payloadOf(value: unknown): string {
   if (value instanceof Binary) return Buffer.from(value.value()).toString('utf8');
@@ -97,7 +97,7 @@ function begun(context: CommandContext, speculative: Document, reply: Document):
 }
 
 const buildInfo = (): Reply => ({
-  ...{ version: VERSION, versionArray: [7, 0, 0, 0], gitVersion: 'magmobo', modules: [] },
+  ...{ version: VERSION, versionArray: [8, 0, 0, 0], gitVersion: 'magmobo', modules: [] },
   ...{ bits: 64, maxBsonObjectSize: DOCUMENT_LIMITS.bytes, storageEngines: ['sqlite'], ok: 1 },
 });
 
@@ -132,7 +132,9 @@ function endSessions(context: CommandContext): Reply {
   const ids: unknown = body[name];
   for (const id of Array.isArray(ids) ? ids : []) {
     const key = sessionKey(session.user, id);
-    if (key !== '') server.transactions.end(key);
+    if (key === '') continue;
+    server.transactions.end(key);
+    server.sessions.end(key);
   }
   return { ok: 1 };
 }
@@ -224,6 +226,19 @@ async function dropDatabase({ server, database, operation }: CommandContext): Pr
   return { dropped: database, ok: 1 };
 }
 
+/** Makes commands of the same user fail on purpose, as drivers' specifications and an application's tests want it. */
+function configureFailPoint({ server, session, body }: CommandContext): Reply {
+  if (server.failPoints === null)
+    throw new DocumentError('CommandNotFound', "no such command: 'configureFailPoint'");
+  server.failPoints.configure(
+    ownerOf(session.user),
+    text(body['configureFailPoint'], 'configureFailPoint'),
+    body['mode'],
+    document(body['data'], 'data'),
+  );
+  return { ok: 1 };
+}
+
 const listDatabases = ({ server }: CommandContext): Reply => ({
   databases: server.databases.names().map((name) => ({ name, sizeOnDisk: 0, empty: false })),
   ok: 1,
@@ -248,6 +263,7 @@ export const SESSION_COMMANDS: Readonly<Record<string, Command>> = {
   refreshSessions: { run: ok, for: 'user' },
   endSessions: { run: endSessions, for: 'user' },
   killSessions: { run: endSessions, for: 'user' },
+  configureFailPoint: { run: configureFailPoint, for: 'user' },
   killOp: { run: killOp, for: 'user' },
   currentOp: { run: currentOp, for: 'user' },
   createUser: { run: createUser, for: 'admin' },

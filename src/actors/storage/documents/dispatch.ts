@@ -1,5 +1,6 @@
 import type { Document } from 'bson';
 import { DOCUMENT_LIMITS } from '../../../limits-documents.ts';
+import { sleep } from '../../../runtime/host.ts';
 import { isPlainDocument } from './bson-value.ts';
 import {
   bigint,
@@ -15,11 +16,14 @@ import { READ_COMMANDS } from './commands-read.ts';
 import { SCHEMA_COMMANDS } from './commands-schema.ts';
 import { SESSION_COMMANDS } from './commands-session.ts';
 import { WRITE_COMMANDS } from './commands-write.ts';
+import { requireConcerns } from './concerns.ts';
 import { DocumentError } from './document-error.ts';
+import { labelsOf } from './error-labels.ts';
+import type { Failure } from './fail-points.ts';
 import { Operation } from './operation.ts';
 import { noSuchTransaction, type Transaction } from './transactions.ts';
 import { mayReach } from './users.ts';
-import { WireError, type WireRequest } from './wire.ts';
+import { extended, WireError, type WireRequest } from './wire.ts';
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map(
   Object.entries({ ...READ_COMMANDS, ...WRITE_COMMANDS, ...SCHEMA_COMMANDS, ...SESSION_COMMANDS }),
@@ -70,15 +74,42 @@ function follow(session: Session, transaction: Transaction | null): void {
   if (transaction === null) return;
   for (const known of session.transactions) if (known.state !== 'open') session.transactions.delete(known);
   session.transactions.add(transaction);
+  transaction.adopt();
 }
 
 /** There is one server: a write that wants more of them to have it is done, and says that they do not. */
 function concerned(reply: Reply, { body }: CommandContext): Reply {
   const concern: unknown = body['writeConcern'];
   const wanted: unknown = isPlainDocument(concern) ? concern['w'] : undefined;
-  if (typeof wanted !== 'number' || wanted <= 1 || Buffer.isBuffer(reply)) return reply;
+  if (typeof wanted !== 'number' || wanted <= 1) return reply;
   const errmsg = 'Not enough data-bearing nodes';
-  return { ...reply, writeConcernError: { code: 100, codeName: 'UnsatisfiableWriteConcern', errmsg } };
+  return extended(reply, {
+    writeConcernError: { code: 100, codeName: 'UnsatisfiableWriteConcern', errmsg },
+  });
+}
+
+/** A command that was changed something: sessions that read after it are told of a later time. */
+const changes = (command: Command, { name }: CommandContext): boolean =>
+  command.for === 'writer' || name === 'commitTransaction';
+
+/** What is to befall this command before it is run: it waits, loses its connection, or has failed. */
+async function befallen(
+  server: ServerParts,
+  session: Session,
+  request: WireRequest,
+  name: string,
+): Promise<Failure | null> {
+  const owner = ownerOf(session.user ?? session.login?.user ?? null);
+  const failure = server.failPoints?.take(owner, name, request.body) ?? null;
+  if (failure === null) return null;
+  if (failure.blockMs > 0) await sleep(server.host, failure.blockMs);
+  if (failure.closes) throw new WireError('the connection was to be closed');
+  return failure;
+}
+
+/** A reply after what was to befall it when the command was done. */
+function marked(reply: Reply, failure: Failure | null): Reply {
+  return failure === null || failure.concern === null ? reply : extended(reply, failure.concern);
 }
 
 async function run(command: Command, context: CommandContext): Promise<Reply> {
@@ -86,7 +117,9 @@ async function run(command: Command, context: CommandContext): Promise<Reply> {
   const { id } = operation;
   server.operations.set(id, { operation, owner: ownerOf(session.user), name });
   try {
-    return concerned(await command.run(context), context);
+    const reply = concerned(await command.run(context), context);
+    if (changes(command, context)) server.time.tick();
+    return reply;
   } catch (error) {
     if (name !== 'commitTransaction') transaction?.abort();
     throw error;
@@ -109,7 +142,11 @@ export async function dispatch(
     throw new DocumentError('CommandNotFound', `no such command: '${name.slice(0, 60)}'`);
   const database = typeof body['$db'] === 'string' ? body['$db'] : '';
   authorise(command, session, { database, name, body });
+  requireConcerns(body, name);
+  const failure = await befallen(server, session, request, name);
+  if (failure?.error) return failure.error;
   const key = sessionKey(session.user, body['lsid']);
+  if (key !== '') server.sessions.touch(key, ownerOf(session.user), body['lsid']);
   const transaction = command.for === 'anyone' ? null : transactionOf(server, key, body, name);
   if (transaction !== null && command.inTransaction !== true) {
     transaction.abort();
@@ -129,16 +166,23 @@ export async function dispatch(
   };
   session.running = operation;
   try {
-    return await run(command, context);
+    return marked(await run(command, context), failure);
   } finally {
     session.running = null;
   }
 }
 
 /** What a failed command answers; what is not the client's fault says nothing of its cause. */
-export function failureReply(error: unknown, report: (error: unknown) => void): Reply {
+export function failureReply(
+  error: unknown,
+  body: WireRequest['body'],
+  report: (error: unknown) => void,
+): Reply {
   if (error instanceof WireError) throw error;
-  if (error instanceof DocumentError) return error.reply();
+  if (error instanceof DocumentError) {
+    const [name = ''] = Object.keys(body);
+    return error.reply(labelsOf(name, body, error.code));
+  }
   report(error);
   return new DocumentError('InternalError', 'the server met an unexpected error').reply();
 }

@@ -23,6 +23,7 @@ export const CODES = {
   CannotCreateIndex: 67,
   InvalidOptions: 72,
   InvalidNamespace: 73,
+  UnknownReplWriteConcern: 79,
   IndexOptionsConflict: 85,
   IndexKeySpecsConflict: 86,
   WriteConflict: 112,
@@ -36,6 +37,7 @@ export const CODES = {
   BSONObjectTooLarge: 10334,
   DuplicateKey: 11000,
   Interrupted: 11601,
+  Location17276: 17276,
   UnrecognizedStage: 40324,
   ChangeStreamsNotHere: 40573,
   UserAlreadyExists: 51003,
@@ -70,15 +72,16 @@ export class DocumentError extends Error {
     return CODES[this.codeName];
   }
 
-  /** The failed command's reply. */
-  reply(): Document {
+  /** The failed command's reply. @param more labels that the command gives it. */
+  reply(more: readonly string[] = []): Document {
+    const labels = [...new Set([...this.labels, ...more])];
     return {
       ok: 0,
       errmsg: this.message,
       code: this.code,
       codeName: this.codeName,
       ...this.fields,
-      ...(this.labels.length === 0 ? {} : { errorLabels: this.labels }),
+      ...(labels.length === 0 ? {} : { errorLabels: labels }),
     };
   }
 

@@ -13,6 +13,7 @@ import {
 import { badValue } from './document-error.ts';
 import { splitPath, valuesAt } from './field-path.ts';
 import { compilePattern, patternOf } from './pattern.ts';
+import { requireKnownVariables } from './variables.ts';
 
 export type Predicate = (document: Document) => boolean;
 /** Holds for the values found at a path. */
@@ -210,6 +211,7 @@ function expression(argument: BsonValue): Predicate {
       throw badValue(error instanceof Error ? error.message.slice(0, 300) : 'the expression failed');
     }
   };
+  requireKnownVariables(argument, new Set());
   const query = attempt(() => new Query({ $expr: argument }, { scriptEnabled: false }));
   return (document) => attempt(() => query.test(document));
 }

@@ -9,7 +9,7 @@ import { compileFilter } from './matcher.ts';
 import type { Operation } from './operation.ts';
 import { patternOf } from './pattern.ts';
 import { countMatches, FindResults, ListResults, type Results } from './results.ts';
-import { boundFilter } from './variables.ts';
+import { boundFilter, constants } from './variables.ts';
 import { readDocument } from './wire.ts';
 
 /** Stages that mingo runs; one that is not here watches or administers. (`$out` and `$merge` are output.ts's.) */
@@ -37,6 +37,11 @@ const STAGES = new Set([
   ],
 ]);
 
+/** Lists the sessions of whoever asks; the documents come from beside the database. */
+export const SESSIONS = '$listLocalSessions';
+/** Stages that a pipeline without a collection begins with. */
+const SOURCES = new Set(['$documents', SESSIONS]);
+
 const stageName = (stage: Document): string => {
   const names = Object.keys(stage);
   const [name] = names;
@@ -56,15 +61,23 @@ export function readPipeline(value: BsonValue, onCollection: boolean): readonly 
     const isOutput = name === '$out' || name === '$merge';
     if (isOutput && index < stages.length - 1)
       throw badValue(`${name} can only be the final stage in the pipeline`);
-    if (!STAGES.has(name) && !isOutput)
+    if (name === SESSIONS && (index > 0 || onCollection))
+      throw new DocumentError(
+        'InvalidNamespace',
+        `${SESSIONS} must be the first stage of a database's pipeline`,
+      );
+    if (!STAGES.has(name) && !isOutput && name !== SESSIONS)
       throw new DocumentError(
         'UnrecognizedStage',
         `Unrecognized pipeline stage name: '${name.slice(0, 40)}'`,
       );
     if (name === '$documents' && index > 0) throw badValue('$documents must be the first stage');
   }
-  if (!onCollection && stageName(stages[0] ?? { $none: 1 }) !== '$documents')
-    throw new DocumentError('InvalidNamespace', 'a pipeline on a database must begin with $documents');
+  if (!onCollection && !SOURCES.has(stageName(stages[0] ?? { $none: 1 })))
+    throw new DocumentError(
+      'InvalidNamespace',
+      'a pipeline on a database must begin with $documents or $listLocalSessions',
+    );
   return stages;
 }
 
@@ -204,7 +217,7 @@ function inMemory(input: readonly Document[], stages: readonly Document[], run: 
   const aggregator = new Aggregator(forMingo(stages) as Document[], {
     // a list of documents stays one
     scriptEnabled: false,
-    variables,
+    variables: constants(variables),
     collectionResolver: (name) => loadNow(view, name, operation, budget),
   });
   const output: Buffer[] = [];

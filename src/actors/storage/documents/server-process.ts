@@ -23,6 +23,8 @@ export interface DocumentServerProcessOptions {
   readonly entry: string;
   readonly children: Pick<ManagedChildren, 'record' | 'forget'>;
   readonly host: Host;
+  /** Whether its users may make commands of their own fail on purpose. */
+  readonly faultInjection: boolean;
   readonly log: Log;
   /** How long it may be silent before it is taken for stuck; default from the limits. */
   readonly stuckMs?: number;
@@ -130,7 +132,8 @@ export class DocumentServerProcess {
       resolve(said.port);
     });
     const port = existsSync(this.#portFile()) ? Number(readFileSync(this.#portFile(), 'utf8')) || 0 : 0;
-    child.send?.({ folder: this.#folder, port, admin: { name: ADMIN, password } });
+    const { faultInjection } = this.#options;
+    child.send?.({ folder: this.#folder, port, admin: { name: ADMIN, password }, faultInjection });
     return promise;
   }
 

@@ -3,12 +3,15 @@ import { join } from 'node:path';
 import { describeError } from '../../../errors.ts';
 import { DOCUMENT_LIMITS } from '../../../limits-documents.ts';
 import type { Host } from '../../../runtime/host.ts';
+import { ClusterTime } from './cluster-time.ts';
 import { ownerOf, type ServerParts, type Session } from './command.ts';
 import { Cursors } from './cursors.ts';
 import { Databases } from './databases.ts';
 import { dispatch, failureReply } from './dispatch.ts';
 import { DocumentError } from './document-error.ts';
+import { FailPoints } from './fail-points.ts';
 import { scramVerifier } from './scram.ts';
+import { Sessions } from './sessions.ts';
 import { Transactions } from './transactions.ts';
 import { Users } from './users.ts';
 import { encodeReply, MessageReader, readMessage, type WireRequest } from './wire.ts';
@@ -19,6 +22,8 @@ export interface DocumentServerOptions {
   readonly folder: string;
   /** Who makes databases and users; the password is kept nowhere. */
   readonly admin: { readonly name: string; readonly password: string };
+  /** Whether a user may make commands of its own fail on purpose (`configureFailPoint`). */
+  readonly faultInjection: boolean;
   readonly log: (message: string) => void;
 }
 
@@ -45,10 +50,10 @@ class Connection {
     socket.on('error', () => socket.destroy());
   }
 
-  /** Its commands have nobody to answer to, and its transactions nobody to go on with them. */
+  /** Its commands have nobody to answer to, and its transactions nobody to go on with them, as far as it is known. */
   ended(): void {
     this.session.running?.kill('the client disconnected');
-    for (const transaction of this.session.transactions) transaction.abort();
+    for (const transaction of this.session.transactions) transaction.orphan();
     this.#waiting = [];
   }
 
@@ -120,7 +125,10 @@ export class DocumentServer {
       databases: new Databases(join(folder, 'data')),
       users: new Users(join(folder, 'users.db'), known, random),
       transactions: new Transactions(host),
+      sessions: new Sessions(host),
       cursors: new Cursors(host),
+      time: new ClusterTime(host),
+      failPoints: options.faultInjection ? new FailPoints() : null,
       operations: new Map(),
       disconnect: (owner) => this.#disconnect(owner),
       address: () => this.#address,
@@ -176,14 +184,14 @@ export class DocumentServer {
     const id = this.#requests;
     const before = session.user;
     const reply = await dispatch(this.#parts, session, request, id).catch((error: unknown) =>
-      failureReply(error, (cause) => this.#options.log(describeError(cause))),
+      failureReply(error, request.body, (cause) => this.#options.log(describeError(cause))),
     );
     if (before === null && session.user !== null && this.#crowded(session)) {
       session.user = null;
       const refused = new DocumentError('AuthenticationFailed', 'too many connections of this user');
       return encodeReply(request, refused.reply(), id);
     }
-    return request.silent ? null : encodeReply(request, reply, id);
+    return request.silent ? null : encodeReply(request, reply, id, this.#parts.time.fields);
   }
 
   #disconnect(owner: string): void {

@@ -10,6 +10,7 @@ export class Transaction implements Holder {
   readonly number: bigint;
   readonly #host: Host;
   readonly #timer: Timer;
+  #orphaned: Timer | null = null;
   #state: 'open' | 'committed' | 'aborted' = 'open';
   #database: DocumentDatabase | null = null;
   /** The command that runs in it. */
@@ -26,6 +27,19 @@ export class Transaction implements Holder {
       this.#running?.kill('its transaction expired');
       this.abort();
     });
+  }
+
+  /** Its connection is gone: it is undone, unless its client goes on with it on another one. */
+  orphan(): void {
+    if (this.#state !== 'open') return;
+    this.#running?.kill('the client disconnected');
+    this.#orphaned ??= this.#host.setTimer(DOCUMENT_LIMITS.orphanMs, () => this.abort());
+  }
+
+  /** A connection goes on with it. */
+  adopt(): void {
+    if (this.#orphaned !== null) this.#host.clearTimer(this.#orphaned);
+    this.#orphaned = null;
   }
 
   get state(): 'open' | 'committed' | 'aborted' {
@@ -109,6 +123,7 @@ export class Transaction implements Holder {
     if (this.#state === 'committed') return;
     if (this.#state === 'aborted') throw noSuchTransaction(this.number);
     this.#host.clearTimer(this.#timer);
+    this.adopt();
     this.#closeSnapshot();
     try {
       this.#database?.commit(this);
@@ -123,6 +138,7 @@ export class Transaction implements Holder {
   abort(): void {
     if (this.#state !== 'open') return;
     this.#host.clearTimer(this.#timer);
+    this.adopt();
     this.#state = 'aborted';
     this.#closeSnapshot();
     this.#database?.rollback(this);

@@ -150,11 +150,21 @@ export class MessageReader {
   }
 }
 
-/** The answer to a request; `reply` is a document, or its bytes where the caller made them. */
-export function encodeReply(request: WireRequest, reply: Document | Buffer, id: number): Buffer {
+const NO_FIELDS = Buffer.alloc(0);
+
+/**
+ * The answer to a request; `reply` is a document, or its bytes where the caller made them.
+ * @param fields elements, as bytes, that its document ends with.
+ */
+export function encodeReply(
+  request: WireRequest,
+  reply: Document | Buffer,
+  id: number,
+  fields: Buffer = NO_FIELDS,
+): Buffer {
   const body = Buffer.isBuffer(reply) ? reply : serialize(reply, { ignoreUndefined: true });
   const before = request.legacy ? HEADER + 20 : HEADER + 5;
-  const message = Buffer.allocUnsafe(before + body.length);
+  const message = Buffer.allocUnsafe(before + body.length + fields.length);
   message.writeInt32LE(message.length, 0);
   message.writeInt32LE(id, 4);
   message.writeInt32LE(request.requestId, 8);
@@ -163,11 +173,25 @@ export function encodeReply(request: WireRequest, reply: Document | Buffer, id: 
   // OP_REPLY: flags (none), cursor (none), from 0, one document.
   if (request.legacy) message.writeInt32LE(1, HEADER + 16);
   message.set(body, before);
+  if (fields.length > 0) {
+    message.writeInt32LE(body.length + fields.length, before);
+    message.set(fields, before + body.length - 1);
+    message[message.length - 1] = 0;
+  }
   return message;
+}
+
+/** A reply with further fields at its end. */
+export function extended(reply: Document | Buffer, fields: Document): Document | Buffer {
+  if (!Buffer.isBuffer(reply)) return { ...reply, ...fields };
+  const bytes = Buffer.concat([reply.subarray(0, -1), inside(serialize(fields)), END]);
+  bytes.writeInt32LE(bytes.length, 0);
+  return bytes;
 }
 
 const ARRAY = 4;
 const OBJECT = 3;
+const END = Buffer.of(0);
 
 function rawElement(type: number, name: string, bytes: Buffer): Buffer {
   const label = Buffer.from(`${name}\0`, 'utf8');
@@ -195,9 +219,15 @@ const inside = (document: Uint8Array): Buffer =>
 /**
  * A cursor's reply around documents that are bytes already: what was stored goes out as it is.
  * @param batch `firstBatch` or `nextBatch`.
+ * @param fields of the reply beside the cursor.
  */
-export function cursorReply(batch: string, documents: readonly Buffer[], cursor: Document): Buffer {
+export function cursorReply(
+  batch: string,
+  documents: readonly Buffer[],
+  cursor: Document,
+  fields: Document = {},
+): Buffer {
   const rows = rawDocument(documents.map((document, index) => rawElement(OBJECT, String(index), document)));
   const body = rawDocument([rawElement(ARRAY, batch, rows), inside(serialize(cursor))]);
-  return rawDocument([rawElement(OBJECT, 'cursor', body), inside(serialize({ ok: 1 }))]);
+  return rawDocument([rawElement(OBJECT, 'cursor', body), inside(serialize({ ...fields, ok: 1 }))]);
 }
