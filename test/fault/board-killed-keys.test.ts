@@ -61,11 +61,11 @@ async function insert(project: NewProject, key: string): Promise<Reply> {
   return reply.status === 200 ? { ...reply, status: 201 } : reply;
 }
 
-/** As a client does: what is said to be running still is asked for again. */
+/** As a client does: what is said to be running still, or too busy, is asked for again. */
 async function insertAgain(project: NewProject, key: string): Promise<Reply> {
   for (;;) {
     const reply = await insert(project, key);
-    if (reply.status !== 409) return reply;
+    if (reply.status !== 409 && reply.status !== 503) return reply;
   }
 }
 
