@@ -126,6 +126,8 @@ describe('an external PostgreSQL behind TLS', () => {
     if (connection.engine !== 'postgres') throw new Error('not PostgreSQL');
     const engine = openPostgresEngine({ connection, ref: 'tls', host, log: silentLog, permits });
     stops.push(() => engine.close());
+    // With a connection there, the deadline is the statement's alone.
+    await engine.sql('select 1', [], context());
     const late = engine.sql('select pg_sleep(30)', [], { ...context(), deadline: host.now() + 200 });
     await expect(late).rejects.toMatchObject({ code: '57014' });
   });
