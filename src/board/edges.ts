@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { DRAIN_SHARE, type EdgeInput } from '../actors/edge/input.ts';
+import { drainPlan, type EdgeInput } from '../actors/edge/input.ts';
 import type { LifecycleEvent } from '../protocol/actor-node.ts';
 import type { ChildSpec } from '../runtime/spec.ts';
 import { remote, supervisor } from '../runtime/specs.ts';
@@ -32,7 +32,7 @@ function edge(shelf: Shelf, index: number, edges: number): ChildSpec {
     spare: true,
     input,
     backoff: BACKOFF,
-    shutdown: config.drainSeconds * 1_000 * DRAIN_SHARE.worker,
+    shutdown: drainPlan(config.drainSeconds).worker,
   });
 }
 

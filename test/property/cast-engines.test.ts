@@ -110,6 +110,17 @@ describe('a cast, whatever it is of and to', () => {
     expect(same).toBeGreaterThan(100);
   });
 
+  it('of a negative zero has its sign where PostgreSQL has it', async () => {
+    for (const cast of TARGETS) {
+      const item: SelectItem = { kind: 'column', column: { name: 't' }, alias: 'cast', cast };
+      const given: Row = { id: 1, t: '-0' };
+      expect({ cast, ...(await outcome(1, given, item)) }).toEqual({
+        cast,
+        ...(await outcome(0, given, item)),
+      });
+    }
+  });
+
   it('of a text that is no number names what it cannot read', async () => {
     const item: SelectItem = { kind: 'column', column: { name: 't' }, alias: 'cast', cast: 'int8' };
     const given: Row = { id: 1, t: 'abc' };

@@ -5,7 +5,7 @@ import { createScopeSocket } from '../console/scope-socket.ts';
 import { buildGate } from '../gate/gate.ts';
 import { createRealtime } from '../realtime/gateway.ts';
 import { openPorts } from './edge-ports.ts';
-import { DRAIN_SHARE, type EdgeInput } from './input.ts';
+import { drainPlan, type EdgeInput } from './input.ts';
 import { type StorageSessions, startStorageSessions } from './storage-sessions.ts';
 import { startUplink, type Uplink } from './uplink.ts';
 
@@ -16,7 +16,7 @@ async function startDoors(context: ComponentContext, input: EdgeInput): Promise<
   const gate = await buildGate(ports, {
     edges: input.edges,
     uiDirectory: input.uiDirectory,
-    drainSeconds: input.drainSeconds * DRAIN_SHARE.requests,
+    drainSeconds: drainPlan(input.drainSeconds).requests / 1_000,
     ...(input.domain === null ? {} : { domain: input.domain }),
   });
   const realtime = createRealtime(ports, {
@@ -61,16 +61,16 @@ async function startDoors(context: ComponentContext, input: EdgeInput): Promise<
  * before it, so a crash takes what comes after along: rest_for_one.
  */
 export default function edge(input: EdgeInput): ChildSpec {
-  const drainMs = input.drainSeconds * 1_000;
+  const plan = drainPlan(input.drainSeconds);
   return supervisor(input.name, {
     strategy: 'rest_for_one',
     children: [
       component('uplink', startUplink),
       component('sessions', (context) => startStorageSessions(context, input)),
       component('gate', (context) => startDoors(context, input), {
-        shutdown: drainMs * DRAIN_SHARE.gate,
+        shutdown: plan.gate,
       }),
     ],
-    shutdown: drainMs * DRAIN_SHARE.worker,
+    shutdown: plan.worker,
   });
 }

@@ -12,8 +12,23 @@ export interface EdgeInput {
   readonly uiDirectory: string;
 }
 
-/**
- * Shares of MAG_DRAIN_SECONDS: for requests in flight, until the gate is given up for hung, and the whole worker. What
- * is left is for the rest of the board, a PostgreSQL server with it, which stops after its edges.
- */
-export const DRAIN_SHARE = { requests: 0.7, gate: 0.75, worker: 0.8 };
+/** What the board behind the edges needs to stop, a PostgreSQL server's last checkpoint with it, of a short drain half. */
+const REST_MS = 3_000;
+
+/** Until when each part may take, milliseconds from the board's signal. */
+export interface DrainPlan {
+  /** For requests in flight. */
+  readonly requests: number;
+  /** Until the gate is given up for hung. */
+  readonly gate: number;
+  /** Until the whole worker is. */
+  readonly worker: number;
+}
+
+/** @param seconds MAG_DRAIN_SECONDS: what the plan leaves of it is for what stops after the edges. */
+export function drainPlan(seconds: number): DrainPlan {
+  const all = seconds * 1_000;
+  const rest = Math.min(REST_MS, all / 2);
+  const requests = all - rest;
+  return { requests, gate: requests + rest * 0.15, worker: requests + rest * 0.3 };
+}
