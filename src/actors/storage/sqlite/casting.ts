@@ -82,8 +82,6 @@ function toDigits(value: number, digits: number): number {
 /** The double whose shortest text is the float's: what PostgreSQL writes of a float4. */
 function shortFloat(value: number): number {
   const float = Math.fround(value);
-  // `toPrecision` has no sign for it.
-  if (float === 0) return float;
   for (let digits = 6; digits < 9; digits++) {
     const short = toDigits(float, digits);
     // One that is as near to the next float is not taken for this one: a little further it would be that.
@@ -155,10 +153,7 @@ function fromJson(target: Exclude<CastTarget, 'text'>, text: string): bigint | n
     throw new DatabaseError('22023', `cannot cast jsonb ${kind} to type ${SPOKEN[target]}`);
   }
   const isInteger = INTEGER.test(text);
-  if (target in BITS && !isInteger) return fromNumber(target, Number(text), true);
-  const value = fromText(target, text);
-  // jsonb keeps a numeric, which has no negative zero.
-  return value === 0 ? 0 : value;
+  return target in BITS && !isInteger ? fromNumber(target, Number(text), true) : fromText(target, text);
 }
 
 /** SQLite keeps no zeros at the end, which a decimal of a scale has. */
