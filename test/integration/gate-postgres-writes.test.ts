@@ -54,6 +54,22 @@ afterAll(async () => {
 });
 beforeEach(() => sql(SEED));
 
+it('an update or deletion affects no more rows than its limit, or none', async () => {
+  const titles = () => rowsOf(board.get(`${rest}/books?select=title&order=id`, key));
+  const within = await write('PATCH', 'books?id=lte.2&limit=2&order=id.desc&select=id', { title: 'x' }, FULL);
+  expect([within.status, await within.json()]).toEqual([200, [{ id: 2 }, { id: 1 }]]);
+  for (const [method, body] of [['PATCH', { title: 'y' }] as const, ['DELETE', undefined] as const]) {
+    const beyond = await write(method, 'books?limit=2', body, FULL);
+    expect([beyond.status, await beyond.json()]).toMatchObject([
+      400,
+      { code: 'PGRST124', details: 'The query affects 3 rows' },
+    ]);
+    const strict = 'handling=strict, max-affected=1';
+    expect((await write(method, 'books?limit=9&id=lte.2', body, strict)).status).toBe(400);
+  }
+  expect(await titles()).toEqual([{ title: 'x' }, { title: 'x' }, { title: 'c' }]);
+});
+
 describe('what a write gives back', () => {
   it.each([
     [

@@ -209,13 +209,11 @@ class Write {
   }
 
   update(): RestPlan<Query> {
-    this.#refuseLimit();
     const changes = parseChanges(this.#type(), this.#body, this.params.columns, this.prefer.missing);
     return this.plan('update', { kind: 'update', ...this.#target, ...changes, ...this.#narrowed() });
   }
 
   delete(): RestPlan<Query> {
-    this.#refuseLimit();
     return this.plan('delete', { kind: 'delete', ...this.#target, ...this.#narrowed() });
   }
 
@@ -231,7 +229,7 @@ class Write {
 
   #narrowed(): Narrowed {
     const { where } = this.params;
-    const { maxAffected } = this.prefer;
+    const maxAffected = this.#most();
     return {
       ...(where === null ? {} : { where }),
       ...this.#returned(),
@@ -241,11 +239,18 @@ class Write {
     };
   }
 
-  /** A limited write would have to say which rows it means; until it can, it must not touch more than was asked for. */
-  #refuseLimit(): void {
-    if (this.params.limit === null && this.params.offset === null) return;
-    const details = 'limit and offset are not supported on updates and deletes';
-    throw new MagError('PGRST100', { what: 'limit', column: 1 }, { details });
+  /**
+   * Under PostgREST a limit on a write stopped meaning anything with its version 13. Here it is kept or refused: a write
+   * of no more rows is answered alike, and one of more must not touch what was not asked for.
+   */
+  #most(): number | null {
+    const { limit, offset } = this.params;
+    const { maxAffected } = this.prefer;
+    if (offset !== null && offset > 0) {
+      const details = 'offset is not supported on updates and deletes';
+      throw new MagError('PGRST100', { what: 'offset', column: 1 }, { details });
+    }
+    return limit === null || maxAffected === null ? (limit ?? maxAffected) : Math.min(limit, maxAffected);
   }
 }
 

@@ -31,7 +31,8 @@ export type Capability = keyof typeof CAPABILITIES;
 export const ENGINE_CAPABILITIES: Readonly<Record<EngineKind, ReadonlySet<Capability>>> = {
   sqlite: new Set<Capability>([
     ...(['sql', 'embed', 'json_path', 'cast', 'aggregate', 'quantifier', 'distinct'] as const),
-    ...(['update_defaults', 'max_affected', 'rollback', 'transaction', 'idempotency'] as const),
+    ...(['update_defaults', 'ordered_writes', 'max_affected'] as const),
+    ...(['rollback', 'transaction', 'idempotency'] as const),
   ]),
   postgres: new Set<Capability>([
     ...(['sql', 'embed', 'json_path', 'cast', 'aggregate', 'regex', 'quantifier', 'distinct'] as const),
@@ -40,11 +41,12 @@ export const ENGINE_CAPABILITIES: Readonly<Record<EngineKind, ReadonlySet<Capabi
   ]),
   mysql: new Set<Capability>([
     ...(['sql', 'embed', 'json_path', 'cast', 'aggregate', 'regex', 'quantifier', 'distinct'] as const),
-    ...(['update_defaults', 'max_affected', 'rollback', 'transaction', 'idempotency'] as const),
+    ...(['update_defaults', 'ordered_writes', 'max_affected'] as const),
+    ...(['rollback', 'transaction', 'idempotency'] as const),
   ]),
   mongodb: new Set<Capability>([
     ...(['native', 'json_path', 'regex', 'quantifier', 'distinct', 'contain'] as const),
-    ...(['max_affected', 'rollback', 'transaction', 'idempotency'] as const),
+    ...(['ordered_writes', 'max_affected', 'rollback', 'transaction', 'idempotency'] as const),
   ]),
   redis: new Set<Capability>([
     ...(['native', 'json_path', 'quantifier', 'distinct', 'contain', 'max_affected'] as const),
@@ -113,13 +115,8 @@ function orderNeeds(order: readonly OrderTerm[], need: Need): void {
   }
 }
 
-/** What of a write an engine of documents cannot, in the words above; null where there is nothing. */
-export function beyondDocuments(
-  engine: 'mongodb' | 'redis',
-  query: Exclude<Query, { kind: 'select' }>,
-): string | null {
-  if (query.order !== undefined && !ENGINE_CAPABILITIES[engine].has('ordered_writes'))
-    return CAPABILITIES.ordered_writes;
+/** What of a write no documents can, in the words above; null where there is nothing. */
+export function beyondDocuments(query: Exclude<Query, { kind: 'select' }>): string | null {
   return query.kind === 'update' && query.defaults !== undefined ? CAPABILITIES.update_defaults : null;
 }
 

@@ -270,6 +270,17 @@ export function embeds(subject: () => Subject, { aggregates }: { readonly aggreg
       expect(await rows({ ...update, set: { title: 'M!' }, returning })).toEqual([
         { title: 'M!', directors: { name: 'Lang' }, scenes: [{ id: 3 }] },
       ]);
+      const order = [
+        { relation: 'directors', column: { name: 'name' }, direction: 'desc', nulls: 'last' },
+        { column: { name: 'title' }, direction: 'desc' },
+      ] as const;
+      const whole = { ...update, set: { ok: true }, where: compare('id', 'gte', '1'), order };
+      expect(await rows({ ...whole, returning: [title, directed] })).toEqual([
+        { title: 'Cleo', directors: { name: 'Varda' } },
+        { title: 'Metropolis', directors: { name: 'Lang' } },
+        { title: 'M!', directors: { name: 'Lang' } },
+        { title: 'Nobody', directors: null },
+      ]);
       const inner = embed('directors', { hint: 'producer_id', inner: true, select: [column('name')] });
       const check = compare('title', 'eq', 'M');
       expect(await rows({ ...update, set: { title: 'M' }, check, returning: [title, inner] })).toEqual([]);

@@ -1,7 +1,15 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Capability } from '../../../src/actors/storage/capabilities.ts';
 import { isPublicError } from '../../../src/errors.ts';
-import type { ColumnRef, Filter, Row, SelectItem, SelectQuery } from '../../../src/protocol/query.ts';
+import type {
+  ColumnRef,
+  Filter,
+  OrderTerm,
+  Query,
+  Row,
+  SelectItem,
+  SelectQuery,
+} from '../../../src/protocol/query.ts';
 import { column, compare, insert, is, not, type Subject, select } from './subject.ts';
 
 const SEED = [
@@ -194,6 +202,7 @@ export function expressions(subject: () => Subject, can: ReadonlySet<Capability>
   part('ordered_writes', () => {
     const order = [{ column: { name: 'qty' }, direction: 'desc' }] as const;
     const base = { schema: 'public', table: 'items', returning: [column('id')], order } as const;
+    const update = { kind: 'update', ...base } as const;
     const of = (rows: readonly Row[]): unknown[] => rows.map(({ id }) => id);
 
     it('gives back what an insert, an update and a deletion wrote in the order asked for', async () => {
@@ -208,6 +217,34 @@ export function expressions(subject: () => Subject, can: ReadonlySet<Capability>
         of(await subject().rows({ kind: 'delete', ...base, single: true, where: compare('id', 'eq', '3') })),
       ).toEqual([3]);
       expect(of(await subject().rows({ kind: 'delete', ...base }))).toEqual([5, 2, 1, 4]);
+    });
+
+    it('orders by several columns, with nulls where they are wanted, and knows no other column', async () => {
+      await subject().execute({ ...update, set: { qty: 5 }, where: compare('id', 'lte', '2') });
+      const by = (...terms: readonly OrderTerm[]) => ({ ...update, set: { done: true }, order: terms });
+      const qty = { column: { name: 'qty' } };
+      const id = { column: { name: 'id' }, direction: 'desc' } as const;
+      const given = async (query: Query): Promise<unknown[]> => of(await subject().rows(query));
+      expect(await given(by({ ...qty, direction: 'asc' }, id))).toEqual([2, 1, 3]);
+      expect(await given(by({ ...qty, direction: 'asc', nulls: 'first' }, id))).toEqual([3, 2, 1]);
+      expect(await given(by({ ...qty, direction: 'desc' }, id))).toEqual([3, 2, 1]);
+      expect(await given(by({ ...qty, direction: 'desc', nulls: 'last' }, id))).toEqual([2, 1, 3]);
+      const nix = by({ column: { name: 'nix' }, direction: 'asc' });
+      expect(await codeOf(subject().execute(nix))).toBe('42703');
+    });
+
+    it('gives as many rows in order as one write makes', async () => {
+      const rows = Array.from({ length: 700 }, (_, at) => ({
+        id: 10 + at,
+        name: `n${at}`,
+        qty: (at * 331) % 700,
+      }));
+      const qty = { ...base, returning: [column('qty')] };
+      const descending = Array.from({ length: 700 }, (_, at) => ({ qty: 699 - at }));
+      expect(await subject().rows({ ...insert(rows), ...qty })).toEqual(descending);
+      const where = compare('id', 'gte', '10');
+      expect(await subject().rows({ ...update, set: { note: 'm' }, where, ...qty })).toEqual(descending);
+      expect(await subject().rows({ kind: 'delete', where, ...qty })).toEqual(descending);
     });
   });
 

@@ -2,12 +2,13 @@ import type { Document } from 'bson';
 import { DatabaseError, MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import { notOneRow } from '../../../protocol/one-row.ts';
-import type { DeleteQuery, Filter, InsertQuery, SelectItem, UpdateQuery } from '../../../protocol/query.ts';
+import type { DeleteQuery, Filter, InsertQuery, UpdateQuery } from '../../../protocol/query.ts';
 import { beyondDocuments } from '../capabilities.ts';
 import { compileFilter as compilePredicate } from '../documents/matcher.ts';
 import type { QueryResult } from '../engine.ts';
 import { fieldOf, KEY, unsupported } from './fields.ts';
 import { compileFilter } from './filter.ts';
+import { sortDocuments } from './ordering.ts';
 import { eachDocument, RowTexts } from './reading.ts';
 import type { Commands } from './session.ts';
 import { shapeOf } from './shape.ts';
@@ -22,17 +23,19 @@ export interface WriteContext {
   readonly isUnique: boolean;
 }
 
+type Returned = Pick<InsertQuery, 'returning' | 'order'>;
+
 const NOTHING = { total: null, totalKind: null } as const;
 
 function resultOf(
   documents: readonly Document[],
-  returning: readonly SelectItem[] | undefined,
+  { returning, order }: Returned,
   written: number,
 ): QueryResult {
   if (returning === undefined) return { json: '[]', rowCount: written, ...NOTHING };
   const { toText } = shapeOf(returning);
   const rows = new RowTexts();
-  for (const document of documents) rows.add(toText(document));
+  for (const document of sortDocuments(documents, order ?? [])) rows.add(toText(document));
   return { json: rows.toJson(), rowCount: rows.count, ...NOTHING };
 }
 
@@ -82,20 +85,20 @@ const keysOf = (documents: readonly Document[]): readonly unknown[] =>
 
 /** The door refuses by capability what documents cannot; whoever comes past it ends here. */
 function refuseBeyond(query: InsertQuery | UpdateQuery | DeleteQuery): void {
-  const what = beyondDocuments('mongodb', query);
+  const what = beyondDocuments(query);
   if (what !== null) throw unsupported(what);
 }
 
 export async function runInsert(query: InsertQuery, context: WriteContext): Promise<QueryResult> {
   refuseBeyond(query);
-  const { table, rows, columns, returning, check, onConflict } = query;
+  const { table, rows, columns, check, onConflict } = query;
   for (const column of columns ?? []) fieldOf(column);
   const documents = rows.map((row) => toDocument(row, columns));
   if (onConflict !== undefined) return runUpsert(query, documents, context);
   requireAtMost(query.maxAffected, documents.length);
   requireChecked(check, documents, 'insert', table, context.role);
   await context.commands.run({ insert: table, documents });
-  return resultOf(documents, returning, documents.length);
+  return resultOf(documents, query, documents.length);
 }
 
 /** Fields that decide whether a row is there already. Throws 42P10 where nothing keeps them unique. */
@@ -140,7 +143,7 @@ async function runUpsert(
   documents: readonly Document[],
   context: WriteContext,
 ): Promise<QueryResult> {
-  const { table, rows, columns, returning, check, maxAffected } = query;
+  const { table, rows, columns, check, maxAffected } = query;
   const { commands, role } = context;
   const fields = targetOf(query, context);
   const merge = query.onConflict?.resolution === 'merge';
@@ -168,7 +171,7 @@ async function runUpsert(
   const stored = await storedOf(table, touched, commands);
   const written = [...plain, ...stored];
   requireChecked(check, written, 'insert', table, role);
-  const result = resultOf(inOrder(documents, plain, touched, stored), returning, written.length);
+  const result = resultOf(inOrder(documents, plain, touched, stored), query, written.length);
   return { ...result, inserted: plain.length + made.size };
 }
 
@@ -222,10 +225,10 @@ function changesOf(query: UpdateQuery): { readonly set: Document; readonly key: 
 }
 
 /** The reply of a findAndModify as a result: the document that it changed or removed, or none. */
-function foundResult(reply: Document, returning: readonly SelectItem[] | undefined): QueryResult {
+function foundResult(reply: Document, query: Returned): QueryResult {
   const value: unknown = reply['value'];
   const found = typeof value === 'object' && value !== null ? [value] : [];
-  return resultOf(found, returning, found.length);
+  return resultOf(found, query, found.length);
 }
 
 /** Whether the write may be left to MongoDB's own atomicity where it is one document's affair. */
@@ -254,22 +257,22 @@ export async function runSimple(
   const [first, second] = cursor.firstBatch as readonly Document[]; // the protocol's own shape
   if (second !== undefined) return null;
   const set = query.kind === 'update' ? changesOf(query).set : {};
-  if (first === undefined) return resultOf([], returning, 0);
+  if (first === undefined) return resultOf([], query, 0);
   const key = { _id: { $eq: first['_id'] } };
   const q = Object.keys(filter).length === 0 ? key : { $and: [key, filter] };
   if (query.kind === 'delete') {
     if (returning !== undefined)
-      return foundResult(await commands.run({ findAndModify: table, query: q, remove: true }), returning);
+      return foundResult(await commands.run({ findAndModify: table, query: q, remove: true }), query);
     const reply = await commands.run({ delete: table, deletes: [{ q, limit: 1 }] });
-    return resultOf([], undefined, Number(reply['n']));
+    return resultOf([], query, Number(reply['n']));
   }
   if (returning !== undefined)
     return foundResult(
       await commands.run({ findAndModify: table, query: q, update: { $set: set }, new: true }),
-      returning,
+      query,
     );
   const reply = await commands.run({ update: table, updates: [{ q, u: { $set: set } }] });
-  return resultOf([], undefined, Number(reply['n']));
+  return resultOf([], query, Number(reply['n']));
 }
 
 export async function runUpdate(query: UpdateQuery, context: WriteContext): Promise<QueryResult> {
@@ -283,13 +286,13 @@ export async function runUpdate(query: UpdateQuery, context: WriteContext): Prom
     throw unsupported('change the id of a document');
   if (query.single === true && before.length > 1) throw notOneRow(before.length);
   requireAtMost(query.maxAffected, before.length);
-  if (before.length === 0) return resultOf([], returning, 0);
+  if (before.length === 0) return resultOf([], query, 0);
   const q = { _id: { $in: keysOf(before) } };
   if (Object.keys(set).length > 0)
     await commands.run({ update: table, updates: [{ q, u: { $set: set }, multi: true }] });
   const after = check === undefined && returning === undefined ? [] : await find(commands, table, q);
   requireChecked(check, after, 'update', table, role);
-  return resultOf(after, returning, before.length);
+  return resultOf(after, query, before.length);
 }
 
 export async function runDelete(query: DeleteQuery, { commands }: WriteContext): Promise<QueryResult> {
@@ -301,5 +304,5 @@ export async function runDelete(query: DeleteQuery, { commands }: WriteContext):
   requireAtMost(query.maxAffected, before.length);
   if (before.length > 0)
     await commands.run({ delete: table, deletes: [{ q: { _id: { $in: keysOf(before) } }, limit: 0 }] });
-  return resultOf(before, returning, before.length);
+  return resultOf(before, query, before.length);
 }

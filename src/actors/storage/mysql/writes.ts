@@ -1,12 +1,10 @@
 import { DatabaseError, MagError } from '../../../errors.ts';
-import { LIMITS } from '../../../limits.ts';
-import { parseExact } from '../../../protocol/exact-json.ts';
 import { notOneRow } from '../../../protocol/one-row.ts';
 import type {
   DeleteQuery,
   Filter,
   InsertQuery,
-  JsonValue,
+  OrderTerm,
   Query,
   Row,
   SelectItem,
@@ -18,6 +16,7 @@ import { isPlain } from '../sql/rows.ts';
 import { isDuplicate } from './failures.ts';
 import { JsonRows } from './json-rows.ts';
 import { type Plans, tableOf } from './plans.ts';
+import { chunks, equals, keyFilter, keysOf, padded, pick, primaryKey } from './row-keys.ts';
 import type { MysqlSchema, MysqlTable } from './schema.ts';
 import { type MysqlSession, resultLimit, type Work } from './session.ts';
 
@@ -42,6 +41,9 @@ const MOST_PLACEHOLDERS = 65_535;
 /** Rows that one statement finds again by their keys. */
 const KEYS_AT_ONCE = 512;
 const COMPOSITE_KEYS_AT_ONCE = 32;
+/** Rows that come in an order come of one statement, which has a placeholder for each of their keys. */
+const ORDERED_KEYS = 16_384;
+const ORDERED_COMPOSITE_KEYS = 1_024;
 
 /**
  * Writes of the grammar. Where one statement says it all, it runs alone; else several run in one transaction: MySQL has no
@@ -103,14 +105,14 @@ export class Write {
     return written;
   }
 
-  /** Whether more than columns is to be given back, which no write of MySQL's can. */
+  /** Whether more than columns is to be given back, or rows in an order, which no write of MySQL's can. */
   #readsBack(): boolean {
-    const { returning } = this.#query;
-    return returning !== undefined && !isPlain(returning, this.#table);
+    const { returning, order = [] } = this.#query;
+    return returning !== undefined && (order.length > 0 || !isPlain(returning, this.#table));
   }
 
   /** Reads what is more than columns by the keys of what was written, or before it is deleted. */
-  async #writeAndRead(query: WriteQuery, work: Work, written: Written): Promise<void> {
+  async #writeAndRead({ order, ...query }: WriteQuery, work: Work, written: Written): Promise<void> {
     const { returning = [] } = query;
     if (query.kind === 'update') {
       await this.#update(query, work, written);
@@ -137,15 +139,34 @@ export class Write {
     work: Work,
     written: Written,
   ): Promise<void> {
-    for (const where of this.#keyFilters(keys)) await this.#select(select, where, work, written.rows);
+    const { order = [] } = this.#query;
+    const filters = order.length === 0 ? this.#keyFilters(keys) : this.#oneFilter(keys);
+    for (const where of filters) await this.#select(select, where, work, written.rows, order);
+  }
+
+  /** All keys in one filter: only one statement gives its rows in an order. */
+  #oneFilter(keys: readonly Row[]): readonly Filter[] {
+    const primary = this.#primary();
+    const most = primary.length === 1 ? ORDERED_KEYS : ORDERED_COMPOSITE_KEYS;
+    if (keys.length > most) {
+      const what = `order more than ${most} rows that a write gives back`;
+      throw new MagError('MAG_ENGINE_UNSUPPORTED', { engine: 'mysql', what });
+    }
+    return keys.length === 0 ? [] : [keyFilter(primary, padded(keys))];
   }
 
   /** Reads rows into `rows`, and gives how many there were. */
-  async #select(select: readonly SelectItem[], where: Filter, work: Work, rows: JsonRows): Promise<number> {
+  async #select(
+    select: readonly SelectItem[],
+    where: Filter,
+    work: Work,
+    rows: JsonRows,
+    order: readonly OrderTerm[] = [],
+  ): Promise<number> {
     const { plans, schema } = this.#options;
     const { schema: name, table } = this.#query;
     const before = rows.rowCount;
-    const bound = plans.bind({ kind: 'select', schema: name, table, select, order: [], where }, schema);
+    const bound = plans.bind({ kind: 'select', schema: name, table, select, order, where }, schema);
     rows.watchFor(bound.sql);
     await work.run(bound, rows);
     return rows.rowCount - before;
@@ -290,7 +311,7 @@ export class Write {
   // ── updates
 
   async #update(query: UpdateQuery, work: Work, written: Written): Promise<void> {
-    const { returning, check, ...bare } = query;
+    const { returning, order, check, ...bare } = query;
     if (query.defaults?.some((name) => primaryKey(this.#table).includes(name)) === true)
       throw new MagError('MAG_ENGINE_UNSUPPORTED', { engine: 'mysql', what: 'set a key to its default' });
     if (returning === undefined && check === undefined) {
@@ -300,12 +321,14 @@ export class Write {
     const keys = await this.#lockedKeys(query, work);
     if (isSingle(query) && keys.length > 1) throw notOneRow(keys.length);
     const primary = this.#primary();
+    const all: Row[] = [];
     for (const some of chunks(keys, this.#keysAtOnce())) {
       await this.#run({ ...bare, where: keyFilter(primary, some) }, work, written);
       const moved = some.map((key) => ({ ...key, ...pick(query.set, primary) }));
       await this.#enforce(check, keyFilter(primary, moved), some.length, work);
-      if (returning !== undefined) await this.#readBack(moved, returning, work, written);
+      all.push(...moved);
     }
+    if (returning !== undefined) await this.#readBack(all, returning, work, written);
   }
 
   // ── keys
@@ -342,53 +365,4 @@ export class Write {
     await work.run({ ...bound, sql: `${bound.sql} FOR UPDATE` }, rows);
     return keysOf(rows);
   }
-}
-
-function keysOf(rows: JsonRows): readonly Row[] {
-  if (rows.overflow) throw new MagError('MAG_RESULT_TOO_LARGE', { limit: `${LIMITS.maxRows} rows` });
-  return parseExact(rows.json) as unknown as readonly Row[]; // Made by the statement: objects of the key's columns.
-}
-
-const primaryKey = (table: MysqlTable): readonly string[] =>
-  table.columns
-    .filter((column) => column.primaryKey > 0)
-    .sort((a, b) => a.primaryKey - b.primaryKey)
-    .map((column) => column.name);
-
-const pick = (row: Row, names: readonly string[]): Row =>
-  Object.fromEntries(
-    names.filter((name) => Object.hasOwn(row, name)).map((name) => [name, row[name] ?? null]),
-  );
-
-const textOf = (value: JsonValue | undefined): string => String(value ?? '');
-
-const equal = (name: string, value: JsonValue | undefined): Filter => ({
-  ...{ kind: 'compare', column: { name }, op: 'eq', value: textOf(value), negated: false },
-});
-
-/** Rows with these values; null where one is NULL, which equals nothing. */
-function equals(names: readonly string[], row: Row): Filter | null {
-  if (names.some((name) => (row[name] ?? null) === null)) return null;
-  return { kind: 'and', terms: names.map((name) => equal(name, row[name])), negated: false };
-}
-
-function keyFilter(primary: readonly string[], keys: readonly Row[]): Filter {
-  const [only] = primary;
-  if (primary.length === 1 && only !== undefined)
-    return {
-      kind: 'in',
-      column: { name: only },
-      values: keys.map((key) => textOf(key[only])),
-      negated: false,
-    };
-  const terms = keys.map(
-    (key): Filter => ({ kind: 'and', terms: primary.map((name) => equal(name, key[name])), negated: false }),
-  );
-  return { kind: 'or', terms, negated: false };
-}
-
-function chunks<Item>(items: readonly Item[], size: number): readonly (readonly Item[])[] {
-  const result: (readonly Item[])[] = [];
-  for (let at = 0; at < items.length; at += size) result.push(items.slice(at, at + size));
-  return result;
 }

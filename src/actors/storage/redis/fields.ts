@@ -28,7 +28,7 @@ const inRow = (row: Row): void => {
 
 /** The door refuses by capability what documents cannot; whoever comes past it ends here. */
 function refuseBeyond(query: Exclude<Query, { kind: 'select' }>): void {
-  const what = beyondDocuments('redis', query);
+  const what = beyondDocuments(query);
   if (what !== null) throw new MagError('MAG_ENGINE_UNSUPPORTED', { engine: 'redis', what });
 }
 

@@ -1,7 +1,7 @@
 import { MagError } from '../../../errors.ts';
 import type { InsertQuery, Query, SelectItem, SelectQuery } from '../../../protocol/query.ts';
 import type { SchemaSnapshot, TableInfo } from '../engine.ts';
-import { conditionOf, orderOf } from './conditions.ts';
+import { conditionOf, orderKeys, orderOf } from './conditions.ts';
 import type { CompiledStatement, Dialect, OutputColumn, SqlColumn } from './dialect.ts';
 import { insertColumns, isMerge, isSingle } from './query-shape.ts';
 import { isPlain, RowsCompiler } from './rows.ts';
@@ -85,7 +85,8 @@ function compileWrite(
   };
   const [single, merges] = [isSingle(query), isMerge(query)];
   const order = query.order ?? [];
-  if (order.length > 0 && dialect.expressions?.ordersWritten !== true)
+  const orders = dialect.expressions?.ordersWritten;
+  if (order.length > 0 && orders === undefined)
     throw bindings.unsupported('order the rows that a write gives back');
   if (isPlain(items, table) && order.length === 0) {
     const output = outputColumns(scope, items);
@@ -96,10 +97,13 @@ function compileWrite(
   const rows = new RowsCompiler(bindings, snapshot, table);
   const writtenAs = dialect.expressions?.writtenAs(table) ?? table.name;
   const written = new Scope(table, writtenAs, bindings, false);
-  const { rows: returned } = rows.level(written, writtenAs, [], { select: items, order });
+  const inStatement = orders === 'itself' ? order : [];
+  const { rows: returned } = rows.level(written, writtenAs, [], { select: items, order: inStatement });
+  const sortedBy = orders === 'itself' ? [] : orderKeys(bindings, written, order);
   const used = [...written.used];
-  const parts = { table, write, rows: returned, used, check, single, merges, most: most() };
-  return done(dialect.expressions?.writeRows(parts) ?? '');
+  const parts = { table, write, rows: returned, used, check, single, merges, most: most(), sortedBy };
+  const statement = done(dialect.expressions?.writeRows(parts) ?? '');
+  return sortedBy.length === 0 ? statement : { ...statement, sortedBy };
 }
 
 const needsRows = ({ select, order }: SelectQuery, table: TableInfo): boolean =>

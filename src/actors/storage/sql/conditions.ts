@@ -1,6 +1,6 @@
 import { DatabaseError, MagError } from '../../../errors.ts';
 import type { ColumnRef, Filter, OrderTerm } from '../../../protocol/query.ts';
-import type { Expressions, SqlColumn, Value } from './dialect.ts';
+import type { Expressions, SqlColumn, Value, WrittenKey } from './dialect.ts';
 import type { Bindings, Scope } from './scope.ts';
 
 const COMPARISONS = { eq: '=', neq: '<>', gt: '>', gte: '>=', lt: '<', lte: '<=' } as const;
@@ -153,6 +153,24 @@ function orderOperand(bindings: Bindings, scope: Scope, term: OrderTerm): Pick<O
   return embed.column(column);
 }
 
+/** As PostgreSQL, which takes NULL for the greatest of all values. */
+const nullsOf = ({ nulls, direction }: OrderTerm): 'first' | 'last' =>
+  nulls ?? (direction === 'asc' ? 'last' : 'first');
+
+/** Terms of an order that the engine is to make itself. */
+export function orderKeys(
+  bindings: Bindings,
+  scope: Scope,
+  terms: readonly OrderTerm[],
+): readonly WrittenKey[] {
+  return terms.map((term) => {
+    const isColumn = term.relation === undefined && term.column.path === undefined;
+    const { sql } = orderOperand(bindings, scope, term);
+    const column = isColumn ? term.column.name : null;
+    return { sql, column, direction: term.direction, nulls: nullsOf(term) };
+  });
+}
+
 /**
  * Terms of ORDER BY, or null where there are none.
  * @param grouped gives what a term is called once rows are grouped; absent where they are not.
@@ -167,9 +185,8 @@ export function orderOf(
   return terms
     .map((term) => {
       const { sql, info } = orderOperand(bindings, scope, term);
-      const nulls = term.nulls ?? (term.direction === 'asc' ? 'last' : 'first');
       const text = grouped === undefined ? sql : grouped(sql, term);
-      return bindings.dialect.orderTerm(text, info, term.direction, nulls);
+      return bindings.dialect.orderTerm(text, info, term.direction, nullsOf(term));
     })
     .join(', ');
 }

@@ -123,6 +123,17 @@ export interface RowsWrite {
   readonly single: boolean;
   readonly most: string | null;
   readonly merges: boolean;
+  /** What is given beside each row, to sort by; a dialect that orders by itself has none. */
+  readonly sortedBy: readonly WrittenKey[];
+}
+
+/** A value that written rows are sorted by, by the engine. */
+export interface WrittenKey {
+  readonly sql: string;
+  /** Where it is a column of the table: text may sort in a way of its own there. */
+  readonly column: string | null;
+  readonly direction: OrderTerm['direction'];
+  readonly nulls: 'first' | 'last';
 }
 
 /**
@@ -143,8 +154,11 @@ export interface Expressions {
   readonly groupsInPlace?: true;
   /** Whether a written row's table may be read again in what is returned of it. */
   readonly rereadsWritten: boolean;
-  /** Whether written rows are given back in an order. */
-  readonly ordersWritten?: true;
+  /**
+   * How written rows are given back in an order: by the statement itself, or by what it gives beside each row, which its
+   * engine sorts by. Absent: the dialect cannot.
+   */
+  readonly ordersWritten?: 'itself' | 'afterwards';
   /** A value of the column as the outside sees it. Absent: as it is. */
   shown?(value: Value, column: SqlColumn): Value;
   path(column: string, info: SqlColumn, path: JsonPath): Value | null;
@@ -232,6 +246,8 @@ export interface CompiledStatement {
   /** For an insert: the columns it writes. */
   readonly columns: readonly SqlColumn[];
   readonly hasCheck: boolean;
+  /** Of a write whose rows the engine sorts: the values by which, each in a column of its own after the check's. */
+  readonly sortedBy?: readonly WrittenKey[];
   /** A function of the project that it calls for a column or for related rows; null: none. */
   readonly calls: string | null;
 }

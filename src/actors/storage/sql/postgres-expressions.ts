@@ -112,7 +112,7 @@ export const postgresExpressions: Expressions = {
   comparesJson: true,
   limitsAffected: true,
   rereadsWritten: true,
-  ordersWritten: true,
+  ordersWritten: 'itself',
   shown,
   path: (column, info, path) => pathValue(column, info.type, path),
   cast: castValue,

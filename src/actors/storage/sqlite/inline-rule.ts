@@ -71,7 +71,7 @@ function selectVerdict(query: Extract<Query, { kind: 'select' }>, table: SqliteT
 function writeVerdict(query: Exclude<Query, { kind: 'select' }>, table: SqliteTable): InlineVerdict {
   if (!table.simpleWrites || !table.simpleReads) return 'never';
   if (query.kind !== 'delete' && hasPattern(query.check)) return 'never';
-  if (!isPlain(query.returning ?? [], table)) return 'never';
+  if (!isPlain(query.returning ?? [], table) || query.order?.every(isColumn) === false) return 'never';
   const touchesReferenced = (names: readonly string[]): boolean =>
     names.some((name) => table.referenced.includes(name));
   if (query.kind === 'insert') {

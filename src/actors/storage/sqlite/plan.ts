@@ -7,6 +7,7 @@ import type { TenantConnection } from './connection.ts';
 import { confirmVerdict, type InlineVerdict, inlineVerdict } from './inline-rule.ts';
 import { sqliteDialect } from './sqlite-dialect.ts';
 import type { SqliteSchema, SqliteTable } from './sqlite-schema.ts';
+import { type RowOrder, rowOrder } from './written-order.ts';
 
 /** A compiled and prepared statement, good for every query of one shape while the schema stays. */
 export interface SqlitePlan {
@@ -15,6 +16,8 @@ export interface SqlitePlan {
   readonly binders: readonly Binder[];
   /** Whether it gives rows at all: reads, and writes with RETURNING or a check. */
   readonly givesRows: boolean;
+  /** How the rows that a write gives back are sorted; null: as they come. */
+  readonly order: RowOrder | null;
   readonly verdict: InlineVerdict;
   /** Its last result was small: rows may be read all at once. */
   light: boolean;
@@ -40,12 +43,15 @@ export function makePlan(
   const verdict = inlineVerdict(query, table);
   const givesRows = query.kind === 'select' || query.returning !== undefined || compiled.hasCheck;
   // run() tells the last rowid, of an earlier insert even, and throws after the write where a number cannot hold it.
-  if (!givesRows) statement.setReadBigInts(true);
+  // So would an integer that is sorted by.
+  const { sortedBy } = compiled;
+  if (!givesRows || sortedBy !== undefined) statement.setReadBigInts(true);
   return {
     statement,
     compiled,
     binders: compiled.params.map(binderOf),
     givesRows,
+    order: sortedBy === undefined ? null : rowOrder(connection.database, table, sortedBy),
     verdict: confirmVerdict(verdict, query, table, connection.database, compiled.sql),
     light: false,
     heavy: false,

@@ -159,14 +159,16 @@ export function sqliteExpressions(anyBlob: boolean): Expressions {
   }
 
   /** A row that an inner embed leaves out is written all the same, and not shown. */
-  function writeRows({ write, rows, check }: RowsWrite): string {
+  function writeRows({ write, rows, check, sortedBy }: RowsWrite): string {
     if (rows.grouped) {
       const what = 'aggregate what a write gives back';
       throw new MagError('MAG_ENGINE_UNSUPPORTED', { engine: 'sqlite', what });
     }
     const shown = object(rows.output);
     const row = rows.where === null ? shown : `CASE WHEN ${rows.where} THEN ${shown} END`;
-    return `${write} RETURNING ${row}${check === null ? '' : `, (${check})`}`;
+    const keys = sortedBy.map(({ sql }) => `, ${sql}`).join('');
+    const held = check === null ? '' : `, (${check})`;
+    return `${write} RETURNING ${row}${held === '' && keys !== '' ? ', NULL' : held}${keys}`;
   }
 
   return {
@@ -175,6 +177,7 @@ export function sqliteExpressions(anyBlob: boolean): Expressions {
     comparesJson: false,
     limitsAffected: false,
     rereadsWritten: false,
+    ordersWritten: 'afterwards',
     path: (column, _info, path) => pathValue(column, path),
     cast: castValue,
     aggregate: aggregateValue,

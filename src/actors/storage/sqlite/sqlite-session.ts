@@ -19,9 +19,10 @@ import {
   type SqliteSchema,
   type SqliteTable,
 } from './sqlite-schema.ts';
+import { FIRST_KEY, keySize } from './written-order.ts';
 
-/** A row of a statement in array mode: its JSON text, then the total of a count or the outcome of a check. */
-type ResultRow = readonly [json: string | null, extra?: unknown];
+/** A row of a statement in array mode: its JSON text, the total of a count or the outcome of a check, what it is sorted by. */
+type ResultRow = readonly [json: string | null, extra?: unknown, ...keys: unknown[]];
 
 export interface RunOptions {
   /** JSON characters this thread may spend on one read, or null for a storage process, which has its own bound. */
@@ -168,7 +169,8 @@ export class SqliteSession {
     const written = single && !mayRefuse ? write() : this.transaction.atomically(write);
     const returns = query.returning !== undefined;
     // What an inner embed leaves out is no row of the answer.
-    const shown = returns ? job.rows.filter(([json]) => json !== null) : job.rows;
+    const rows = plan.order === null ? job.rows : plan.order.sort(job.rows);
+    const shown = returns ? rows.filter(([json]) => json !== null) : rows;
     return {
       json: returns ? joinRows(shown) : '[]',
       rowCount: plan.givesRows ? shown.length : written,
@@ -219,7 +221,8 @@ export class SqliteSession {
     if (rows === null) throw tooLarge();
     for (const each of rows) {
       // NULL does not satisfy a check, as in PostgreSQL's row security.
-      if (plan.compiled.hasCheck && each[1] !== 1) throw checkFailed(plan.compiled.table.name, options.role);
+      if (plan.compiled.hasCheck && Number(each[1]) !== 1)
+        throw checkFailed(plan.compiled.table.name, options.role);
       out.push(each);
     }
     return rows.length;
@@ -317,6 +320,7 @@ function boundedRows(statement: StatementSync, bound: SQLInputValue[], budget: n
     // As in allRows.
     for (const row of statement.iterate(...bound) as unknown as Iterable<ResultRow>) {
       size += (row[0]?.length ?? 0) + 1;
+      for (let at = FIRST_KEY; at < row.length; at += 1) size += keySize(row[at]);
       if (size > budget) return null;
       rows.push(row);
     }
