@@ -37,15 +37,61 @@ const EACH_UNESCAPED = /[^\x21-\x7e]/g;
 /** A byte of the URL that should have been escaped; Node reads each as a letter. */
 const escaped = (byte: string): string => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`;
 
+const KEY = 'apikey=';
+const [AMPERSAND, EQUALS] = [38, 61];
+
+/** A character of a parameter's name, or -1 where it ends. */
+function nameCode(search: string, at: number): number {
+  const code = search.charCodeAt(at);
+  return at >= search.length || code === EQUALS || code === AMPERSAND ? -1 : code;
+}
+
+/** Whether the name that begins at `left` comes after the one at `right`. */
+function isAfter(search: string, left: number, right: number): boolean {
+  for (let step = 0; ; step += 1) {
+    const [a, b] = [nameCode(search, left + step), nameCode(search, right + step)];
+    if (a !== b || a === -1) return a > b;
+  }
+}
+
+const endOf = (search: string, start: number): number => {
+  const end = search.indexOf('&', start);
+  return end === -1 ? search.length : end;
+};
+
+/** Where each parameter begins, by their names; null where they stand so already, and all of them count. */
+function sortedStarts(search: string): readonly number[] | null {
+  const starts: number[] = [];
+  let asGiven = true;
+  for (let at = 0; at <= search.length; ) {
+    const end = endOf(search, at);
+    let place = starts.length;
+    if (end === at || search.startsWith(KEY, at)) asGiven = false;
+    else {
+      while (place > 0 && isAfter(search, starts[place - 1] ?? 0, at)) place -= 1;
+      if (place === starts.length) starts.push(at);
+      else {
+        starts.splice(place, 0, at);
+        asGiven = false;
+      }
+    }
+    at = end + 1;
+  }
+  return asGiven ? null : starts;
+}
+
 /**
- * `/todos?id=eq.5&select=title`: what was read, its parameters in alphabetical order as PostgREST writes it. A key that
- * came with the URL stays out: what this names may be kept and shown.
+ * `/todos?id=eq.5&select=title`: what was read, its parameters in alphabetical order as PostgREST writes it, those of one
+ * name as they came. A key that came with the URL stays out: what this names may be kept and shown.
  */
 export function contentLocation(table: string, search: string): string {
   const path = `/${encodeURIComponent(table)}`;
   if (search === '') return path;
   if (UNESCAPED.test(search)) return contentLocation(table, search.replace(EACH_UNESCAPED, escaped));
-  if (!search.includes('&') && !search.startsWith('apikey=')) return `${path}?${search}`;
-  const pairs = search.split('&').filter((pair) => pair !== '' && !pair.startsWith('apikey='));
-  return pairs.length === 0 ? path : `${path}?${pairs.sort().join('&')}`;
+  const starts = sortedStarts(search);
+  if (starts === null) return `${path}?${search}`;
+  let text = path;
+  for (const [index, start] of starts.entries())
+    text += `${index === 0 ? '?' : '&'}${search.slice(start, endOf(search, start))}`;
+  return text;
 }
