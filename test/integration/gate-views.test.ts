@@ -1,7 +1,7 @@
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type EmbeddedPostgres, embeddedPostgres } from '../support/embedded-postgres.ts';
-import { handleOf, REF, SERVICE, startGate, type TestGate } from '../support/gate.ts';
+import { ANON, handleOf, REF, SERVICE, startGate, type TestGate } from '../support/gate.ts';
 
 const DDL = `
 create table clubs (id int primary key, name text, "odd (name" text);
@@ -21,6 +21,12 @@ create view member_list as
 create view doubled as select id, club_id as one, club_id as two from members;
 create materialized view kept as select id, title from games;
 create view no_key as select name, club_id + 0 as club_id from members;
+create view loud_games as select upper(title) as title from games union select 'x';
+create function keep_game() returns trigger language plpgsql as 'begin insert into games values (new.id, new.title); return new; end';
+create table logs (id int, at date, primary key (id, at)) partition by range (at);
+create table logs_old partition of logs for values from ('2000-01-01') to ('2020-01-01');
+create table logs_new partition of logs for values from ('2020-01-01') to ('2040-01-01');
+create function peek() returns int language sql stable as 'select 1';
 create schema hidden;
 create table hidden.secrets (id int primary key, club int references clubs, word text);
 insert into hidden.secrets values (1, 2, 'pst');
@@ -135,5 +141,60 @@ describe('a view that shows a whole primary key has it', () => {
       { title: 'again' },
       { title: 'new' },
     ]);
+  });
+});
+
+describe('what may be done, OPTIONS and the description say', () => {
+  const allowed = async (path: string, apikey = SERVICE): Promise<string | null> =>
+    (await board.call('OPTIONS', `/p/${REF}/rest/v1/${path}`, undefined, { apikey })).headers.get('allow');
+  const described = async (apikey = SERVICE): Promise<Record<string, object>> => {
+    const reply = await board.get(`/p/${REF}/rest/v1/`, { apikey });
+    return ((await reply.json()) as { paths: Record<string, object> }).paths;
+  };
+
+  it('of a view by which writes it takes, by itself or by its triggers', async () => {
+    expect(await allowed('no_key')).toBe('OPTIONS,GET,HEAD,POST,PATCH,DELETE');
+    await native('create or replace view game_titles as select id, title from games');
+    expect(await allowed('game_titles')).toBe('OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE');
+    expect(await allowed('loud_games')).toBe('OPTIONS,GET,HEAD');
+    expect(await allowed('kept')).toBe('OPTIONS,GET,HEAD');
+    const paths = await described();
+    expect(Object.keys(paths['/loud_games'] ?? {})).toEqual(['get']);
+    expect(Object.keys(paths['/doubled'] ?? {})).toEqual(['get', 'post', 'patch', 'delete']);
+    await native(
+      'create trigger keep instead of insert on loud_games for each row execute function keep_game()',
+    );
+    expect(await allowed('loud_games')).toBe('OPTIONS,GET,HEAD,POST');
+  });
+
+  it('of a function by whether it may write, and of the whole', async () => {
+    expect(await allowed('rpc/peek')).toBe('OPTIONS,GET,HEAD,POST');
+    expect(await allowed('rpc/nothing')).toBe('OPTIONS,GET,HEAD,POST');
+    await native('create function poke() returns int language sql volatile as $$ select 1 $$');
+    expect(await allowed('rpc/poke')).toBe('OPTIONS,POST');
+    expect(await allowed('')).toBe('OPTIONS,GET,HEAD');
+  });
+
+  it('by what grants cover', async () => {
+    const grant = { role: 'anon', table: 'clubs', actions: ['select', 'update'] } as const;
+    board.project = { ...board.project, settings: { grants: [grant] } };
+    expect(await allowed('clubs', ANON)).toBe('OPTIONS,GET,HEAD,PATCH');
+    board.project = { ...board.project, settings: { grants: [] } };
+  });
+
+  it('of a partitioned table, and not of its partitions, which are reached through it', async () => {
+    expect(await allowed('logs')).toBe('OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE');
+    expect(Object.keys(await described()).filter((path) => path.startsWith('/logs'))).toEqual(['/logs']);
+    expect(
+      (
+        await db.from('logs').insert([
+          { id: 1, at: '2010-01-01' },
+          { id: 2, at: '2030-01-01' },
+        ])
+      ).error,
+    ).toBeNull();
+    expect((await db.from('logs').select('id').order('id')).data).toEqual([{ id: 1 }, { id: 2 }]);
+    const part = await db.from('logs_old').select();
+    expect([part.status, part.error?.code]).toEqual([404, 'PGRST205']);
   });
 });

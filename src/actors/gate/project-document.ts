@@ -68,7 +68,8 @@ function pathOf(table: TableInfo, actions: readonly TableAction[]): object {
     delete: { summary: `Delete from ${table.name}`, ...changed },
   };
   const may = (action: TableAction): boolean =>
-    actions.includes(action) && (action === 'select' || table.kind === 'table');
+    actions.includes(action) &&
+    (action === 'select' || (table.writes?.includes(action) ?? table.kind === 'table'));
   return {
     ...(may('select') ? { get: all.get } : {}),
     ...(may('insert') ? { post: all.post } : {}),

@@ -42,9 +42,13 @@ export function send(
     response.writeHead(status, headers).end();
     return;
   }
+  // As under PostgREST, which does not say how long what it leaves out would be.
+  if (response.req.method === 'HEAD') {
+    response.writeHead(status, headers).end();
+    return;
+  }
   headers.push('content-length', String(Buffer.byteLength(body)));
   response.writeHead(status, headers);
-  // A HEAD reply says what a GET's would be; Node drops the body itself.
   response.end(body);
 }
 

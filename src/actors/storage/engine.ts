@@ -143,6 +143,8 @@ export interface TableInfo {
   readonly columns: readonly ColumnInfo[];
   /** Column sets under a unique constraint or index without expressions or predicates, the primary key first. */
   readonly unique: readonly (readonly string[])[];
+  /** Of a view, where its engine knows: which writes it takes. Absent: all that anybody may try. */
+  readonly writes?: readonly ('insert' | 'update' | 'delete')[];
   /** Whether the engine's own policies decide about its rows; absent where it has none. */
   readonly rowSecurity?: boolean;
   /** Absent where the engine has none, or they were not read. */

@@ -42,6 +42,7 @@ SELECT concat_ws('/',
   (SELECT count(*) || ':' || coalesce(sum(xmin::text::int8 * (oid::int8 % 8191)), 0) FROM pg_catalog.pg_rewrite WHERE oid >= 16384),
   (SELECT count(*) || ':' || coalesce(sum(xmin::text::int8 * (oid::int8 % 8191)), 0) FROM pg_catalog.pg_cast WHERE oid >= 16384),
   (SELECT coalesce(sum(xmin::text::int8), 0) FROM pg_catalog.pg_type WHERE typtype = 'd' AND oid >= 16384),
+  (SELECT count(*) || ':' || coalesce(sum(oid::int8), 0) FROM pg_catalog.pg_trigger WHERE tgtype & 64 <> 0),
   (SELECT count(*) || ':' || coalesce(sum(xmin::text::int8), 0) FROM pg_catalog.pg_policy))`;
 
 /**
@@ -95,13 +96,19 @@ SELECT json_agg(json_build_array(f.conname, fn.nspname, fc.relname, (
     JOIN pg_catalog.pg_attribute b ON b.attrelid = f.confrelid AND b.attnum = k.other)) ORDER BY f.conname)
 FROM pg_catalog.pg_constraint f JOIN pg_catalog.pg_class fc ON fc.oid = f.confrelid
 JOIN pg_catalog.pg_namespace fn ON fn.oid = fc.relnamespace
-WHERE f.conrelid = c.oid AND f.contype = 'f' AND f.conparentid = 0`;
+WHERE f.conrelid = c.oid AND f.contype = 'f' AND f.conparentid = 0 AND NOT fc.relispartition`;
 
+/** Which writes a relation takes that is no table, as bits of PostgreSQL's own numbers of commands. */
+const WRITES = `CASE WHEN c.relkind IN ('v', 'f') THEN pg_relation_is_updatable(c.oid, true) WHEN c.relkind = 'm' THEN 0 END`;
+const WRITE_BITS = { insert: 8, update: 4, delete: 16 } as const;
+
+/** A partition is reached through its parent alone, as under PostgREST. */
 const TABLES = `
 SELECT n.nspname, c.relname, c.relkind, (${COLUMNS})::text, (${UNIQUE})::text, c.relrowsecurity, (${FOREIGN_KEYS})::text,
-  c.oid::text
+  (${WRITES})::text, c.oid::text
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND n.nspname <> 'information_schema' AND n.nspname !~ '^(pg_|_mag)'
+  AND NOT c.relispartition
 ORDER BY n.nspname <> 'public', n.nspname, c.relname LIMIT ${LIMITS.schemaTables}`;
 
 type ColumnRow = readonly [
@@ -115,6 +122,9 @@ type KeyRow = readonly [
   table: string,
   pairs: readonly (readonly [string, string])[],
 ];
+
+const writesOf = (bits: number): NonNullable<TableInfo['writes']> =>
+  (['insert', 'update', 'delete'] as const).filter((action) => (bits & WRITE_BITS[action]) !== 0);
 
 const foreignKey = ([name, schema, table, pairs]: KeyRow): ForeignKey => ({
   name,
@@ -133,7 +143,7 @@ interface Read {
 }
 
 function readTable(row: readonly (string | null)[]): Read | null {
-  const [schema, name, kind, columnText, uniqueText, policed, keyText] = row;
+  const [schema, name, kind, columnText, uniqueText, policed, keyText, writes] = row;
   if (typeof schema !== 'string' || typeof name !== 'string') return null;
   // All come out of the statements above, in this shape.
   const columnRows = JSON.parse(columnText ?? '[]') as readonly ColumnRow[];
@@ -156,6 +166,7 @@ function readTable(row: readonly (string | null)[]): Read | null {
       kind: kind === 'v' || kind === 'm' ? 'view' : 'table',
       unique: uniqueRows.map(([, names]) => names),
       rowSecurity: policed === 't',
+      ...(typeof writes === 'string' ? { writes: writesOf(Number(writes)) } : {}),
       ...(keyRows.length === 0 ? {} : { foreignKeys: keyRows.map(foreignKey) }),
     },
   };
