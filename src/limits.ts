@@ -170,6 +170,8 @@ export const LIMITS = {
   /** Open project sessions per edge worker; the least recently used one closes. */
   projectSessions: 256,
   projects: 10_000,
+  /** How long a board that stops waits until databases made ahead are gone; what is left is removed by the next boot. */
+  spareDropMs: 1_000,
 
   // ── feed and realtime
   /** Rows of a project's change log; older ones are trimmed and a resume from them is refused. */

@@ -79,6 +79,7 @@ async function startCatalogue(context: ComponentContext, shelf: Shelf): Promise<
     },
     stop: async () => {
       stopSpreading();
+      await opened.retire();
       opened.close();
     },
   };

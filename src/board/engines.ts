@@ -36,6 +36,9 @@ function lateAccess(kind: EngineKind, provider: () => EngineProvider): NativeAcc
   };
 }
 
+/** Engines whose projects are made ahead: a database of PostgreSQL is a copy of three hundred files. */
+const AHEAD: ReadonlySet<EngineKind> = new Set(['postgres']);
+
 /** Projects of one engine through whichever incarnation of its provider is up: 503 while there is none. */
 function lateProvider(system: ActorSystem, kind: EngineKind, inUse: InUse): EngineProvider {
   const provider = (): EngineProvider => system.service<EngineProvider>(kind);
@@ -46,6 +49,7 @@ function lateProvider(system: ActorSystem, kind: EngineKind, inUse: InUse): Engi
     drop: async (ref) => provider().drop(ref),
     connect: async (ref) => provider().connect(ref),
     reclaim: async (live) => (inUse(kind) ? provider().reclaim(live) : []),
+    ...(AHEAD.has(kind) ? { stands: async (ref) => (await provider().stands?.(ref)) === true } : {}),
     ...(NATIVE.has(kind) ? { access: lateAccess(kind, provider) } : {}),
     stop: async () => {},
   };

@@ -11,6 +11,8 @@ describe.skipIf(!postgres.available)('a board on an external PostgreSQL', () => 
   const url = postgres.available ? postgres.url : '';
   let board: TestBoard;
   let project: NewProject;
+  /** Of the names of this board's databases. */
+  let prefix: string;
 
   beforeAll(async () => {
     board = await startTestBoard({ env: { MAG_POSTGRES_URL: url } });
@@ -56,9 +58,24 @@ describe.skipIf(!postgres.available)('a board on an external PostgreSQL', () => 
     await db.removeAllChannels();
   });
 
-  it('leaves nothing behind when the project is deleted', async () => {
+  it('makes another project of the database that it made ahead', async () => {
+    const own = (await databases()).find((name) => name.includes(project.ref)) ?? '';
+    prefix = own.slice(0, -project.ref.length);
+    const boards = async () => (await databases()).filter((name) => name.startsWith(prefix));
+    const ahead = await eventually(
+      async () => (await boards()).find((name) => name !== own),
+      'a database ahead',
+    );
+    // It is listed before it is whole; whoever asks meanwhile waits for the rest.
+    const other = await board.createProject('another', 'postgres');
+    expect(ahead).toBe(`${prefix}${other.ref}`);
+    expect((await board.sql(other, 'create table t (a int)')).status).toBe(200);
+    expect((await board.admin('DELETE', `/admin/v1/projects/${other.ref}`)).status).toBe(204);
+  });
+
+  it('leaves nothing behind when the last project is deleted', async () => {
     const gone = await board.admin('DELETE', `/admin/v1/projects/${project.ref}`);
     expect(gone.status).toBe(204);
-    expect((await databases()).some((name) => name.includes(project.ref))).toBe(false);
+    expect((await databases()).filter((name) => name.startsWith(prefix))).toEqual([]);
   });
 });

@@ -50,6 +50,34 @@ describe('a board killed while it creates a project', () => {
   });
 });
 
+describe('a board killed while a database is there that was made ahead', () => {
+  const inFolder = async (step: string) => {
+    const folder = testFolder();
+    killedAt(folder, 'ahead', step);
+    const ahead = databases(folder);
+    const opened = await restarted(folder);
+    return { folder, ahead, projects: opened.catalogue.list(), catalogue: opened.catalogue };
+  };
+
+  it('has no more than its projects’ after a restart', async () => {
+    const { folder, ahead, projects } = await inFolder('before creation');
+    expect(ahead).toHaveLength(2);
+    expect(projects.map(({ name }) => name)).toEqual(['kept']);
+    expect(databases(folder)).toEqual(projects.map(({ ref }) => ref));
+  });
+
+  it.each(['before its look', 'after reply'])(
+    'and is a project’s (%s) has that project whole',
+    async (step) => {
+      const { folder, ahead, projects, catalogue } = await inFolder(step);
+      expect(projects.map(({ name, status }) => `${name} ${status}`)).toEqual(['kept ready', 'shop ready']);
+      expect(databases(folder)).toEqual(projects.map(({ ref }) => ref).sort());
+      expect(ahead).toEqual(expect.arrayContaining(projects.map(({ ref }) => ref)));
+      for (const { ref } of projects) expect(await catalogue.resolve(ref)).not.toBeNull();
+    },
+  );
+});
+
 describe('a board killed while it deletes a project', () => {
   it.each(['before drop', 'after drop', 'before reply'])(
     '%s has nothing of it after a restart',

@@ -72,6 +72,22 @@ describe('provisioning', () => {
     expect(JSON.parse(json).rows).toEqual([{ a: 1 }]);
   });
 
+  it('makes many projects at once, whose databases are laid out beside one another', async () => {
+    const refs = ['one', 'two', 'three'];
+    await Promise.all(refs.map((ref) => pg.provider.provision(ref)));
+    for (const ref of refs) expect(await works(ref)).toEqual([{ one: 1 }]);
+    await Promise.all(refs.map((ref) => pg.provider.drop(ref)));
+  });
+
+  it('says whether a project’s database and role are there', async () => {
+    expect(await pg.provider.stands('ahead')).toBe(false);
+    await pg.provider.provision('ahead');
+    expect(await pg.provider.stands('ahead')).toBe(true);
+    await admin(`DROP DATABASE "${await nameOf('ahead')}"`);
+    expect(await pg.provider.stands('ahead')).toBe(false);
+    await pg.provider.drop('ahead');
+  });
+
   it('refuses a reference that is no name', async () => {
     await expect(pg.provider.provision('x"; DROP')).rejects.toMatchObject({ code: 'MAG_PROJECT_NOT_FOUND' });
   });

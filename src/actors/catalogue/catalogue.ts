@@ -16,13 +16,15 @@ import { digestKeys, projectKeys } from '../psu/project-keys.ts';
 import { tokenKeys } from '../psu/token-keys.ts';
 import { mintToken } from '../psu/token-mint.ts';
 import type { EngineProvider } from '../storage/engine.ts';
+import { Turns } from '../storage/turns.ts';
 import { openBoardDatabase } from './board-database.ts';
 import { CredentialStore } from './credential-store.ts';
 import { Credentials, type CredentialsOptions } from './credentials.ts';
 import { checkSettings } from './grants.ts';
-import { checkName, makeRef } from './naming.ts';
+import { checkName } from './naming.ts';
 import { ProjectStore, type StoredProject } from './project-store.ts';
 import { type Recovery, recoverProjects } from './recovery.ts';
+import { type Claim, Spares } from './spares.ts';
 
 export interface CatalogueOptions {
   /** The board's database file. */
@@ -72,6 +74,8 @@ export interface Catalogue {
   ensureDemo(): Promise<ProjectView | null>;
   /** Fires after a project changed in any way, with its ref. Returns how to stop. */
   onChange(listener: (ref: string) => void): () => void;
+  /** Removes databases that were made ahead. Call before close, while the engines are up; a kill leaves it to recover(). */
+  retire(): Promise<void>;
   close(): void;
 }
 
@@ -83,14 +87,16 @@ class CatalogueService implements Catalogue {
   readonly #store: ProjectStore;
   readonly #credentials: Credentials;
   readonly #listeners = new Set<(ref: string) => void>();
-  /** Per project the end of what is being done to it: two operations on one never overlap. */
-  readonly #busy = new Map<string, Promise<unknown>>();
+  /** Two operations on one project never overlap. */
+  readonly #turns = new Turns();
+  readonly #spares: Spares;
 
   constructor(options: CatalogueOptions) {
     this.#options = options;
     this.#database = openBoardDatabase(options.file, new Date(options.host.wallTime()).toISOString());
     this.#store = new ProjectStore(this.#database);
-    const { host, masterKey } = options;
+    const { host, masterKey, log } = options;
+    this.#spares = new Spares(host, log);
     const note: CredentialsOptions['note'] = (...event) => this.#note(...event);
     this.#credentials = new Credentials({
       ...{ store: new CredentialStore(this.#database), host },
@@ -105,16 +111,21 @@ class CatalogueService implements Catalogue {
       throw new MagError('MAG_PROJECT_NAME_TAKEN', { name: checked });
     if (this.#store.count() >= LIMITS.projects)
       throw new MagError('MAG_PROJECT_LIMIT', { limit: LIMITS.projects });
-    const ref = makeRef(this.#options.host);
+    const claim = this.#spares.claim(provider);
+    const { ref } = claim;
     const createdAt = new Date(this.#options.host.wallTime()).toISOString();
     // From here on a kill leaves a row by which recover() finishes the work.
     this.#store.insert({ ref, name: checked, engine, createdAt });
-    return this.#exclusively(ref, () => this.#provision(ref, provider, actor));
+    return this.#turns.in(ref, () => this.#provision(claim, provider, actor));
   }
 
-  async #provision(ref: string, provider: EngineProvider, actor: string): Promise<ProjectView> {
+  async #provision(
+    { ref, provisioned }: Claim,
+    provider: EngineProvider,
+    actor: string,
+  ): Promise<ProjectView> {
     try {
-      await provider.provision(ref);
+      await provisioned();
     } catch (error) {
       await this.#undo(ref, provider);
       await this.#note(actor, 'project.create', ref, describeError(error));
@@ -157,7 +168,7 @@ class CatalogueService implements Catalogue {
 
   async rotate(ref: string, actor: string): Promise<ProjectView> {
     this.#require(ref);
-    return this.#exclusively(ref, async () => {
+    return this.#turns.in(ref, async () => {
       this.#require(ref);
       this.#store.rotateKeys(ref);
       this.#changed(ref);
@@ -180,7 +191,7 @@ class CatalogueService implements Catalogue {
   async settings(ref: string, settings: unknown, actor: string): Promise<ProjectView> {
     const { engine } = this.#require(ref);
     const checked = checkSettings(settings, engine, this.#options.validateUsing);
-    return this.#exclusively(ref, async () => {
+    return this.#turns.in(ref, async () => {
       this.#require(ref);
       this.#store.setSettings(ref, checked);
       this.#changed(ref);
@@ -197,7 +208,7 @@ class CatalogueService implements Catalogue {
   async credential(ref: string, change: CredentialChange, actor: string): Promise<IssuedCredential | null> {
     const { engine } = this.#require(ref);
     const project = { ref, engine, provider: this.#provider(engine) };
-    return this.#exclusively(ref, async () => {
+    return this.#turns.in(ref, async () => {
       this.#require(ref);
       if ('create' in change) return this.#credentials.create(project, change.create, actor);
       if ('rotate' in change) return this.#credentials.rotate(project, change.rotate, actor);
@@ -209,7 +220,7 @@ class CatalogueService implements Catalogue {
   async remove(ref: string, actor: string): Promise<void> {
     const { engine } = this.#require(ref);
     const provider = this.#provider(engine);
-    await this.#exclusively(ref, async () => {
+    await this.#turns.in(ref, async () => {
       // Somebody may have deleted it while we waited: then it is done.
       if (this.#store.find(ref) === null) return;
       this.#store.setStatus(ref, 'dropping');
@@ -223,6 +234,8 @@ class CatalogueService implements Catalogue {
       this.#credentials.forget(ref);
       this.#store.remove(ref);
       this.#changed(ref);
+      // With the last project of an engine goes what was made ahead for the next one.
+      if (this.#spares.has(engine) && !this.#isUsed(engine)) await this.#spares.drop(provider);
       await this.#note(actor, 'project.delete', ref, 'ok');
     });
   }
@@ -247,7 +260,7 @@ class CatalogueService implements Catalogue {
   /** Tenant SQL may change its own role's password, which would shut us out of the project for good. */
   async #readmit(ref: string, provider: EngineProvider): Promise<void> {
     this.#options.log.warn({ ref }, 'the database refused the role of a project; its password is set anew');
-    await this.#exclusively(ref, async () => {
+    await this.#turns.in(ref, async () => {
       if (this.#store.find(ref)?.status === 'ready') await provider.provision(ref);
     });
   }
@@ -292,20 +305,19 @@ class CatalogueService implements Catalogue {
     return () => this.#listeners.delete(listener);
   }
 
-  close(): void {
-    if (this.#database.isOpen) this.#database.close();
+  async retire(): Promise<void> {
+    this.#spares.close();
+    const { providers, host } = this.#options;
+    const dropped = Promise.all([...providers.values()].map((provider) => this.#spares.drop(provider)));
+    await new Promise<void>((resolve) => {
+      const limit = host.setTimer(LIMITS.spareDropMs, resolve);
+      void dropped.then(() => host.clearTimer(limit)).then(resolve);
+    });
   }
 
-  #exclusively<Result>(ref: string, work: () => Promise<Result>): Promise<Result> {
-    const before = this.#busy.get(ref) ?? Promise.resolve();
-    // Its failure is its own caller's; the next operation in turn starts all the same.
-    const mine = before.catch(() => {}).then(work);
-    this.#busy.set(ref, mine);
-    const done = (): void => {
-      if (this.#busy.get(ref) === mine) this.#busy.delete(ref);
-    };
-    mine.then(done, done);
-    return mine;
+  close(): void {
+    this.#spares.close();
+    if (this.#database.isOpen) this.#database.close();
   }
 
   #provider(engine: EngineKind): EngineProvider {
@@ -313,6 +325,10 @@ class CatalogueService implements Catalogue {
     const provider = this.#options.providers.get(engine);
     if (provider !== undefined) return provider;
     throw new MagError('MAG_ENGINE_UNAVAILABLE', { engine, why: 'not in this version yet' });
+  }
+
+  #isUsed(engine: EngineKind): boolean {
+    return this.#store.all().some((project) => project.engine === engine);
   }
 
   #require(ref: string): StoredProject {

@@ -340,6 +340,11 @@ export interface EngineProvider {
   drop(ref: string): Promise<void>;
   /** Where a provisioned project is reached; starts the engine's server where needed. */
   connect(ref: string): Promise<Connection>;
+  /**
+   * Whether what provision made of a project is there; its schema is not looked into. Where an engine has this, making
+   * a project takes so long that one is made ahead.
+   */
+  stands?(ref: string): Promise<boolean>;
   /** Removes leftovers in the engine (databases, roles, slots) whose project is not in `live`. Returns their names. */
   reclaim(live: ReadonlySet<string>): Promise<readonly string[]>;
   /** Connections that the server takes, from whomever; asked of one that is not the board's own. Rejects where it cannot be. */

@@ -7,6 +7,7 @@ import type { EngineProvider, NativeAccess } from '../engine.ts';
 import { credentialUser, isUsableRef, projectOfUser, rolePassword, ServerNames } from '../server-names.ts';
 import { parseServerUrl, toolOptions } from '../server-url.ts';
 import { reachOf, reasonOf, unreachable } from '../tls-failure.ts';
+import { Turns } from '../turns.ts';
 import { BINARIES_PACKAGE, embeddedVersion } from './binaries.ts';
 import { PgConnection, type PostgresTarget } from './connection.ts';
 import { isServerError } from './failures.ts';
@@ -16,6 +17,7 @@ import {
   type AdminRights,
   dropProject,
   findNames,
+  projectStands,
   provisionDatabase,
   provisionServer,
   readRights,
@@ -63,7 +65,10 @@ export class PostgresProvider implements EngineProvider {
   /** Projects that are as this version makes them, or are being looked at, and the roles that requests run as there. */
   readonly #laidOut = new Map<string, Promise<RequestRoles>>();
   readonly #maintenance: KeptConnection;
-  #tail: Promise<unknown> = Promise.resolve();
+  /** One change of the server at a time: they lock the same catalogues, and each takes milliseconds. */
+  readonly #server = new Turns();
+  /** And one of each project; who waits here is not in the server's turn yet. */
+  readonly #ofProject = new Turns();
 
   constructor(options: PostgresProviderOptions) {
     this.#options = options;
@@ -88,16 +93,19 @@ export class PostgresProvider implements EngineProvider {
 
   /** Role, database, and the role's rights in it; each step may find its work done. */
   provision(ref: string): Promise<Connection> {
-    return this.#inTurn(async () => {
+    return this.#ofProject.in(ref, async () => {
       if (!isUsableRef(ref)) throw new MagError('MAG_PROJECT_NOT_FOUND', { ref });
       const name = this.#names.of(ref);
       const password = rolePassword(this.#options.masterKey, 'postgres', ref);
-      const { isNew, roles } = await this.#admin(null, async (connection) => {
-        const rights = await this.#serverRights(connection);
-        const why = shortcoming(rights);
-        if (why !== null) throw new MagError('MAG_ENGINE_UNAVAILABLE', { engine: 'postgres', why });
-        return provisionServer(connection, name, password, rights);
-      });
+      const { isNew, roles } = await this.#inTurn(() =>
+        this.#admin(null, async (connection) => {
+          const rights = await this.#serverRights(connection);
+          const why = shortcoming(rights);
+          if (why !== null) throw new MagError('MAG_ENGINE_UNAVAILABLE', { engine: 'postgres', why });
+          return provisionServer(connection, name, password, rights);
+        }),
+      );
+      // Beside the next project's turn: this locks nothing that another one's database needs.
       await this.#admin(name, (connection) => provisionDatabase(connection, name, password, isNew));
       if (roles.length === 0)
         this.#options.log.warn(
@@ -107,6 +115,10 @@ export class PostgresProvider implements EngineProvider {
       this.#laidOut.set(ref, Promise.resolve(roles));
       return this.#connection(ref, roles);
     });
+  }
+
+  stands(ref: string): Promise<boolean> {
+    return this.#admin(null, (connection) => projectStands(connection, this.#names.of(ref)));
   }
 
   connections(): Promise<number> {
@@ -120,8 +132,8 @@ export class PostgresProvider implements EngineProvider {
 
   drop(ref: string): Promise<void> {
     this.#laidOut.delete(ref);
-    return this.#inTurn(() =>
-      this.#admin(null, (connection) => dropProject(connection, this.#names.of(ref))),
+    return this.#ofProject.in(ref, () =>
+      this.#inTurn(() => this.#admin(null, (connection) => dropProject(connection, this.#names.of(ref)))),
     );
   }
 
@@ -181,13 +193,9 @@ export class PostgresProvider implements EngineProvider {
   }
 
   readonly access: NativeAccess = {
-    grant: (ref, id, mode, password) => this.#inTurn(() => this.#grant(ref, id, mode, password)),
-    revoke: (ref, id) =>
-      this.#inTurn(async () => {
-        const name = this.#names.of(ref);
-        await this.#admin(name, (connection) => dropPrivileges(connection, name, id));
-        await this.#admin(null, (connection) => dropLogin(connection, name, id));
-      }),
+    grant: (ref, id, mode, password) =>
+      this.#ofProject.in(ref, () => this.#inTurn(() => this.#grant(ref, id, mode, password))),
+    revoke: (ref, id) => this.#ofProject.in(ref, () => this.#inTurn(() => this.#revoke(ref, id))),
   };
 
   async #grant(ref: string, id: string, mode: CredentialMode, password: string): Promise<NativeAddress> {
@@ -203,17 +211,20 @@ export class PostgresProvider implements EngineProvider {
     return { host, port, database, user, password, url: `postgres://${user}:${password}@${where}` };
   }
 
+  async #revoke(ref: string, id: string): Promise<void> {
+    const name = this.#names.of(ref);
+    await this.#admin(name, (connection) => dropPrivileges(connection, name, id));
+    await this.#admin(null, (connection) => dropLogin(connection, name, id));
+  }
+
   /** Waits for what is under way. The server's own end is its owner's affair. */
   async stop(): Promise<void> {
-    await this.#tail;
+    await Promise.all([this.#server.ended(), this.#ofProject.ended()]);
     await this.#maintenance.close();
   }
 
-  /** One change of the server at a time: they lock the same catalogues, and each takes milliseconds. */
   #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.#tail.then(work);
-    this.#tail = result.catch(() => {}); // The caller has the failure; the next one in turn must not.
-    return result;
+    return this.#server.in('', work);
   }
 
   async #serverRights(connection: PgConnection): Promise<AdminRights> {

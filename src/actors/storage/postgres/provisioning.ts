@@ -6,6 +6,7 @@ import { credentialRoles } from './native-access.ts';
 import { identifier, literal } from './quoting.ts';
 import {
   ensureRequestRoles,
+  grantOfRequestRoles,
   grantRequestRoles,
   layOut,
   layout,
@@ -79,20 +80,16 @@ export async function provisionServer(
   rights: AdminRights,
 ): Promise<Provisioned> {
   const name = identifier(plainName);
-  const known = await connection.rows(
-    `SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ${literal(plainName)}),
-            EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = ${literal(plainName)})`,
-  );
-  const [hasRole, hasDatabase] = known[0] ?? [];
-  const isNew = hasDatabase !== 't';
+  const { hasRole, hasDatabase } = await existing(connection, plainName);
+  const isNew = !hasDatabase;
   const attributes =
     'LOGIN NOCREATEDB NOCREATEROLE NOINHERIT' +
     (rights.superuser ? ' NOSUPERUSER NOREPLICATION NOBYPASSRLS' : '') +
     ` CONNECTION LIMIT ${LIMITS.poolConnections * 2} PASSWORD ${literal(scramVerifier(password))}`;
-  await ensureRequestRoles(connection, rights.bypassRls);
+  const areOurs = await ensureRequestRoles(connection, rights.bypassRls);
   // One transaction for everything about the role; the database cannot be made inside one.
   await inOne(connection, isNew, [
-    `${hasRole === 't' ? 'ALTER' : 'CREATE'} ROLE ${name} ${attributes}`,
+    `${hasRole ? 'ALTER' : 'CREATE'} ROLE ${name} ${attributes}`,
     `ALTER ROLE ${name} RESET ALL`,
     `ALTER ROLE ${name} SET statement_timeout = ${LIMITS.statementTimeoutMs}`,
     `ALTER ROLE ${name} SET idle_in_transaction_session_timeout = ${LIMITS.statementTimeoutMs}`,
@@ -101,8 +98,10 @@ export async function provisionServer(
       : []),
     // A non-superuser may hand objects only to roles it belongs to.
     ...(rights.superuser ? [] : [`GRANT ${name} TO CURRENT_USER`]),
+    // Nobody can refuse a superuser this, which would take the rest along.
+    ...(rights.superuser && areOurs ? [grantOfRequestRoles(plainName)] : []),
   ]);
-  await grantRequestRoles(connection, plainName);
+  if (!rights.superuser && areOurs) await grantRequestRoles(connection, plainName);
   if (isNew) await connection.rows(`CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'`);
   // The database stays the administrator's: its owner could open it to others. And whoever administers it finds
   // no function of the tenant's by accident, which would run in the administrator's name.
@@ -113,6 +112,23 @@ export async function provisionServer(
     `ALTER ROLE CURRENT_USER IN DATABASE ${name} SET search_path = pg_catalog`,
   ]);
   return { isNew, roles: await requestRolesOf(connection, plainName) };
+}
+
+async function existing(
+  connection: PgConnection,
+  name: string,
+): Promise<{ readonly hasRole: boolean; readonly hasDatabase: boolean }> {
+  const [row] = await connection.rows(
+    `SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ${literal(name)}),
+            EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = ${literal(name)})`,
+  );
+  return { hasRole: row?.[0] === 't', hasDatabase: row?.[1] === 't' };
+}
+
+/** Whether a project's role and database are there. */
+export async function projectStands(connection: PgConnection, name: string): Promise<boolean> {
+  const { hasRole, hasDatabase } = await existing(connection, name);
+  return hasRole && hasDatabase;
 }
 
 /**

@@ -16,35 +16,44 @@ const NAMES = `('${REQUEST_ROLES.join("', '")}')`;
 /** Tells the roles that a board made from a stranger's of the same names. */
 const MARK = 'MagMoBo: requests run as this role';
 
-/** Makes those that are missing; another board on the same server may be doing the same. */
-export async function ensureRequestRoles(connection: PgConnection, mayBypass: boolean): Promise<void> {
-  const known = await connection.rows(
-    `SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname IN ${NAMES}`,
-  );
-  const names = new Set(known.map(([name]) => name));
-  for (const role of REQUEST_ROLES) {
-    if (names.has(role)) continue;
+/**
+ * Makes those that are missing; another board on the same server may be doing the same. Gives whether all of them are a
+ * board's. A stranger's are never granted: they may have rights in databases of the stranger's.
+ */
+export async function ensureRequestRoles(connection: PgConnection, mayBypass: boolean): Promise<boolean> {
+  const known = await requestRoles(connection);
+  const missing = REQUEST_ROLES.filter((role) => !known.has(role));
+  for (const role of missing) {
     const bypass = role === 'service_role' && mayBypass ? ' BYPASSRLS' : '';
     await connection.rows(
       `DO $$ BEGIN CREATE ROLE ${role} NOLOGIN NOINHERIT${bypass}; COMMENT ON ROLE ${role} IS '${MARK}';
        EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`,
     );
   }
+  const now = missing.length === 0 ? known : await requestRoles(connection);
+  return REQUEST_ROLES.every((role) => now.get(role) === true);
 }
 
+/** Those that there are, and whether a board made them. */
+async function requestRoles(connection: PgConnection): Promise<ReadonlyMap<string | null, boolean>> {
+  const rows = await connection.rows(
+    `SELECT rolname::text, pg_catalog.shobj_description(oid, 'pg_authid') IS NOT DISTINCT FROM '${MARK}'
+     FROM pg_catalog.pg_roles WHERE rolname IN ${NAMES}`,
+  );
+  return new Map(rows.map(([name, isOurs]) => [name ?? null, isOurs === 't']));
+}
+
+/** A project's role may become them, and inherits nothing of theirs by itself. */
+export const grantOfRequestRoles = (plainName: string): string =>
+  `GRANT ${EVERYONE} TO ${identifier(plainName)}`;
+
 /**
- * A project's role may become them, and inherits nothing of theirs by itself. A stranger's roles are never granted: they
- * may have rights in databases of the stranger's. Those of another administrator ours may not be allowed to grant. The
- * project's role becomes none of them then, as `requestRolesOf` says.
+ * As an administrator who may not be allowed to grant those of another. The project's role becomes none of them then, as
+ * `requestRolesOf` says.
  */
 export async function grantRequestRoles(connection: PgConnection, plainName: string): Promise<void> {
-  const ours = await connection.rows(
-    `SELECT FROM pg_catalog.pg_roles WHERE rolname IN ${NAMES}
-     AND pg_catalog.shobj_description(oid, 'pg_authid') = '${MARK}'`,
-  );
-  if (ours.length < REQUEST_ROLES.length) return;
   try {
-    await connection.rows(`GRANT ${EVERYONE} TO ${identifier(plainName)}`);
+    await connection.rows(grantOfRequestRoles(plainName));
   } catch (error) {
     if (!isServerError(error) || error.code !== '42501') throw error;
   }
