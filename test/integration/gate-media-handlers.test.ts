@@ -140,3 +140,71 @@ describe('a domain named as a media type', () => {
     as({ access: 'policies' });
   });
 });
+
+describe('what a write gives back', () => {
+  const tsv = 'text/tab-separated-values';
+  const write = (method: string, path: string, body: unknown, prefer: string, accept: string, more = {}) =>
+    board.call(method, `/p/${REF}/rest/v1/${path}`, body, { apikey: SERVICE, prefer, accept, ...more });
+  const FULL = 'return=representation';
+  const plain = (text: string, status = 200): unknown[] => [status, 'text/plain; charset=utf-8', text];
+
+  it('is made by a handler of its rows, of all of a table or of some columns', async () => {
+    const rows = [
+      { id: 4, name: 'ann' },
+      { id: 5, name: 'bob' },
+    ];
+    expect(await shown(await write('POST', 'pets?order=id.desc', rows, FULL, 'text/plain'))).toEqual(
+      plain('bob.ann.', 201),
+    );
+    const changed = await write('PATCH', 'pets?id=gte.4&select=name&order=id', { name: 'eve' }, FULL, tsv);
+    expect(await shown(changed)).toEqual([200, tsv, 'eve\neve\n']);
+    expect(
+      await shown(await write('DELETE', 'pets?id=gte.4&select=id&order=id', undefined, FULL, tsv)),
+    ).toEqual([...[200, tsv, '4\n5\n']]);
+    expect((await write('PATCH', 'pets?id=eq.1&select=name', { id: 1 }, FULL, 'text/plain')).status).toBe(
+      406,
+    );
+    expect((await get('pets?select=id', 'text/csv')).status).toBe(200);
+  });
+
+  it('counts, and says what an upsert made, as one given as JSON', async () => {
+    const merge = `${FULL}, resolution=merge-duplicates, count=exact`;
+    const again = await write('POST', 'pets', { id: 3, name: 'kit' }, merge, 'text/plain');
+    expect([again.headers.get('content-range'), ...(await shown(again))]).toEqual(['*/1', ...plain('kit.')]);
+    const both = [
+      { id: 3, name: 'kit' },
+      { id: 9, name: 'new' },
+    ];
+    expect(await shown(await write('POST', 'pets', both, merge, 'text/plain'))).toEqual(
+      plain('kit.new.', 201),
+    );
+    const undone = 'handling=strict, max-affected=1';
+    const many = await write('DELETE', 'pets?id=in.(3,9)', undefined, `${FULL}, ${undone}`, 'text/plain');
+    expect([many.status, await many.json()]).toMatchObject([400, { code: 'PGRST124' }]);
+    const rolled = await write('DELETE', 'pets?id=eq.9', undefined, `${FULL}, tx=rollback`, 'text/plain');
+    expect(await shown(rolled)).toEqual(plain('new.'));
+    expect((await write('DELETE', 'pets?id=eq.9', undefined, 'return=minimal', 'text/plain')).status).toBe(
+      204,
+    );
+  });
+
+  it('is of no type that nobody makes, and nothing is written then', async () => {
+    const refused = await write('DELETE', 'pets', undefined, 'return=minimal', 'image/png');
+    expect([refused.status, await refused.json()]).toMatchObject([406, { code: 'PGRST107' }]);
+    const located = await write('POST', 'pets', { id: 8, name: 'x' }, 'return=headers-only', 'text/plain');
+    expect([located.status, located.headers.get('location')]).toEqual([201, '/pets?id=eq.8']);
+    expect(await (await get('pets?select=id&order=id', 'application/json')).json()).toHaveLength(4);
+  });
+
+  it('is kept with its idempotency key where it is text; bytes are refused, and nothing is done', async () => {
+    const key = { 'idempotency-key': 'once' };
+    const [first, second] = [
+      await write('PATCH', 'pets?id=eq.1', { name: 'max' }, FULL, 'text/plain', key),
+      await write('PATCH', 'pets?id=eq.1', { name: 'max' }, FULL, 'text/plain', key),
+    ];
+    expect([await first.text(), await second.text()]).toEqual(['max.', 'max.']);
+    expect(second.headers.get('idempotency-replayed')).toBe('true');
+    const bytes = await write('POST', 'rpc/dot', {}, '', 'image/x-dot', { 'idempotency-key': 'twice' });
+    expect([bytes.status, await bytes.json()]).toMatchObject([400, { code: 'MAG_IDEMPOTENCY_KEY_INVALID' }]);
+  });
+});

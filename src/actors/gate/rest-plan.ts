@@ -52,11 +52,11 @@ const PLAIN: PlannedProject = { settings: { grants: [] } };
 /** How the client would have it done, and its reply written. */
 type Wanted = Pick<RestPlan, 'prefer' | 'media' | 'accepts'>;
 
-/** @param made whether rows, or a function's value, are what is answered: PostgreSQL may make any type of them. */
-function wantedOf(headers: IncomingHttpHeaders, { engine, settings }: PlannedProject, made: boolean): Wanted {
+/** Of rows, and of what a function gives, PostgreSQL may make any type. */
+function wantedOf(headers: IncomingHttpHeaders, { engine, settings }: PlannedProject): Wanted {
   const prefer = preferencesOf(headers.prefer, engine === 'postgres');
   const plans = settings.plans === true;
-  if (!made || engine !== 'postgres') return { prefer, media: acceptedType(headers.accept, plans) };
+  if (engine !== 'postgres') return { prefer, media: acceptedType(headers.accept, plans) };
   const { media, accepts } = acceptOf(headers.accept, plans);
   return { prefer, media: media ?? JSON_ROWS, accepts };
 }
@@ -146,6 +146,7 @@ class Write {
   readonly prefer: Preferences;
   readonly media: MediaType;
   readonly #target: { readonly schema: string; readonly table: string };
+  readonly #accepts: Accepted | undefined;
   readonly #headers: IncomingHttpHeaders;
   readonly #body: string;
 
@@ -154,11 +155,13 @@ class Write {
     params: Params,
     headers: IncomingHttpHeaders,
     body: string,
-    { prefer, media }: Wanted,
+    { prefer, media, accepts }: Wanted,
   ) {
     this.params = params;
     this.prefer = prefer;
     this.media = media;
+    // The key that a location is made of is no reply.
+    this.#accepts = prefer.returns === 'headers-only' ? undefined : accepts;
     this.#target = target;
     this.#headers = headers;
     this.#body = body;
@@ -170,7 +173,9 @@ class Write {
 
   plan(kind: PreferredFor, query: Query): RestPlan<Query> {
     const { prefer, media, returning } = this;
-    return { kind, query, prefer, media, offset: 0, returning, embeds: returning && this.params.embeds };
+    const accepts = this.#accepts;
+    const embeds = returning && this.params.embeds;
+    return { kind, query, prefer, media, accepts, offset: 0, returning, embeds };
   }
 
   insert(): RestPlan<Query> {
@@ -273,7 +278,7 @@ function planCall(
 ): RestPlan {
   const read = method !== 'POST';
   const params = readParams(search, read ? 'call' : 'read', name, project.settings);
-  const { prefer, media, accepts } = wantedOf(headers, project, true);
+  const { prefer, media, accepts } = wantedOf(headers, project);
   const { settings } = project;
   const window = windowOf(params.limit, params.offset, rangeOf(method, headers), settings.maxRows);
   const type = read
@@ -310,7 +315,7 @@ export function planTable(
 ): RestPlan<Query> {
   const schema = schemaFor(method, headers, project.settings);
   const params = readParams(search, isRead(method) ? 'read' : 'write', table, project.settings);
-  const wanted = wantedOf(headers, project, isRead(method));
+  const wanted = wantedOf(headers, project);
   if (isRead(method)) return planRead(method, schema, table, params, headers, wanted, project.settings);
   const write = new Write({ schema, table }, params, headers, body, wanted);
   if (method === 'POST') return write.insert();

@@ -77,6 +77,14 @@ function totalOf({ prefer }: RestPlan, { total, shape, rowCount }: QueryResult):
   return total === null && single && prefer.count !== null ? rowCount : total;
 }
 
+/** What SQL of the project made of the rows. */
+function madeReply(status: number, headers: FlatHeaders, { type, body }: Made): RestReply {
+  headers.push('content-type', WITH_CHARSET.has(type) ? `${type}; charset=utf-8` : type, ...SANDBOX);
+  return { status, headers, body };
+}
+
+type Made = NonNullable<QueryResult['media']>;
+
 function replyToRead(plan: RestPlan, result: QueryResult): RestReply {
   const { offset, media, kind } = plan;
   const { rowCount } = result;
@@ -87,11 +95,7 @@ function replyToRead(plan: RestPlan, result: QueryResult): RestReply {
   const applied = plan.prefer.applied[kind];
   if (applied !== '') headers.push('preference-applied', applied);
   if (result.shape === 'void') return { status: 204, headers, body: null };
-  if (result.media !== undefined) {
-    const { type, body } = result.media;
-    headers.push('content-type', WITH_CHARSET.has(type) ? `${type}; charset=utf-8` : type, ...SANDBOX);
-    return { status, headers, body };
-  }
+  if (result.media !== undefined) return madeReply(status, headers, result.media);
   headers.push('content-type', typeOf(media));
   return { status: media.kind === 'object' ? 200 : status, headers, body: bodyOf(media, result) };
 }
@@ -123,6 +127,7 @@ function replyToWrite(plan: RestPlan, result: QueryResult, location: string | nu
   if (location !== null) headers.push('location', location);
   const status = writeStatus(plan, result);
   if (!returning) return { status, headers, body: null };
+  if (result.media !== undefined) return madeReply(status, headers, result.media);
   headers.push('content-type', typeOf(plan.media));
   return { status, headers, body: bodyOf(plan.media, result) };
 }

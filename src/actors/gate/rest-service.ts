@@ -71,6 +71,12 @@ function runIn(transaction: Transaction, query: Query | CallQuery): QueryResult 
   throw unkeyed('on a call of a function');
 }
 
+/** A record is text. */
+function recordable(result: QueryResult): QueryResult {
+  if (Buffer.isBuffer(result.media?.body)) throw unkeyed('on a reply of bytes');
+  return result;
+}
+
 /** Throws MAG_ENGINE_UNSUPPORTED where the project's engine cannot do what was asked for. */
 function requireAll(plan: RestPlan, call: RestCall): void {
   const { engine } = call.project;
@@ -224,7 +230,7 @@ export class RestService {
     const path = query.kind === 'call' ? `rpc/${table}` : table;
     const keyed = { principal, target: `${method} /rest/v1/${path}`, search, headers, body };
     return this.#once.run(engine, call, requestKey(header, keyed), {
-      run: async (transaction) => runIn(transaction, query),
+      run: async (transaction) => recordable(await runIn(transaction, query)),
       shortly: (claim, settle) =>
         query.kind === 'call' || isEmptyWrite(query)
           ? null

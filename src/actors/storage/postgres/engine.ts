@@ -24,7 +24,7 @@ import { type CallShape, callResult, compileCall } from '../sql/call-postgres.ts
 import { compileQuery, findTable } from '../sql/compiler.ts';
 import type { CompiledStatement } from '../sql/dialect.ts';
 import { postgresDialect } from '../sql/dialect-postgres.ts';
-import { compileMedia, mediaResult } from '../sql/media-postgres.ts';
+import { compileMedia, mediaResult, writtenMedia } from '../sql/media-postgres.ts';
 import { PlanCache } from '../sql/plan-cache.ts';
 import { callShape, isMerge, type QueryShape, queryShape } from '../sql/query-shape.ts';
 import { estimateTotal } from './estimate.ts';
@@ -180,7 +180,9 @@ class Session implements PostgresEngine {
       lookAnew: () => this.#lookAnew(),
       execute: async (query: Query, snapshot: SchemaSnapshot, run: RunStatement) => {
         const shape = queryShape(query);
-        const plan = this.#plans.get(shape.key) ?? this.#keep(compile(query, snapshot), shape.key, snapshot);
+        const handler = handlerOfRows(query, snapshot, context);
+        const key = keyOf(shape, handler);
+        const plan = this.#plans.get(key) ?? this.#keep(compile(query, snapshot, handler), key, snapshot);
         return this.#run(query, plan, shape, context, run);
       },
       call: (query: CallQuery, snapshot: SchemaSnapshot, run: RunStatement) =>
@@ -282,7 +284,7 @@ class Session implements PostgresEngine {
 
   async #attempt(query: Query, shape: QueryShape, context: ExecuteContext): Promise<QueryResult> {
     const snapshot = this.#schema.current ?? (await this.#schema.check());
-    const handler = query.kind === 'select' ? handlerOfRows(query, snapshot, context) : null;
+    const handler = handlerOfRows(query, snapshot, context);
     const key = keyOf(shape, handler);
     const plan = this.#plans.get(key) ?? (await this.#compile(query, key, snapshot, handler));
     // A function that runs before a read is held to reading, as PostgREST has it; the read itself writes nothing.
@@ -307,7 +309,8 @@ class Session implements PostgresEngine {
     const asks = this.#asksSettings(context);
     const statement = await this.#fetch(new JsonStatement(plan.sql, values, plan.name, before, asks), run);
     if (plan.handler === undefined) return resultOf(query, plan, statement);
-    return { ...mediaResult(plan.handler, statement), ...responseOf(statement.settings) };
+    const made = mediaResult(plan.handler, statement);
+    return { ...writtenMedia(query, made), ...responseOf(statement.settings) };
   }
 
   #before({ schema }: Query | CallQuery, context: ExecuteContext, mode: QueryMode): Bound {
@@ -381,16 +384,15 @@ class Session implements PostgresEngine {
   }
 }
 
-/** A read of the same shape is another statement where a handler makes the reply. */
+/** A query of the same shape is another statement where a handler makes the reply. */
 const keyOf = ({ key }: QueryShape, handler: MediaHandler | null): string =>
   handler === null ? key : `as ${JSON.stringify([handler.type, handler.schema, handler.name])} ${key}`;
 
 function compile(
   query: Query,
   snapshot: SchemaSnapshot,
-  handler: MediaHandler | null = null,
+  handler: MediaHandler | null,
 ): CompiledStatement & Pick<Plan, 'handler'> {
-  if (handler !== null && query.kind === 'select')
-    return { ...compileMedia(query, snapshot, handler), handler };
+  if (handler !== null) return { ...compileMedia(query, snapshot, handler), handler };
   return compileQuery(query, findTable(snapshot, query.schema, query.table), postgresDialect, snapshot);
 }

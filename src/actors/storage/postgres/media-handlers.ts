@@ -1,6 +1,6 @@
 import { MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
-import type { CallQuery, SelectItem } from '../../../protocol/query.ts';
+import type { CallQuery, Query, SelectItem } from '../../../protocol/query.ts';
 import type { Accepted, ExecuteContext, MediaHandler, SchemaSnapshot } from '../engine.ts';
 import type { PgConnection } from './connection.ts';
 import type { Resolved } from './resolve-function.ts';
@@ -82,19 +82,15 @@ function handlersFor(
   return mediaHandlers.filter((handler) => handler.schema === schema);
 }
 
-/** What makes the reply out of a table's rows; null: they are given as JSON. Throws PGRST107. */
-export function handlerOfRows(
-  {
-    schema,
-    table,
-    select,
-  }: { readonly schema: string; readonly table: string; readonly select: readonly SelectItem[] },
-  snapshot: Handled,
-  context: ExecuteContext,
-): MediaHandler | null {
+/** What makes the reply out of a table's rows; null: they are given as JSON, or none are. Throws PGRST107. */
+export function handlerOfRows(query: Query, snapshot: Handled, context: ExecuteContext): MediaHandler | null {
+  const { schema, table } = query;
   const handlers = handlersFor(snapshot, context, schema);
   if (handlers === null || context.accepts === undefined) return null;
-  return pick(handlers, context.accepts, { kind: 'table', schema, name: table }, isAll(select));
+  const shown = query.kind === 'select' ? query.select : query.returning;
+  const whole = shown === undefined || isAll(shown);
+  const handler = pick(handlers, context.accepts, { kind: 'table', schema, name: table }, whole);
+  return shown === undefined ? null : handler;
 }
 
 /** The same of what a function gives. Throws PGRST107. */

@@ -6,7 +6,7 @@ import type { Resolved } from '../postgres/resolve-function.ts';
 import { expressionsOf } from './conditions.ts';
 import type { CompiledStatement } from './dialect.ts';
 import { postgresDialect } from './dialect-postgres.ts';
-import { mediaResult, rowsAs, valueAs, valuesAs } from './media-postgres.ts';
+import { mediaResult, rowsAs, totalOf, valueAs, valuesAs } from './media-postgres.ts';
 import { enforceMost, quoteIdentifier } from './postgres-text.ts';
 import { RowsCompiler } from './rows.ts';
 import { Bindings, Scope } from './scope.ts';
@@ -116,7 +116,7 @@ export function compileCall(
   const sql =
     handler === null
       ? expressions.selectRows({ ...level.rows, counted })
-      : rowsAs(handler, bindings, expressions.derived(level.rows), counted);
+      : rowsAs(handler, bindings, expressions.derived(level.rows), counted && totalOf(counted));
   if (!once) return done(sql, shape);
   const most = query.maxAffected === undefined ? null : bindings.value('count', null);
   const where = most === null ? '' : ` WHERE ${enforceMost(MADE, most)} = 1`;

@@ -2,7 +2,7 @@ import { MagError } from '../../../errors.ts';
 import type { InsertQuery, Query, SelectItem, SelectQuery } from '../../../protocol/query.ts';
 import type { SchemaSnapshot, TableInfo } from '../engine.ts';
 import { conditionOf, orderKeys, orderOf } from './conditions.ts';
-import type { CompiledStatement, Dialect, OutputColumn, SqlColumn } from './dialect.ts';
+import type { CompiledStatement, Dialect, OutputColumn, RowsWrite, SqlColumn } from './dialect.ts';
 import { insertColumns, isMerge, isSingle } from './query-shape.ts';
 import { isPlain, RowsCompiler } from './rows.ts';
 import { Bindings, Scope } from './scope.ts';
@@ -68,6 +68,7 @@ function compileWrite(
   query: WriteQuery,
   scope: Scope,
   snapshot: SchemaSnapshot,
+  reply: RowsWrite['reply'],
 ): CompiledStatement {
   const { dialect } = bindings;
   const { table } = scope;
@@ -88,7 +89,7 @@ function compileWrite(
   const orders = dialect.expressions?.ordersWritten;
   if (order.length > 0 && orders === undefined)
     throw bindings.unsupported('order the rows that a write gives back');
-  if (isPlain(items, table) && order.length === 0) {
+  if (isPlain(items, table) && order.length === 0 && reply === undefined) {
     const output = outputColumns(scope, items);
     const returning = query.returning !== undefined;
     const parts = { table, write, output, returning, check, single, merges, most: most() };
@@ -101,7 +102,7 @@ function compileWrite(
   const { rows: returned } = rows.level(written, writtenAs, [], { select: items, order: inStatement });
   const sortedBy = orders === 'itself' ? [] : orderKeys(bindings, written, order);
   const used = [...written.used];
-  const parts = { table, write, rows: returned, used, check, single, merges, most: most(), sortedBy };
+  const parts = { table, write, rows: returned, used, check, single, merges, most: most(), sortedBy, reply };
   const statement = done(dialect.expressions?.writeRows(parts) ?? '');
   return sortedBy.length === 0 ? statement : { ...statement, sortedBy };
 }
@@ -140,16 +141,20 @@ function compileSelect(
  * Throws 42703 for an unknown column, PGRST204 where it would be written, PGRST102 for an update without columns, MAG_ENGINE_UNSUPPORTED for what the
  * dialect cannot say.
  * @param snapshot where related tables are found; absent: there are none.
+ * @param reply of a write: the SELECT that makes its reply out of a derived table of the rows it gives back.
  */
 export function compileQuery(
   query: Query,
   table: TableInfo,
   dialect: Dialect,
   snapshot: SchemaSnapshot = { version: '', tables: new Map() },
+  reply?: (bindings: Bindings, rows: string) => string,
 ): CompiledStatement {
   const bindings = new Bindings(dialect, table);
-  if (query.kind !== 'select')
-    return compileWrite(bindings, query, new Scope(table, null, bindings), snapshot);
+  if (query.kind !== 'select') {
+    const made = reply === undefined ? undefined : (rows: string): string => reply(bindings, rows);
+    return compileWrite(bindings, query, new Scope(table, null, bindings), snapshot, made);
+  }
   const sql = compileSelect(bindings, query, table, snapshot);
   const { params, calls } = bindings;
   return { ...{ sql, params, table, calls }, columns: [], hasCheck: false };

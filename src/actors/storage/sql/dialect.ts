@@ -125,6 +125,8 @@ export interface RowsWrite {
   readonly merges: boolean;
   /** What is given beside each row, to sort by; a dialect that orders by itself has none. */
   readonly sortedBy: readonly WrittenKey[];
+  /** The SELECT of the reply out of a derived table of the rows. Absent: each is given as JSON. */
+  readonly reply?: ((rows: string) => string) | undefined;
 }
 
 /** A value that written rows are sorted by, by the engine. */

@@ -1,9 +1,11 @@
 import { Buffer } from 'node:buffer';
-import type { SelectQuery } from '../../../protocol/query.ts';
+import type { Query } from '../../../protocol/query.ts';
 import type { MediaHandler, QueryResult, SchemaSnapshot } from '../engine.ts';
+import { compileQuery } from './compiler.ts';
 import type { CompiledStatement } from './dialect.ts';
 import { postgresDialect } from './dialect-postgres.ts';
-import { quoteIdentifier } from './postgres-text.ts';
+import { mergedCount, quoteIdentifier } from './postgres-text.ts';
+import { isMerge } from './query-shape.ts';
 import { RowsCompiler } from './rows.ts';
 import { Bindings, Scope } from './scope.ts';
 import { findTable } from './tables.ts';
@@ -17,17 +19,21 @@ interface Counted {
   readonly where: string | null;
 }
 
-/** One row: what the handler makes of all rows, and how many they are, beside all there are where that was asked for. */
+/** How many rows there are, as a value. */
+export const totalOf = ({ from, where }: Counted): string =>
+  `(SELECT count(*) FROM ${from}${where === null ? '' : ` WHERE ${where}`})`;
+
+/** One row: what the handler makes of all rows, and how many they are, beside another number where one is given. */
 export function rowsAs(
   handler: MediaHandler,
   bindings: Bindings,
   rows: string,
-  counted: Counted | null,
+  beside: string | null,
 ): string {
   const { of } = handler;
   const typed =
     typeof of === 'string' ? '_.*' : `_.*::${quoteIdentifier(of.schema)}.${quoteIdentifier(of.table)}`;
-  return statementOf(handler, `${bindings.called(handler)}(${typed})`, `${rows} AS _`, counted);
+  return statementOf(handler, `${bindings.called(handler)}(${typed})`, `${rows} AS _`, beside);
 }
 
 /** The same of values, which `rows` calls `v`. */
@@ -38,30 +44,35 @@ export const valuesAs = (handler: MediaHandler, bindings: Bindings, rows: string
 export const valueAs = (handler: MediaHandler, from: string, value: string): string =>
   `SELECT ${asText(value, handler)}, '1' FROM ${from}`;
 
-function statementOf(handler: MediaHandler, made: string, from: string, counted: Counted | null): string {
-  const where = counted === null || counted.where === null ? '' : ` WHERE ${counted.where}`;
-  const total = counted === null ? '' : ` || '/' || (SELECT count(*) FROM ${counted.from}${where})`;
-  return `SELECT ${asText(made, handler)}, count(*)${total || '::text'} FROM ${from}`;
+function statementOf(handler: MediaHandler, made: string, from: string, beside: string | null): string {
+  const numbers = beside === null ? 'count(*)::text' : `count(*) || '/' || ${beside}`;
+  return `SELECT ${asText(made, handler)}, ${numbers} FROM ${from}`;
 }
 
-/** Compiles a read whose reply the handler makes. Throws as compileQuery does. */
+/** Compiles a query whose reply the handler makes of the rows that it gives. Throws as compileQuery does. */
 export function compileMedia(
-  query: SelectQuery,
+  query: Query,
   snapshot: SchemaSnapshot,
   handler: MediaHandler,
 ): CompiledStatement {
   const table = findTable(snapshot, query.schema, query.table);
+  if (query.kind !== 'select') {
+    const merged = isMerge(query) ? mergedCount : null;
+    return compileQuery(query, table, postgresDialect, snapshot, (bindings, rows) =>
+      rowsAs(handler, bindings, rows, merged),
+    );
+  }
   const bindings = new Bindings(postgresDialect, table);
   const scope = new Scope(table, bindings.alias(), bindings);
   const from = `${postgresDialect.qualifiedTable(table)} AS ${scope.alias}`;
   const { rows, base } = new RowsCompiler(bindings, snapshot, null).level(scope, from, [], query);
   const derived = postgresDialect.expressions?.derived(rows) ?? '';
-  const sql = rowsAs(handler, bindings, derived, query.count === undefined ? null : base);
+  const sql = rowsAs(handler, bindings, derived, query.count === undefined ? null : totalOf(base));
   const { params, calls } = bindings;
   return { ...{ sql, params, table, calls }, columns: [], hasCheck: false };
 }
 
-/** The reply out of the statement's row. */
+/** The reply out of the statement's row; the number beside that of the rows is the total. */
 export function mediaResult(
   handler: MediaHandler,
   { first, second }: { readonly first: string | null; readonly second: string | null },
@@ -74,4 +85,10 @@ export function mediaResult(
     totalKind: total === undefined ? null : 'exact',
     media: { type, body: handler.bytes ? Buffer.from(made, 'base64') : made },
   };
+}
+
+/** The same of a write, where that number is how many rows it wrote over: the others it made. */
+export function writtenMedia(query: Query, made: QueryResult): QueryResult {
+  if (query.kind !== 'insert' || made.total === null) return made;
+  return { ...made, total: null, totalKind: null, inserted: query.rows.length - made.total };
 }

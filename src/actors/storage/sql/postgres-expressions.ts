@@ -85,7 +85,7 @@ const WRITTEN = '_written';
  * What must hold of all rows is asked before the first one is given back: an inner embed may leave out the very row
  * that breaks it.
  */
-function writeRows({ write, rows, used, check, single, most, merges }: RowsWrite): string {
+function writeRows({ write, rows, used, check, single, most, merges, reply }: RowsWrite): string {
   // Beside the columns that are read, one more, whose name is none of theirs.
   let mark = 'ok';
   while (used.includes(mark)) mark += '_';
@@ -99,11 +99,10 @@ function writeRows({ write, rows, used, check, single, most, merges }: RowsWrite
   if (merges) demands.push(`(SELECT count(*) FROM ${MADE}) >= 0`);
   if (most !== null) demands.push(`${enforceMost(MADE, most)} = 1`);
   const where = demands.length === 0 ? '' : ` WHERE ${demands.join(' AND ')}`;
-  return (
-    `WITH ${MADE} AS (${write} RETURNING ${returned.join(', ')}), ` +
-    `${WRITTEN} AS (SELECT * FROM ${MADE}${where}) ` +
-    `SELECT row_to_json(_.*)::text${mergedColumn(merges)} FROM (${rowsText(rows)}) _`
-  );
+  const given = `(${rowsText(rows)})`;
+  const written = `WITH ${MADE} AS (${write} RETURNING ${returned.join(', ')}), ${WRITTEN} AS (SELECT * FROM ${MADE}${where})`;
+  const answer = reply?.(given) ?? `SELECT row_to_json(_.*)::text${mergedColumn(merges)} FROM ${given} _`;
+  return `${written} ${answer}`;
 }
 
 /** PostgreSQL's text of what is more than columns. Values are untyped parameters, as everywhere. */

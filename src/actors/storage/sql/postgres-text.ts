@@ -33,10 +33,11 @@ export const enforceMost = (from: string, most: string): string =>
 /** Rows that the statement's upsert wrote over. Set to 0 for its transaction before it. */
 export const MERGED = 'magmobo.merged';
 
-const merged = `pg_catalog.current_setting('${MERGED}')`;
+/** How many these are. */
+export const mergedCount = `pg_catalog.current_setting('${MERGED}')`;
 
 /** Holds of every row that is written over, and counts it. */
-export const countMerged = `pg_catalog.set_config('${MERGED}', (${merged}::int8 + 1)::text, true) IS NOT NULL`;
+export const countMerged = `pg_catalog.set_config('${MERGED}', (${mergedCount}::int8 + 1)::text, true) IS NOT NULL`;
 
 /** A column for the count, of which the last row's is the whole. */
-export const mergedColumn = (merges: boolean): string => (merges ? `, ${merged}` : '');
+export const mergedColumn = (merges: boolean): string => (merges ? `, ${mergedCount}` : '');
