@@ -76,6 +76,26 @@ export function documentReading(subject: () => DocumentSubject): void {
       expect(await ids(compare('price', 'gt', '1.5', true))).toEqual([1, 2]);
     });
 
+    it('is.null holds where a path shows null: also where it leads into an array by a name, or by a place into none', async () => {
+      const shapes = [
+        ...[null, 'text', 3, [], [null], [1], { a: null }, { a: 1 }, { a: [] }, { a: [null] }],
+        ...[[{ a: 1 }], [{ b: 1 }], { a: { b: 1 } }, { a: [{ b: 1 }] }, { a: [{ b: null }, 2] }, [[1]]],
+      ];
+      await subject().execute(subject().insert(shapes.map((doc, at) => ({ id: 100 + at, doc }))));
+      const own = compare('id', 'gte', '100');
+      for (const steps of [['a'], ['a', 'b'], [0], [0, 'a'], ['a', 0], ['a', 0, 'b'], [0, 0]]) {
+        const ref = { name: 'doc', path: { steps, text: true } };
+        const item = { kind: 'column', column: ref, alias: 'v' } as const;
+        const rows = await subject().rows(subject().select({ select: [column('id'), item], where: own }));
+        const nulls = rows.filter(({ v }) => v === null).map(({ id }) => id);
+        const isNull = { kind: 'is', column: ref, value: 'null', negated: false } as const;
+        const others = { kind: 'is', column: ref, value: 'not_null', negated: false } as const;
+        expect([steps, await ids(and(own, isNull))]).toEqual([steps, nulls]);
+        expect([steps, await ids(and(own, not(others)))]).toEqual([steps, nulls]);
+        expect([steps, (await ids(and(own, others))).length]).toEqual([steps, rows.length - nulls.length]);
+      }
+    });
+
     it('take a pattern character of another dialect literally', async () => {
       await subject().add({ id: 9, name: 'x[y]?*' });
       expect(await ids(compare('name', 'like', 'x[y]?%'))).toEqual([9]);

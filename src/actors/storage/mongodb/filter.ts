@@ -21,8 +21,20 @@ const NO_COMPOUND = { $not: { $type: ['array', 'object'] } } as const;
 /** The condition on a field, and that nothing on the way to it is an array which MongoDB would look into. */
 function at({ path, guards }: FieldPath, condition: Document): Document {
   if (guards.length === 0) return { [path]: condition };
-  const on = guards.map((guard) => ({ [guard.path]: guard.array ? { $type: 'array' } : NO_ARRAY }));
-  return { $and: [{ [path]: condition }, ...on] };
+  return { $and: [{ [path]: condition }, ...guards.map(within)] };
+}
+
+const within = (guard: FieldPath['guards'][number]): Document => ({
+  [guard.path]: guard.array ? { $type: 'array' } : NO_ARRAY,
+});
+
+/**
+ * Whether a path leads to a value that is not null. Not by comparing it with null: of a place in an array MongoDB looks into
+ * the objects there as well, and finds nothing by that name in them.
+ */
+function thereIs({ path, guards }: FieldPath): Document {
+  const found = [{ [path]: { $type: 'array' } }, { [path]: { $exists: true, $not: { $type: 'null' } } }];
+  return { $and: [{ $or: found }, ...guards.map(within)] };
 }
 
 /** `_id` is never an array, so that its conditions can be answered by its index alone. */
@@ -166,6 +178,8 @@ function contained(field: FieldPath, op: string, text: string): Document {
 function is(field: FieldPath, value: Extract<Filter, { kind: 'is' }>['value'], holds: boolean): Document {
   const wanted = value === 'true' ? true : value === 'false' ? false : null;
   const positive = value === 'not_null' ? !holds : holds;
+  if (wanted === null && field.guards.length > 0)
+    return positive ? { $nor: [thereIs(field)] } : thereIs(field);
   const condition = single(field, { $in: [wanted] });
   return positive ? condition : { $nor: [condition] };
 }
