@@ -14,6 +14,10 @@ create function status(said text) returns json language plpgsql as $$ begin
   perform set_config('response.status', said, true); return '{"a":1}'; end $$;
 create function page() returns json language plpgsql as $$ begin
   perform set_config('response.headers', '[{"Content-Type":"text/html"}]', true); return '1'; end $$;
+create domain "text/html" as text;
+create function allowed() returns "text/html" language plpgsql as $$ begin
+  perform set_config('response.headers', '[{"Content-Security-Policy":"default-src *"}]', true);
+  return '<script>1</script>'; end $$;
 create function note() returns trigger language plpgsql as $$ begin
   perform set_config('response.headers', '[{"Location":"/elsewhere"}]', true);
   perform set_config('response.status', '205', true); return new; end $$;
@@ -67,7 +71,7 @@ describe('what SQL of a project says of the reply', () => {
     const reply = await said([{ 'X-Test': 'a; b' }, { 'Set-Cookie': 'a=1' }, { 'Set-Cookie': 'b=2' }]);
     expect([reply.status, await reply.text()]).toEqual([200, '1']);
     expect(reply.headers.get('x-test')).toBe('a; b');
-    expect(reply.headers.getSetCookie()).toEqual(['a=1', 'b=2']);
+    expect(reply.headers.getSetCookie()).toEqual([`a=1; Path=/p/${REF}`, `b=2; Path=/p/${REF}`]);
     // Local to its transaction: whoever has the connection next hears nothing of it.
     expect((await get('things')).headers.get('x-test')).toBeNull();
   });
@@ -85,6 +89,35 @@ describe('what SQL of a project says of the reply', () => {
     expect(reply.headers.get('content-security-policy')).not.toContain('allow-same-origin');
     expect(reply.headers.get('x-content-type-options')).toBe('nosniff');
   });
+
+  it('leave a page in its sandbox, whatever policy they give it', async () => {
+    const accept = { apikey: ANON, accept: 'text/html' };
+    const reply = await board.get(`/p/${REF}/rest/v1/rpc/allowed`, accept);
+    expect(reply.headers.get('content-type')).toBe('text/html');
+    expect(reply.headers.get('content-security-policy')).toMatch(/(^|, )sandbox /);
+    expect(reply.headers.get('content-security-policy')).toContain('default-src *');
+    expect(reply.headers.get('x-content-type-options')).toBe('nosniff');
+  });
+
+  it('keep cookies to the project, and leave the console its own', async () => {
+    const cookiesOf = async (...cookies: string[]): Promise<readonly string[]> =>
+      (await said(cookies.map((cookie) => ({ 'Set-Cookie': cookie })))).headers.getSetCookie();
+    const home = `/p/${REF}`;
+    expect(await cookiesOf('a=1; Path=/; HttpOnly', 'b=2; Domain=board.test; path=/admin')).toEqual([
+      `a=1; HttpOnly; Path=${home}`,
+      `b=2; Path=${home}`,
+    ]);
+    const within = `c=3; Path=${home}/rest/v1; Secure`;
+    expect(await cookiesOf(within, `d=4; Path=${home}x`)).toEqual([within, `d=4; Path=${home}`]);
+    expect(await cookiesOf('=mag_session=stolen', ' = mag_session=stolen; Path=/', 'mag_x=1')).toEqual([]);
+  });
+
+  it.each(['NEL', 'Report-To', 'X-Content-Type-Options', 'Accept-CH'])(
+    'say nothing of the origin that others share: %s',
+    async (name) => {
+      expect((await said([{ [name]: '{}' }])).headers.get(name)).not.toBe('{}');
+    },
+  );
 
   it('is a status, also where a trigger says it', async () => {
     const reply = await get('rpc/status?said=418');

@@ -1,5 +1,6 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DatabaseError, errorBody, type PublicError } from '../../errors.ts';
+import { splitProject } from './paths.ts';
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
 
@@ -17,16 +18,47 @@ export const SANDBOX: readonly string[] = [
   ...['x-content-type-options', 'nosniff'],
 ];
 
-/** The headers with those that SQL of the project wants, in place of those of the same name. */
-export function overridden(headers: FlatHeaders, over: readonly string[]): FlatHeaders {
+const POLICY = 'content-security-policy';
+
+/** Where a browser's cookies of a project belong: one origin serves many of them, unless each has its own host name. */
+function homeOf({ url = '/', headers }: IncomingMessage): string {
+  const project = splitProject(url);
+  const { host = '' } = headers;
+  return project === null || host.toLowerCase().startsWith(`${project.ref}.`) ? '/' : `/p/${project.ref}`;
+}
+
+/** A cookie that goes to its own project and no other, nor to the board, however far its SQL would send it. */
+function ownCookie(cookie: string, home: string): string {
+  const [pair = '', ...attributes] = cookie.split(';');
+  const kept = attributes.filter((each) => {
+    const [name = '', value = ''] = each.split('=', 2).map((part) => part.trim());
+    const isPath = name.toLowerCase() === 'path';
+    return name.toLowerCase() !== 'domain' && !(isPath && !isWithin(value, home));
+  });
+  const hasPath = kept.some((each) => /^\s*path\s*=/i.test(each));
+  return [pair, ...kept, ...(hasPath ? [] : [` Path=${home}`])].join(';');
+}
+
+const isWithin = (path: string, home: string): boolean =>
+  home === '/' ? path.startsWith('/') : path === home || path.startsWith(`${home}/`);
+
+/**
+ * The headers with those that SQL of the project wants, in place of those of the same name. What it allows a page comes
+ * beside the sandbox, of which it takes nothing: a browser holds a page to every policy that it is given.
+ */
+export function overridden(
+  headers: FlatHeaders,
+  over: readonly string[],
+  request: IncomingMessage,
+): FlatHeaders {
   if (over.length === 0) return headers;
-  const names = new Set(over.filter((_, at) => at % 2 === 0));
+  const names = new Set(over.filter((name, at) => at % 2 === 0 && name !== POLICY));
   const kept = headers.filter((_, at) => !names.has(headers[at - (at % 2)] ?? ''));
-  return [
-    ...kept,
-    ...over,
-    ...(names.has('content-type') && !kept.includes('content-security-policy') ? SANDBOX : []),
-  ];
+  const home = names.has('set-cookie') ? homeOf(request) : '/';
+  const asked = over.map((value, at) =>
+    over[at - 1] === 'set-cookie' && at % 2 === 1 ? ownCookie(value, home) : value,
+  );
+  return [...kept, ...asked, ...(names.has('content-type') && !kept.includes(POLICY) ? SANDBOX : [])];
 }
 
 /** Sends a whole reply in one write. `headers` is used up. */
@@ -72,6 +104,6 @@ export function sendError(
   extra: FlatHeaders = [],
 ): void {
   const own = ['content-type', JSON_TYPE, 'x-request-id', id, ...errorHeaders(error), ...extra];
-  const headers = overridden(own, error instanceof DatabaseError ? error.headers : []);
+  const headers = overridden(own, error instanceof DatabaseError ? error.headers : [], response.req);
   send(response, error.status, headers, JSON.stringify(errorBody(error)));
 }

@@ -211,7 +211,7 @@ export class RestService {
     const bytes = profile !== null && profile !== query.schema && body !== null ? Buffer.from(body) : body;
     const shown = outcome?.omitted === true ? null : bytes;
     if (asked === undefined) send(response, status, headers, shown);
-    else send(response, asked.status ?? status, overridden(headers, asked.headers), shown);
+    else send(response, asked.status ?? status, overridden(headers, asked.headers, request), shown);
     return asked?.status ?? status;
   }
 

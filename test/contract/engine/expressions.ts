@@ -122,14 +122,19 @@ export function expressions(subject: () => Subject, can: ReadonlySet<Capability>
       expect(rows).toEqual([{ qty: '7', whole: 0, done: 'false' }]);
     });
 
-    it.each([`text); drop table items; --`, `int'`, 'no such "type"', 'a.b.c', ''])(
-      'refuses what is no type: %s',
-      async (cast) => {
-        const query = select({ select: [{ kind: 'column', column: { name: 'qty' }, cast }] });
-        expect(['MAG_ENGINE_UNSUPPORTED', '42704']).toContain(await codeOf(subject().execute(query)));
-        expect(await subject().pluck('id', {})).toEqual([1, 2, 3]);
-      },
-    );
+    it.each([
+      `text); drop table items; --`,
+      `int'`,
+      'no such "type"',
+      'a.b.c',
+      '',
+      '__proto__',
+      'constructor',
+    ])('refuses what is no type: %s', async (cast) => {
+      const query = select({ select: [{ kind: 'column', column: { name: 'qty' }, cast }] });
+      expect(['MAG_ENGINE_UNSUPPORTED', '42704']).toContain(await codeOf(subject().execute(query)));
+      expect(await subject().pluck('id', {})).toEqual([1, 2, 3]);
+    });
   });
 
   part('distinct', () => {

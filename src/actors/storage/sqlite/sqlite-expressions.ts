@@ -7,13 +7,15 @@ import { columnKind } from './column-kind.ts';
 import { jsonValue, objectText, quoteIdentifier, quoteText } from './sqlite-text.ts';
 
 /** Types that SQLite truly has, by the names that PostgreSQL's clients give them. */
-const CASTS: Readonly<Record<string, { readonly to: CastTarget; readonly type: string }>> = {
-  ...{ text: { to: 'text', type: 'text' }, varchar: { to: 'text', type: 'text' } },
-  ...{ int2: { to: 'int2', type: 'integer' }, int4: { to: 'int4', type: 'integer' } },
-  ...{ int8: { to: 'int8', type: 'integer' } },
-  ...{ float4: { to: 'float4', type: 'real' }, float8: { to: 'float8', type: 'real' } },
-  ...{ numeric: { to: 'numeric', type: 'numeric' } },
-};
+const CASTS: ReadonlyMap<string, { readonly to: CastTarget; readonly type: string }> = new Map(
+  Object.entries({
+    ...{ text: { to: 'text', type: 'text' }, varchar: { to: 'text', type: 'text' } },
+    ...{ int2: { to: 'int2', type: 'integer' }, int4: { to: 'int4', type: 'integer' } },
+    ...{ int8: { to: 'int8', type: 'integer' } },
+    ...{ float4: { to: 'float4', type: 'real' }, float8: { to: 'float8', type: 'real' } },
+    ...{ numeric: { to: 'numeric', type: 'numeric' } },
+  }),
+);
 
 const json = (sql: string): Value => ({ sql, type: 'json', json: true });
 
@@ -45,7 +47,8 @@ function pathValue(column: string, path: JsonPath): Value | null {
 
 function castValue({ sql, type: from, json: isJson }: Value, text: string): Value | null {
   const type = parseType(text);
-  const known = type === null || type.schema !== null || type.dimensions > 0 ? undefined : CASTS[type.name];
+  const known =
+    type === null || type.schema !== null || type.dimensions > 0 ? undefined : CASTS.get(type.name);
   if (known === undefined) return null;
   const kind = isJson ? 'json' : columnKind(from);
   const value = (as: string): Value => ({ sql: as, type: known.type, json: false });
