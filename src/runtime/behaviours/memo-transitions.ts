@@ -12,6 +12,8 @@ interface Configuration {
 
 type Transition = AnyStateMachine['transition'];
 type Initial = AnyStateMachine['getInitialSnapshot'];
+type Scope = Parameters<Transition>[2];
+type Inspected = Scope['system'] & { _sendInspectionEvent(event: { readonly type: string }): void };
 
 const hasHistory = (node: AnyStateNode): boolean =>
   node.type === 'history' || Object.values<AnyStateNode>(node.states).some(hasHistory);
@@ -50,6 +52,25 @@ function alwaysActs(root: AnyStateNode, type: string): boolean {
 }
 
 /**
+ * A scope that counts its macrostep's microsteps, by the inspection event that XState sends of each. A macrostep of
+ * several passes through states that neither its first snapshot nor its last shows: eventless transitions, raised events
+ * and the end of a compound state make such.
+ */
+function counting(scope: Scope): { readonly scope: Scope; readonly steps: () => number } {
+  let steps = 0;
+  const real = scope.system as Inspected; // XState 5 has it, and declares it internal.
+  const system: Scope['system'] = Object.create(real, {
+    _sendInspectionEvent: {
+      value: (event: { readonly type: string }) => {
+        if (event.type === '@xstate.microstep') steps += 1;
+        real._sendInspectionEvent(event);
+      },
+    },
+  });
+  return { scope: { ...scope, system }, steps: () => steps };
+}
+
+/**
  * A machine's transitions that have no guard and no action, between states that do nothing on the way: their result
  * follows from the active states and the event's type alone, so it is worked out once for all actors of the machine.
  * XState works each of them out by set algebra on the statechart (SCXML), which costs microseconds.
@@ -77,8 +98,10 @@ class TransitionTable {
   readonly initial: Initial = (scope, input) => {
     const first = this.#first;
     if (first !== undefined && first !== null) return { ...first, children: {} };
-    const made = this.#initial(scope, input);
-    if (first === undefined) this.#first = this.#isSame(made) ? made : null;
+    if (first === null) return this.#initial(scope, input);
+    const counted = counting(scope);
+    const made = this.#initial(counted.scope, input);
+    this.#first = counted.steps() === 0 && this.#isSame(made) ? made : null;
     return made;
   };
 
@@ -94,9 +117,11 @@ class TransitionTable {
       if (next !== undefined && next !== null)
         return { ...snapshot, _nodes: next.nodes, value: next.value, tags: next.tags };
     }
-    const result = this.#transition(snapshot, event, scope);
-    if (next === undefined && from !== undefined && from.next.size < LIMITS.memoEventTypes)
-      from.next.set(event.type, this.#follow(snapshot, event.type, result));
+    if (next !== undefined || from === undefined || from.next.size >= LIMITS.memoEventTypes)
+      return this.#transition(snapshot, event, scope);
+    const counted = counting(scope);
+    const result = this.#transition(snapshot, event, counted.scope);
+    from.next.set(event.type, counted.steps() === 1 ? this.#follow(snapshot, event.type, result) : null);
     return result;
   };
 
