@@ -199,3 +199,22 @@ describe('native commands under an idempotency key', () => {
     }
   });
 });
+
+it("a routine's body in SQL's own words is no transaction of a script under a key", async () => {
+  const rig = await RIGS.postgres();
+  try {
+    const script = `create table made (id int); create function make(n int) returns int
+      begin atomic insert into made values (n); select case when n > 0 then n end; end; select make(7) as n`;
+    expect((await sql(rig.gate, script, 'body')).body.rows).toEqual([{ n: 7 }]);
+    expect(await sql(rig.gate, script, 'body')).toMatchObject({ status: 200, replayed: true });
+    expect((await sql(rig.gate, 'select id from made')).body.rows).toEqual([{ id: 7 }]);
+    const ended = await sql(
+      rig.gate,
+      `${script.replaceAll('made', 'again').replace('make', 'remake')}; end`,
+      'ended',
+    );
+    expect([ended.status, ended.body.code]).toEqual([400, 'MAG_IDEMPOTENCY_KEY_INVALID']);
+  } finally {
+    await rig.stop();
+  }
+});

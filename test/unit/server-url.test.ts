@@ -73,6 +73,7 @@ describe('a URL that says it', () => {
       ...{ mode: 'verify-full', ca: '/ca', client },
     });
     expect(parseServerUrl('postgres', 'postgres://h?sslmode=prefer').tls?.mode).toBe('prefer');
+    expect(parseServerUrl('postgres', 'postgres://h?sslmode=allow').tls?.mode).toBe('prefer');
   });
 
   it('is verified where a CA is named and no mode, or one that would not look at it', () => {

@@ -42,6 +42,8 @@ export const TLS_NAMES: Readonly<Record<Exclude<ServerEngine, 'mongodb'>, TlsNam
     modes: {
       ...{ disable: 'off', prefer: 'prefer', require: 'require' },
       ...{ 'verify-ca': 'verify-ca', 'verify-full': 'verify-full' },
+      // libpq asks for TLS there where the server will not do without: where it has any, nothing is lost by it.
+      allow: 'prefer',
     },
     ...{ ca: 'sslrootcert', cert: 'sslcert', key: 'sslkey' },
   },
