@@ -87,7 +87,11 @@ describe('a board whose external PostgreSQL is not signed by the CA it was told'
       cause: expect.stringMatching(why),
       hint: expect.stringContaining('MAG_POSTGRES_URL, as sslrootcert=FILE'),
     });
-    expect(board.output()).toMatch(/postgres +CANNOT BE USED: the server’s certificate/);
+    // The banner is printed once the board is ready.
+    await eventually(
+      async () => /postgres +CANNOT BE USED: the server’s certificate/.test(board.output()),
+      'the banner',
+    );
     const ready = await board.admin<{ status: string }>('GET', '/readyz');
     expect(ready.status).toBe(200);
     expect(ready.body.status).toBe('degraded');
