@@ -51,6 +51,12 @@ export const DOCUMENT_LIMITS = {
   loginMs: 10_000,
   /** Messages of one connection that wait for their turn; a driver sends one at a time. */
   pipelined: 64,
+  /**
+   * How long a pattern or an expression may hold the thread over one slice of documents, and what a pipeline does in
+   * memory; then its command fails. Below `stuckMs`, or the process would be killed, and every project with it.
+   */
+  heldMs: 1_000,
+  pipelineMs: 2_000,
   /** A pattern of `$regex`. */
   patternChars: 16_384,
   /** Replies that a client does not read hold memory; beyond it its commands wait. */

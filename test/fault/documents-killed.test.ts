@@ -226,17 +226,54 @@ describe('a command that takes long', () => {
     expect(await inprog()).toEqual([]);
   });
 
-  it('that never ends takes the process with it, whose next life has everything', async () => {
-    const endless = { text: { $regex: '^(?:(?:[a-z0-9 ]+)+)+!$' } };
-    const running = database
-      .collection('many')
-      .findOne(endless)
-      .catch((error: unknown) => error);
+  it('that stands still takes the process with it, whose next life has everything', async () => {
+    process.kill(board.server.pid ?? 0, 'SIGSTOP');
     expect(await board.server.exited).toContain('was killed');
     await board.restart();
     await client.close(true);
-    await running;
     ({ client, database } = await documentClient(board, 'slow'));
     expect(await database.collection('many').countDocuments({})).toBe(20_000);
+  });
+});
+
+describe('what never ends', () => {
+  const board = new DocumentBoard();
+  let client: MongoClient;
+  let rows: ReturnType<ReturnType<MongoClient['db']>['collection']>;
+  beforeAll(async () => {
+    let database: ReturnType<MongoClient['db']>;
+    ({ client, database } = await documentClient(board, 'endless'));
+    rows = database.collection('rows');
+    await rows.insertOne({ text: `${'a'.repeat(60)}!` });
+  });
+  afterAll(async () => {
+    await client.close();
+    await board.close();
+  });
+
+  const turns = { $range: [0, 5_000] };
+  const inTurn = (within: unknown) => ({ $reduce: { input: turns, initialValue: 0, in: within } });
+  const endless = inTurn(inTurn(inTurn('$$value')));
+
+  it.each([
+    ['a pattern', () => rows.findOne({ text: { $regex: '^(?:a+)+$' } })],
+    [
+      'a pattern of an update',
+      () => rows.updateOne({}, { $pull: { list: { $regex: '^(a|aa)+$' } } as never }),
+    ],
+    ['an expression of a filter', () => rows.countDocuments({ $expr: endless })],
+    ['an expression of a projection', () => rows.findOne({}, { projection: { a: endless } })],
+    ['an expression of an update', () => rows.updateOne({}, [{ $set: { a: endless } }])],
+    ['a pipeline', () => rows.aggregate([{ $group: { _id: null } }, { $set: { a: endless } }]).toArray()],
+  ])('ends alone: %s', async (_what, command) => {
+    const { pid } = board.server;
+    await rows.updateOne({}, { $set: { list: [`${'a'.repeat(60)}!`] } });
+    await expect(command()).rejects.toMatchObject({ code: 50 });
+    expect(board.server.pid).toBe(pid);
+    expect(await rows.estimatedDocumentCount()).toBe(1);
+  });
+
+  it.each([-1, 0, 1.5, 'x', null])('is no sample: %j', async (size) => {
+    await expect(rows.aggregate([{ $sample: { size } }]).toArray()).rejects.toMatchObject({ code: 2 });
   });
 });

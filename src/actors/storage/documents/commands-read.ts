@@ -18,6 +18,7 @@ import {
 } from './command.ts';
 import { badValue, DocumentError } from './document-error.ts';
 import { splitPath, valuesAt } from './field-path.ts';
+import { holding } from './held-thread.ts';
 import { requireHint } from './hints.ts';
 import { compileFilter } from './matcher.ts';
 import { NO_CURSOR, openCursor } from './open-cursor.ts';
@@ -248,13 +249,13 @@ async function listCollections(context: CommandContext): Promise<Reply> {
   const { batchSize } = document(body['cursor'], 'cursor');
   return reading(context, '', async ({ collections }) => {
     const matches = compileFilter(filter);
-    const described = collections
-      .map(({ name }) => ({
-        ...{ name, type: 'collection', options: {}, info: { readOnly: false } },
-        idIndex: { v: 2, key: { _id: 1 }, name: '_id_' },
-      }))
-      .filter((each) => matches(each))
-      .map((each) => (body['nameOnly'] === true ? { name: each.name, type: each.type } : each));
+    const all = collections.map(({ name }) => ({
+      ...{ name, type: 'collection', options: {}, info: { readOnly: false } },
+      idIndex: { v: 2, key: { _id: 1 }, name: '_id_' },
+    }));
+    const described = holding(DOCUMENT_LIMITS.heldMs, () => all.filter((each) => matches(each))).map(
+      (each) => (body['nameOnly'] === true ? { name: each.name, type: each.type } : each),
+    );
     const results = new ListResults(described.map((each) => Buffer.from(serialize(each))));
     return openCursor(context, '$cmd.listCollections', results, {
       batchSize: count(batchSize, 'batchSize', Number.MAX_SAFE_INTEGER),

@@ -5,6 +5,7 @@ import { type BsonValue, isPlainDocument } from './bson-value.ts';
 import { Candidates } from './candidates.ts';
 import { documents, type ReadView } from './command.ts';
 import { badValue, DocumentError } from './document-error.ts';
+import { holding } from './held-thread.ts';
 import { compileFilter } from './matcher.ts';
 import type { Operation } from './operation.ts';
 import { patternOf } from './pattern.ts';
@@ -71,6 +72,8 @@ export function readPipeline(value: BsonValue, onCollection: boolean): readonly 
         'UnrecognizedStage',
         `Unrecognized pipeline stage name: '${name.slice(0, 40)}'`,
       );
+    // mingo would go on for ever.
+    if (name === '$sample') wholeNumber((stage[name] as Document | null)?.['size'], 'size of $sample', 1);
     if (name === '$documents' && index > 0) throw badValue('$documents must be the first stage');
   }
   if (!onCollection && !SOURCES.has(stageName(stages[0] ?? { $none: 1 })))
@@ -179,20 +182,41 @@ async function load(results: Results, operation: Operation, budget: Budget): Pro
   return loaded;
 }
 
-/** All documents of another collection, for `$lookup` and `$unionWith`: mingo asks for them at once. */
-function loadNow(view: ReadView, name: string, operation: Operation, budget: Budget): Document[] {
-  const collection = view.collections.find((each) => each.name === name);
-  if (collection === undefined) return [];
-  const candidates = new Candidates(collection, { kind: 'scan' });
-  const loaded: Document[] = [];
-  while (!candidates.done) {
-    operation.check();
-    for (const { bytes } of candidates.next(view.file(), operation)) {
-      budget.take(bytes.length);
-      loaded.push(readDocument(bytes));
-    }
+/** Names of the collections that stages read beside their own, also within each other. */
+function readBeside(value: BsonValue, names: Set<string> = new Set()): ReadonlySet<string> {
+  if (Array.isArray(value)) for (const item of value) readBeside(item, names);
+  if (!isPlainDocument(value)) return names;
+  for (const [name, member] of Object.entries(value)) {
+    const named: BsonValue = isPlainDocument(member) ? (member['from'] ?? member['coll']) : member;
+    if (['$lookup', '$graphLookup', '$unionWith'].includes(name) && typeof named === 'string')
+      names.add(named);
+    readBeside(member, names);
   }
-  return loaded;
+  return names;
+}
+
+/** All documents of other collections, before mingo asks for them: what it does may end at any moment. */
+function loadBeside(
+  stages: readonly Document[],
+  { view, operation, budget }: Run,
+): (name: string) => Document[] {
+  const loaded = new Map<string, readonly Buffer[]>();
+  for (const name of readBeside(stages as Document[])) {
+    const collection = view.collections.find((each) => each.name === name);
+    if (collection === undefined) continue;
+    const candidates = new Candidates(collection, { kind: 'scan' });
+    const found: Buffer[] = [];
+    while (!candidates.done) {
+      operation.check();
+      for (const { bytes } of candidates.next(view.file(), operation)) {
+        budget.take(bytes.length);
+        found.push(bytes);
+      }
+    }
+    loaded.set(name, found);
+  }
+  // Each stage its own: one may change what it is given.
+  return (name) => (loaded.get(name) ?? []).map(readDocument);
 }
 
 /** Runs what mingo does; what it cannot make sense of is the pipeline's mistake, whatever it throws. */
@@ -213,22 +237,25 @@ interface Run {
 }
 
 function inMemory(input: readonly Document[], stages: readonly Document[], run: Run): readonly Buffer[] {
-  const { view, variables, operation, budget } = run;
+  const { variables, operation, budget } = run;
+  const collectionResolver = loadBeside(stages, run);
   const aggregator = new Aggregator(forMingo(stages) as Document[], {
     // a list of documents stays one
     scriptEnabled: false,
     variables: constants(variables),
-    collectionResolver: (name) => loadNow(view, name, operation, budget),
+    collectionResolver,
   });
-  const output: Buffer[] = [];
-  const iterator = aggregator.stream([...input]);
-  for (let step = iterator.next(); !step.done; step = iterator.next()) {
-    if (output.length % DOCUMENT_LIMITS.sliceRows === 0) operation.check();
-    const bytes = Buffer.from(serialize(step.value as Document, { ignoreUndefined: true })); // every stage gives documents
-    budget.take(bytes.length);
-    output.push(bytes);
-  }
-  return output;
+  return holding(DOCUMENT_LIMITS.pipelineMs, () => {
+    const output: Buffer[] = [];
+    const iterator = aggregator.stream([...input]);
+    for (let step = iterator.next(); !step.done; step = iterator.next()) {
+      if (output.length % DOCUMENT_LIMITS.sliceRows === 0) operation.check();
+      const bytes = Buffer.from(serialize(step.value as Document, { ignoreUndefined: true })); // every stage gives documents
+      budget.take(bytes.length);
+      output.push(bytes);
+    }
+    return output;
+  });
 }
 
 /** Runs a pipeline: its front as a find does, with its indexes, what follows in memory. */

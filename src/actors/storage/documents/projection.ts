@@ -1,8 +1,10 @@
 import type { Document } from 'bson';
 import { find } from 'mingo';
+import { DOCUMENT_LIMITS } from '../../../limits-documents.ts';
 import { type BsonValue, isPlainDocument } from './bson-value.ts';
-import { badValue } from './document-error.ts';
+import { badValue, DocumentError } from './document-error.ts';
 import { own, splitPath } from './field-path.ts';
+import { holding, mayHoldProjecting } from './held-thread.ts';
 
 export interface Projector {
   readonly project: (document: Document) => Document;
@@ -70,11 +72,14 @@ export function compileProjection(projection: Document): Projector | null {
   if (entries.length === 0) return null;
   const simple = entries.every(([name, value]) => isSwitch(value) && !name.includes('$'));
   if (!simple) {
+    const found = (document: Document): Document =>
+      find<Document>([document], {}, projection, { scriptEnabled: false }).all()[0] ?? {};
+    const holds = mayHoldProjecting(projection);
     const project = (document: Document): Document => {
       try {
-        const [first] = find<Document>([document], {}, projection, { scriptEnabled: false }).all();
-        return first ?? {};
+        return holds ? holding(DOCUMENT_LIMITS.heldMs, () => found(document)) : found(document);
       } catch (error) {
+        if (error instanceof DocumentError) throw error;
         throw badValue(error instanceof Error ? error.message.slice(0, 300) : 'the projection failed');
       }
     };

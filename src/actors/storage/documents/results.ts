@@ -1,9 +1,11 @@
 import { type Document, serialize } from 'bson';
+import { DOCUMENT_LIMITS } from '../../../limits-documents.ts';
 import { type Plan, planAccess } from './access.ts';
 import { type BsonValue, isPlainDocument } from './bson-value.ts';
 import { Candidates } from './candidates.ts';
 import { type CollectionInfo, tableOf } from './catalog.ts';
 import type { Stored } from './collection.ts';
+import { holding, mayHold } from './held-thread.ts';
 import { compileFilter, type Predicate } from './matcher.ts';
 import type { Operation } from './operation.ts';
 import type { Projector } from './projection.ts';
@@ -45,12 +47,14 @@ function isKeyOnly(filter: Document, plan: Plan): boolean {
 export class Matches {
   readonly #candidates: Candidates;
   readonly #predicate: Predicate | null;
+  readonly #mayHold: boolean;
   readonly #file: ReadFile;
 
   constructor(collection: CollectionInfo, filter: Document, plan: Plan, file: ReadFile) {
     const compiled = compileFilter(filter); // Also where it is not needed: a filter that is none must be refused.
     const matchesAll = Object.keys(filter).length === 0 || isKeyOnly(filter, plan);
     this.#predicate = matchesAll ? null : compiled;
+    this.#mayHold = mayHold(filter);
     this.#candidates = new Candidates(collection, plan.access);
     this.#file = file;
   }
@@ -65,9 +69,14 @@ export class Matches {
     const predicate = this.#predicate;
     // Of what is tested nobody knows how many will do.
     const found = this.#candidates.next(this.#file(), operation, predicate === null ? wanted : undefined);
-    const matching = predicate === null ? found : found.filter(({ bytes }) => predicate(readDocument(bytes)));
+    const matching = predicate === null ? found : this.#test(found, predicate);
     if (!this.done) await operation.breathe();
     return matching;
+  }
+
+  #test(found: readonly Stored[], predicate: Predicate): readonly Stored[] {
+    const test = () => found.filter(({ bytes }) => predicate(readDocument(bytes)));
+    return this.#mayHold && found.length > 0 ? holding(DOCUMENT_LIMITS.heldMs, test) : test();
   }
 }
 

@@ -1,10 +1,12 @@
 import { type Document, ObjectId } from 'bson';
 import { Aggregator } from 'mingo';
 import { update as mingoUpdate } from 'mingo/updater';
+import { DOCUMENT_LIMITS } from '../../../limits-documents.ts';
 import { sameValue } from './bson-key.ts';
 import { type BsonValue, isPlainDocument } from './bson-value.ts';
 import { DocumentError } from './document-error.ts';
 import { own } from './field-path.ts';
+import { holding, mayHold } from './held-thread.ts';
 
 /** What an update does to a document: a function of it and of whether it is being made by an upsert. */
 export type Change = (document: Document, inserting: boolean) => Document;
@@ -89,8 +91,11 @@ function applyModifier(
   condition: Document,
 ): void {
   try {
-    mingoUpdate(document, modifier, [...arrayFilters], condition, { cloneMode: 'deep' });
+    const change = () => mingoUpdate(document, modifier, [...arrayFilters], condition, { cloneMode: 'deep' });
+    if (mayHold([modifier, arrayFilters, condition])) holding(DOCUMENT_LIMITS.heldMs, change);
+    else change();
   } catch (cause) {
+    if (cause instanceof DocumentError) throw cause;
     throw new DocumentError('FailedToParse', cause instanceof Error ? cause.message : 'the update failed', {
       cause,
     });
@@ -137,9 +142,11 @@ function byPipeline(stages: readonly Document[]): Change {
 
 function throughPipeline(document: Document, stages: readonly Document[]): Document {
   try {
-    const [changed] = new Aggregator([...stages], { scriptEnabled: false }).run<Document>([document]);
+    const aggregator = new Aggregator([...stages], { scriptEnabled: false });
+    const [changed] = holding(DOCUMENT_LIMITS.heldMs, () => aggregator.run<Document>([document]));
     return changed ?? {};
   } catch (cause) {
+    if (cause instanceof DocumentError) throw cause;
     const why = cause instanceof Error ? cause.message.slice(0, 300) : 'the pipeline failed';
     throw new DocumentError('BadValue', why, { cause });
   }

@@ -1,8 +1,10 @@
 import type { Document } from 'bson';
 import { Aggregator } from 'mingo';
+import { DOCUMENT_LIMITS } from '../../../limits-documents.ts';
 import { type BsonValue, isPlainDocument } from './bson-value.ts';
 import { badValue, DocumentError } from './document-error.ts';
 import { own } from './field-path.ts';
+import { holding } from './held-thread.ts';
 
 const VARIABLE = /^\$\$([a-z]\w*)((?:\.\w+)*)$/;
 /** mingo's own, within the operators that declare them. */
@@ -78,11 +80,11 @@ export function variablesOf(given: BsonValue): Document {
       if (!isExpression(value)) return [name, value];
       requireKnownVariables(value, new Set());
       try {
-        const computed = new Aggregator([{ $replaceWith: { value } }], {
-          scriptEnabled: false,
-        }).run<Document>([{}]);
+        const aggregator = new Aggregator([{ $replaceWith: { value } }], { scriptEnabled: false });
+        const computed = holding(DOCUMENT_LIMITS.heldMs, () => aggregator.run<Document>([{}]));
         return [name, { $literal: computed[0]?.['value'] ?? null }];
       } catch (error) {
+        if (error instanceof DocumentError) throw error;
         throw badValue(error instanceof Error ? error.message.slice(0, 300) : 'the value of let failed');
       }
     }),
