@@ -146,3 +146,70 @@ describe('functions of a row under grants', () => {
     expect((await db.from('people').select('last').eq('id', 1)).data).toEqual([{ last: 'Aspen' }]);
   });
 });
+
+describe('functions of a row where policies decide', () => {
+  const POLICIES = `
+    create table owned (id int primary key, owner int references people, word text);
+    insert into owned values (1, 1, 'mine'), (2, 1, 'kept'), (3, 2, 'yours');
+    alter table owned enable row level security;
+    create policy shown on owned for select using (word <> 'kept');
+    create policy changed on owned for update using (owner = 1);
+    create function loud(owned) returns text language sql stable as 'select upper($1.word)';
+    create function quiet(owned) returns text language sql stable as 'select lower($1.word)';
+    create function owns(people) returns setof owned language sql stable as 'select * from owned where owner = $1.id order by id';
+    create function counts(people) returns bigint language sql stable as 'select count(*) from owned where owner = $1.id';
+    create function counts_all(people) returns bigint language sql stable security definer
+      as 'select count(*) from owned where owner = $1.id';
+    revoke execute on function quiet(owned) from public, anon;`;
+  let anon: SupabaseClient;
+
+  beforeAll(async () => {
+    const made = await board.call('POST', `/p/${REF}/sql/v1`, { query: POLICIES }, { apikey: SERVICE });
+    expect(made.status, await made.text()).toBe(200);
+    const connection = await server.provider.connect(REF);
+    const settings = { grants: [], access: 'policies' } as const;
+    board.project = { ...handleOf(REF, SERVICE), engine: 'postgres', connection, settings };
+    anon = createClient(`${board.url}/p/${REF}`, ANON);
+  });
+  afterAll(() => as());
+
+  it('run as the role of the key: on the rows that its policies show, and see what they show', async () => {
+    const loud = await anon.from('owned').select('id, loud').gt('loud', 'A').order('loud');
+    expect([loud.error, loud.data]).toEqual([
+      null,
+      [
+        { id: 1, loud: 'MINE' },
+        { id: 3, loud: 'YOURS' },
+      ],
+    ]);
+    const people = await anon
+      .from('people')
+      .select('id, owns(id, loud), counts, counts_all')
+      .lt('id', 3)
+      .order('id');
+    expect([people.error, people.data]).toEqual([
+      null,
+      [
+        // What one of its definer's rights sees is that definer's.
+        { id: 1, owns: [{ id: 1, loud: 'MINE' }], counts: 1, counts_all: 2 },
+        { id: 2, owns: [{ id: 3, loud: 'YOURS' }], counts: 1, counts_all: 1 },
+      ],
+    ]);
+    const changed = await anon.from('owned').update({ word: 'ours' }).gte('id', 1).select('id, loud');
+    expect([changed.error, changed.data]).toEqual([null, [{ id: 1, loud: 'OURS' }]]);
+  });
+
+  it('are refused where the role may not execute them, wherever they stand', async () => {
+    const refused = [
+      await anon.from('owned').select('quiet'),
+      await anon.from('owned').select('id').eq('quiet', 'x'),
+      await anon.from('owned').select('id').order('quiet'),
+      await anon.from('people').select('id, owns(quiet)'),
+      await anon.from('owned').update({ word: 'gone' }).eq('id', 1).select('quiet'),
+    ];
+    expect(refused.map(({ error }) => error?.code)).toEqual(refused.map(() => '42501'));
+    expect((await anon.from('owned').select('word').eq('id', 1)).data).toEqual([{ word: 'ours' }]);
+    const service = await db.from('owned').select('id, quiet').eq('id', 2);
+    expect([service.error, service.data]).toEqual([null, [{ id: 2, quiet: 'kept' }]]);
+  });
+});

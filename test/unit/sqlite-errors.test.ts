@@ -23,4 +23,23 @@ describe('what SQLite says of a statement', () => {
     database.close();
     expect(failure).toMatchObject({ code, status });
   });
+
+  it.each([
+    ['"some table"', 'b', 'null value in column "b" of relation "some table" violates not-null constraint'],
+    ['"a.b"', 'c', 'null value violates not-null constraint (NOT NULL constraint failed: a.b.c)'],
+  ])(
+    'a NULL in %s is told by its column, in the words of PostgreSQL, where that is sure',
+    (table, column, message) => {
+      const database = new DatabaseSync(':memory:');
+      database.exec(`CREATE TABLE ${table} (a, ${column} NOT NULL)`);
+      let failure: unknown;
+      try {
+        database.exec(`INSERT INTO ${table} (a) VALUES (1)`);
+      } catch (error) {
+        failure = toPublicError(error);
+      }
+      database.close();
+      expect(failure).toMatchObject({ code: '23502', message });
+    },
+  );
 });

@@ -102,10 +102,20 @@ export function toPublicError(error: unknown, refusal: string | null = null): Pu
   return new DatabaseError(state, messageOf(state, error.message), { cause: error });
 }
 
-/** SQLite's words, in front of them PostgreSQL's where clients look for those. */
+/** `NOT NULL constraint failed: t.c`; where a name has a dot itself, nothing says which one is between them. */
+const NOT_NULL = /^NOT NULL constraint failed: ([^.]+)\.([^.]+)$/;
+
+/**
+ * SQLite's words, in front of them PostgreSQL's where clients look for those. The name of a key that refuses a row is not
+ * among them: SQLite tells its columns alone.
+ */
 function messageOf(state: string, message: string): string {
   if (state === '23505') return `duplicate key value violates unique constraint (${message})`;
-  if (state === '23502') return `null value violates not-null constraint (${message})`;
+  if (state === '23502') {
+    const [, table, column] = NOT_NULL.exec(message) ?? [];
+    if (column === undefined) return `null value violates not-null constraint (${message})`;
+    return `null value in column "${column}" of relation "${table}" violates not-null constraint`;
+  }
   if (state === '23503') return `violates foreign key constraint (${message})`;
   if (state === '53100') return `the disk is full (${message})`;
   if (state === '25006') return `the database is read-only (${message})`;
