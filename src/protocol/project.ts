@@ -28,6 +28,8 @@ export interface ProjectSettings {
   readonly aggregates?: boolean;
   /** Whether REST shows how PostgreSQL runs a query: its tables, policies and costs. Absent: no. */
   readonly plans?: boolean;
+  /** Whether replies of REST say how long each stage of their request took, to every key. Absent: no. */
+  readonly serverTiming?: boolean;
   /** A function of PostgreSQL, `name` or `schema.name`, that runs before each query of a request. Absent: none. */
   readonly preRequest?: string;
 }

@@ -181,7 +181,7 @@ describe('project settings', () => {
   it('may expose schemas of PostgreSQL, look in others, bound lists, allow aggregates and show plans', () => {
     const check = (settings: object): unknown =>
       checkSettings({ grants: [], ...settings }, 'postgres', () => {});
-    const given = { schemas: ['shop', 'public', 'shop'], aggregates: true, plans: true };
+    const given = { schemas: ['shop', 'public', 'shop'], aggregates: true, plans: true, serverTiming: true };
     expect(check(given)).toEqual({ ...given, grants: [], schemas: ['shop', 'public'] });
     expect(check({ schemas: ['public'] })).toEqual({ grants: [] });
     expect(check({ aggregates: false, plans: false, schemas: [] })).toEqual({ grants: [] });

@@ -279,6 +279,18 @@ describe("a project's settings", () => {
   };
   afterEach(() => settle({}));
 
+  it('say whether replies tell how long each stage took', async () => {
+    const timing = async (method = 'GET') =>
+      (await board.call(method, `${base}/todos`, undefined, key)).headers.get('server-timing');
+    expect(await timing()).toBeNull();
+    settle({ serverTiming: true });
+    const stages = ['jwt', 'parse', 'plan', 'transaction', 'response'];
+    for (const method of ['GET', 'DELETE'])
+      expect(await timing(method)).toMatch(
+        RegExp(`^${stages.map((name) => `${name};dur=\\d+\\.\\d`).join(', ')}$`),
+      );
+  });
+
   it('say whether REST may aggregate, in embeds and in what a write gives back, too', async () => {
     for (const select of ['count()', 'rank.sum()', 'id,x(y.avg())']) {
       expect(await errorOf(await board.get(`${base}/todos?select=${select}`, key))).toMatchObject({

@@ -63,6 +63,7 @@ const SETTINGS = [
   'maxRows',
   'aggregates',
   'plans',
+  'serverTiming',
   'preRequest',
 ];
 
@@ -94,6 +95,7 @@ export function checkSettings(
     ...(maxRows === null ? {} : { maxRows }),
     ...(checkFlag('aggregates', given.aggregates) ? { aggregates: true } : {}),
     ...(checkPlans(given.plans, engine) ? { plans: true } : {}),
+    ...(checkFlag('serverTiming', given.serverTiming) ? { serverTiming: true } : {}),
     ...checkPreRequest(given.preRequest, engine),
   };
 }

@@ -37,6 +37,7 @@ export const settingsBody = {
     maxRows: { type: 'integer', minimum: 1, maximum: LIMITS.maxRows },
     aggregates: { type: 'boolean' },
     plans: { type: 'boolean' },
+    serverTiming: { type: 'boolean' },
     preRequest: text(127),
     grants: {
       type: 'array',

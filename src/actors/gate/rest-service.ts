@@ -18,11 +18,12 @@ import { keyHeader, replayHeaders, withoutRows } from './idempotency/replay.ts';
 import { requestKey, unkeyed } from './idempotency/request-key.ts';
 import { contentLocation, locationOf, returnKey } from './location.ts';
 import { toProfile } from './profile-header.ts';
-import { overridden, proxyStatus, send, sendError } from './reply.ts';
+import { type FlatHeaders, overridden, proxyStatus, send, sendError } from './reply.ts';
 import type { ReplyBudget } from './reply-budget.ts';
 import { RestCall } from './rest-call.ts';
 import { exposedIn, planRequest, type RestPlan } from './rest-plan.ts';
 import { replyTo } from './rest-reply.ts';
+import { serverTiming } from './server-timing.ts';
 import { holdKey } from './single-upsert.ts';
 import { withoutTarget } from './upsert-target.ts';
 
@@ -160,18 +161,15 @@ export class RestService {
     const project = found instanceof Promise ? await found : found;
     const time = { deadline: started + LIMITS.statementTimeoutMs, wall: this.#ports.host.wallTime() };
     const call = admit(project, request, response, target, time);
+    const timing = serverTiming(call.project.settings, this.#ports.host, started);
+    timing?.passed('jwt');
     if (hooks.authenticated.length > 0) await runHooks(hooks.authenticated, call);
 
-    const planned = planRequest(
-      request.method ?? 'GET',
-      target,
-      target.search,
-      request.headers,
-      target.body,
-      call.project,
-    );
+    const { method = 'GET', headers: sent } = request;
+    const planned = planRequest(method, target, target.search, sent, target.body, call.project);
     call.query = planned.query;
     requireAll(planned, call);
+    timing?.passed('parse');
     if (hooks.parsed.length > 0) await runHooks(hooks.parsed, call);
 
     const opened = this.#ports.sessions.open(call.project);
@@ -185,26 +183,27 @@ export class RestService {
 
     const { query } = call;
     if (query.kind === 'call' && query.maxAffected !== undefined) await requireSet(engine, call, query);
-    const header = mayWrite(query) ? keyHeader(request.headers) : undefined;
+    timing?.passed('plan');
+    const header = mayWrite(query) ? keyHeader(sent) : undefined;
     let outcome: Outcome<QueryResult> | null = null;
     if (header === undefined) call.result = await run(engine, query, call);
     else {
       outcome = await this.#executeOnce(engine, call, query, header, request, target);
       call.result = outcome.result;
     }
+    timing?.passed('transaction');
     if (mayWrite(query)) this.#ports.feed.nudge(target.ref);
     if (hooks.executed.length > 0) await runHooks(hooks.executed, call);
 
     const { status, headers, body } = replyTo(plan, call.result, locating ? locationOf(call) : null);
     const { response: asked } = call.result;
     if (body !== null) this.#budget.admit(response, body);
-    headers.push('x-request-id', target.id);
-    if (plan.kind === 'read') headers.push('content-location', contentLocation(target.table, target.search));
     // Where a project shows several schemas, which one this is of.
     const profile = call.project.settings.schemas === undefined ? null : toProfile(query.schema);
-    if (profile !== null) headers.push('content-profile', profile);
+    describe(headers, target, plan.kind, profile);
     if (outcome !== null) for (const each of replayHeaders(outcome)) headers.push(each);
     for (const header of cors) headers.push(header);
+    if (timing !== null) headers.push('server-timing', timing.until('response'));
     // The drain may have begun while this request ran.
     if (this.#draining()) response.shouldKeepAlive = false;
     // Node writes headers in the encoding of a text after them, and those of bytes as they are.
@@ -238,6 +237,18 @@ export class RestService {
       withoutRows,
     });
   }
+}
+
+/** Which request this answers, what it read, and of which schema. */
+function describe(
+  headers: FlatHeaders,
+  { id, table, search }: RestTarget,
+  kind: RestPlan['kind'],
+  profile: string | null,
+): void {
+  headers.push('x-request-id', id);
+  if (kind === 'read') headers.push('content-location', contentLocation(table, search));
+  if (profile !== null) headers.push('content-profile', profile);
 }
 
 /** Throws MAG_PROJECT_NOT_FOUND, or what principalOf throws. */
