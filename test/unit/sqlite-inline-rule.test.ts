@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { resolveEmbeds } from '../../src/actors/storage/relationships.ts';
 import { queryShape } from '../../src/actors/storage/sql/query-shape.ts';
 import { withinInlineBounds } from '../../src/actors/storage/sqlite/inline-rule.ts';
 import { SqliteSession } from '../../src/actors/storage/sqlite/sqlite-session.ts';
-import type { Filter, OrderTerm, Query } from '../../src/protocol/query.ts';
+import type { Embed, Filter, OrderTerm, Query } from '../../src/protocol/query.ts';
+import { embed } from '../contract/engine/embeds.ts';
 import { all, and, compare, insert, is, not, or, select, within } from '../contract/engine/subject.ts';
 import { SqliteBoard } from '../support/sqlite-board.ts';
 
@@ -33,6 +35,16 @@ describe('what may run on an edge thread', () => {
        create table dated (id integer primary key, at text default (datetime('now')));
        create table parents (id integer primary key, code text unique, n integer);
        create table children (id integer primary key, parent integer references parents (id) on delete cascade);
+       create table owners (id integer primary key, code text, name text);
+       create table parts (id integer primary key, owner integer references owners (id), label text);
+       create index parts_owner on parts (owner);
+       create table loose (id integer primary key, owner integer references owners (id));
+       create table coded (id integer primary key, code text references owners (code));
+       create index owners_code on owners (code);
+       create table "odd columns" (id integer primary key, owner integer references owners (id), "a AND b" text);
+       create index odd_owner on "odd columns" (owner);
+       create table tags (id integer primary key);
+       create table tagged (owner integer references owners (id), tag integer references tags (id), primary key (owner, tag));
        create table nocase (name text collate nocase primary key, n integer);
        create view seen as select * from items;
        create virtual table found using fts5 (body)`,
@@ -115,6 +127,58 @@ describe('what may run on an edge thread', () => {
     ['a key under another collation', read(eq('name'), { table: 'nocase' }), 'lookup'],
   ])('reading %s: %s', (_what, query, expected) => {
     expect(verdict(query)).toBe(expected);
+  });
+
+  const embedded = (
+    table: string,
+    relation: string,
+    more: Partial<Embed> = {},
+    around: object = {},
+  ): Query => {
+    const query = select({
+      ...{ table, order: by('id'), limit: 20 },
+      select: [{ kind: 'column', column: { name: 'id' } }, embed(relation, more)],
+      ...around,
+    });
+    return resolveEmbeds(query, session.schema(), ['public']);
+  };
+
+  it.each<[string, () => Query, string]>([
+    ['of a page', () => embedded('owners', 'parts'), 'walk'],
+    ['of a key', () => embedded('owners', 'parts', {}, { where: eq('id') }), 'lookup'],
+    [
+      'of a list of keys',
+      () => embedded('owners', 'parts', {}, { where: within('id', ['1', '2']) }),
+      'lookup',
+    ],
+    ['in an order and window', () => embedded('owners', 'parts', { order: by('label'), limit: 2 }), 'walk'],
+    ['with a filter', () => embedded('owners', 'parts', { where: compare('label', 'gt', 'a') }), 'walk'],
+    ['that are one each', () => embedded('parts', 'owners'), 'walk'],
+    ['that are one each by no key', () => embedded('coded', 'owners'), 'walk'],
+    ['of too many rows', () => embedded('owners', 'parts', {}, { limit: 501 }), 'never'],
+    ['of rows without a limit', () => embedded('owners', 'parts', {}, { limit: undefined }), 'never'],
+    ['that no index finds', () => embedded('owners', 'loose'), 'never'],
+    ['that must be there', () => embedded('owners', 'parts', { inner: true }), 'never'],
+    ['that are spread', () => embedded('parts', 'owners', { spread: true }), 'never'],
+    [
+      'with a pattern',
+      () => embedded('owners', 'parts', { where: compare('label', 'like', '%a%') }),
+      'never',
+    ],
+    ['with a list', () => embedded('owners', 'parts', { where: within('id', ['1']) }), 'never'],
+    ['that have related rows', () => embedded('parts', 'owners', { select: [embed('loose')] }), 'never'],
+    ['that are counted', () => embedded('owners', 'parts', { select: [{ kind: 'count' }] }), 'never'],
+    ['through a table in between', () => embedded('owners', 'tags'), 'never'],
+    ['with a name that reads like two', () => embedded('owners', 'odd columns'), 'never'],
+  ])('reading related rows %s: %s', (_what, query, expected) => {
+    expect(verdict(query())).toBe(expected);
+  });
+
+  it('counts related rows where nothing but a declaration says that there is one each', () => {
+    const probes = (query: Query) => session.plan(query, queryShape(query))?.probes;
+    expect(probes(embedded('parts', 'owners'))).toBeNull();
+    expect(probes(embedded('coded', 'owners'))).not.toBeNull();
+    expect(probes(embedded('owners', 'parts'))).not.toBeNull();
   });
 
   const update = (table: string, set: object, where: Filter = eq('id')): Query =>

@@ -1,8 +1,16 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { LIMITS } from '../../../limits.ts';
-import type { Filter, OrderTerm, Query } from '../../../protocol/query.ts';
+import type { Filter, Query } from '../../../protocol/query.ts';
 import { isPlain } from '../sql/rows.ts';
-import type { SqliteTable } from './sqlite-schema.ts';
+import {
+  outerLines,
+  outerLinesOfProbe,
+  type PlainEmbed,
+  type PlanLine,
+  plainEmbeds,
+} from './inline-embeds.ts';
+import { hasPattern, isColumn } from './inline-terms.ts';
+import type { SqliteSchema, SqliteTable } from './sqlite-schema.ts';
 
 /**
  * Where a statement may run. node:sqlite cannot be interrupted, so an edge thread takes only what touches a bounded
@@ -27,18 +35,6 @@ function conjuncts(filter: Filter | undefined): readonly Filter[] | null {
   return terms;
 }
 
-/** Operators that cost no more than looking at the value. */
-const ORDERED: ReadonlySet<string> = new Set(['eq', 'neq', 'gt', 'gte', 'lt', 'lte']);
-
-/** A pattern over a long value takes time that nothing bounds, and so may every operator beyond the plain ones. */
-function hasPattern(filter: Filter | undefined): boolean {
-  if (filter === undefined) return false;
-  if ('column' in filter && filter.column.path !== undefined) return true;
-  if (filter.kind === 'compare') return !ORDERED.has(filter.op);
-  if (filter.kind === 'in' || filter.kind === 'is') return false;
-  return !('terms' in filter) || filter.terms.some(hasPattern);
-}
-
 /** Columns that a term pins to given values. */
 function pinnedColumn(term: Filter): string | null {
   if (term.negated) return null;
@@ -55,13 +51,15 @@ function pinnedKey(terms: readonly Filter[], table: SqliteTable): readonly strin
 const isRangeOrEqual = (term: Filter): boolean =>
   term.kind === 'compare' && !term.negated && ['eq', 'gt', 'gte', 'lt', 'lte'].includes(term.op);
 
-const isColumn = ({ relation, column }: OrderTerm): boolean =>
-  relation === undefined && column.path === undefined;
-
-function selectVerdict(query: Extract<Query, { kind: 'select' }>, table: SqliteTable): InlineVerdict {
+function selectVerdict(
+  query: Extract<Query, { kind: 'select' }>,
+  table: SqliteTable,
+  schema: SqliteSchema,
+): InlineVerdict {
   if (!table.simpleReads || hasPattern(query.where) || query.count !== undefined) return 'never';
-  // Related rows, aggregates and JSON cost what nothing here bounds.
-  const isBounded = isPlain(query.select, table) && query.order.every(isColumn);
+  // Aggregates and JSON cost what nothing here bounds; how many related rows there are is counted before they are read.
+  const parts = plainEmbeds(query.select, schema);
+  const isBounded = parts !== null && isPlain(parts.own, table) && query.order.every(isColumn);
   const terms = conjuncts(query.where);
   if (terms === null || !isBounded) return 'never';
   if (pinnedKey(terms, table) !== null) return 'lookup';
@@ -87,8 +85,8 @@ function writeVerdict(query: Exclude<Query, { kind: 'select' }>, table: SqliteTa
 }
 
 /** What the query and the schema allow; `confirmVerdict` then asks SQLite whether it plans the same. */
-export function inlineVerdict(query: Query, table: SqliteTable): InlineVerdict {
-  return query.kind === 'select' ? selectVerdict(query, table) : writeVerdict(query, table);
+export function inlineVerdict(query: Query, table: SqliteTable, schema: SqliteSchema): InlineVerdict {
+  return query.kind === 'select' ? selectVerdict(query, table, schema) : writeVerdict(query, table);
 }
 
 /** `SEARCH t USING INDEX i (a=? AND b>?)` → [`a=?`, `b>?`]; null for any other line. */
@@ -121,19 +119,32 @@ function confirmsWalk(lines: readonly string[], termCount: number): boolean {
   return searchConstraints(line)?.length === termCount;
 }
 
+function planLines(database: DatabaseSync, sql: string): readonly PlanLine[] {
+  const rows = database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all();
+  return rows.map(({ id, parent, detail }) => ({
+    ...{ id: Number(id), parent: Number(parent), detail: String(detail) },
+  }));
+}
+
+/** What SQLite is asked about: a statement, the embeds in it, or the one whose rows it counts. */
+export interface Asked {
+  readonly sql: string;
+  readonly embeds?: readonly PlainEmbed[];
+  readonly probed?: PlainEmbed;
+}
+
 /** Asks SQLite how it would run the statement, and keeps the verdict only where its plan has the same bound. */
 export function confirmVerdict(
   verdict: InlineVerdict,
   query: Query,
   table: SqliteTable,
   database: DatabaseSync,
-  sql: string,
+  { sql, embeds = [], probed }: Asked,
 ): InlineVerdict {
   if (verdict === 'never' || verdict === 'insert') return verdict;
-  const lines = database
-    .prepare(`EXPLAIN QUERY PLAN ${sql}`)
-    .all()
-    .map((row) => String(row.detail));
+  const plan = planLines(database, sql);
+  const lines = probed === undefined ? outerLines(plan, embeds) : outerLinesOfProbe(plan, probed);
+  if (lines === null) return 'never';
   const terms = conjuncts('where' in query ? query.where : undefined) ?? [];
   const confirmed =
     verdict === 'lookup' ? confirmsLookup(lines, query, table) : confirmsWalk(lines, terms.length);
@@ -147,13 +158,22 @@ function lookups(filter: Filter | undefined): number {
   return 'terms' in filter ? filter.terms.reduce((product, term) => product * lookups(term), 1) : 1;
 }
 
+/** Searches for each row: the row's own, and one an embed. */
+const searchesOf = (query: Query): number =>
+  query.kind === 'select' ? 1 + query.select.filter(({ kind }) => kind === 'embed').length : 1;
+
 /** Whether this execution stays within the bounds that the verdict leaves open. */
 export function withinInlineBounds(verdict: InlineVerdict, query: Query): boolean {
   switch (verdict) {
-    case 'lookup':
-      return lookups('where' in query ? query.where : undefined) <= LIMITS.inlineListItems;
-    case 'walk':
-      return query.kind === 'select' && (query.limit ?? Infinity) + (query.offset ?? 0) <= LIMITS.inlineRows;
+    case 'lookup': {
+      const keys = lookups('where' in query ? query.where : undefined);
+      return keys <= LIMITS.inlineListItems && keys * searchesOf(query) <= LIMITS.inlineRows;
+    }
+    case 'walk': {
+      if (query.kind !== 'select') return false;
+      const rows = (query.limit ?? Infinity) + (query.offset ?? 0);
+      return rows * searchesOf(query) <= LIMITS.inlineRows;
+    }
     case 'insert':
       return query.kind === 'insert' && query.rows.length <= LIMITS.inlineInsertRows;
     default:

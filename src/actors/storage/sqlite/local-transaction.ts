@@ -1,3 +1,4 @@
+import type { StatementSync } from 'node:sqlite';
 import { DatabaseError } from '../../../errors.ts';
 import type { IdempotencyClaim, IdempotencyRecord, QueryResult } from '../engine.ts';
 import type { TenantConnection } from './connection.ts';
@@ -11,6 +12,8 @@ export class LocalTransaction {
   readonly #connection: TenantConnection;
   /** Of the transaction that is open. */
   readonly idempotency: SqliteIdempotency;
+  /** Of transactions that only read; made when there is the first one. */
+  #reads: { readonly begin: StatementSync; readonly end: StatementSync } | null = null;
   /** Between begin and commit or rollback. */
   #begun = false;
 
@@ -40,6 +43,23 @@ export class LocalTransaction {
       // SQLite may have rolled back by itself (a full disk does that).
       if (database.isTransaction) database.exec(nested ? 'ROLLBACK TO write; RELEASE write' : 'ROLLBACK');
       throw error;
+    }
+  }
+
+  /** Several reads of one state of the database, whoever writes meanwhile. */
+  reading<Result>(work: () => Result): Result {
+    const { database, confinement } = this.#connection;
+    if (database.isTransaction) return work();
+    if (this.#reads === null) {
+      confinement.begin();
+      this.#reads = { begin: database.prepare('BEGIN'), end: database.prepare('COMMIT') };
+    }
+    const { begin, end } = this.#reads;
+    begin.run();
+    try {
+      return work();
+    } finally {
+      end.run();
     }
   }
 

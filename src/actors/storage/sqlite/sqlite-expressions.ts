@@ -109,7 +109,7 @@ function sourceText({
   return order === null ? text : `${text} ORDER BY ${order}`;
 }
 
-const rowsText = (rows: RowsParts, output: string): string =>
+export const rowsText = (rows: RowsParts, output: string): string =>
   `SELECT ${output}${sourceText(rows)}${windowText(rows)}`;
 
 const ANY_ORDER = { order: null, limit: null, offset: null };

@@ -117,7 +117,7 @@ export class SqliteSession {
     const table = schema.tables.get(name);
     if (table === undefined) throw new MagError('PGRST205', { table: query.table });
     // Compiling a view alone can take minutes; what may not run here is not compiled here either.
-    if (this.#inlineOnly && inlineVerdict(query, table) === 'never') return null;
+    if (this.#inlineOnly && inlineVerdict(query, table, schema) === 'never') return null;
     const plan = makePlan(this.connection, query, this.#described(table), this.#blobTables.has(name), schema);
     return this.#inlineOnly && plan.verdict === 'never' ? null : plan;
   }
@@ -146,7 +146,7 @@ export class SqliteSession {
   }
 
   #run(query: Query, shape: QueryShape, plan: SqlitePlan, options: RunOptions): QueryResult | null {
-    if (query.kind === 'select') return this.#read(query, shape.values, plan, options.byteBudget);
+    if (query.kind === 'select') return this.#readHere(query, shape.values, plan, options.byteBudget);
     const job: WriteJob = { values: shape.values, options, rows: [] };
     const mostOne = isSingle(query);
     const single = query.kind !== 'insert' || this.#isSingle(query);
@@ -226,6 +226,21 @@ export class SqliteSession {
       out.push(each);
     }
     return rows.length;
+  }
+
+  /** An edge thread first counts the related rows, in the state of the database that it then reads them in. */
+  #readHere(
+    query: Extract<Query, { kind: 'select' }>,
+    values: readonly QueryValue[],
+    plan: SqlitePlan,
+    byteBudget: number | null,
+  ): QueryResult | null {
+    const { probes } = plan;
+    if (byteBudget === null || probes === null) return this.#read(query, values, plan, byteBudget);
+    if (probes.passes()) return null;
+    return this.transaction.reading(() =>
+      probes.areFew(bindAll(plan, values, null)) ? this.#read(query, values, plan, byteBudget) : null,
+    );
   }
 
   #read(
