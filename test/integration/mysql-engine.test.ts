@@ -134,6 +134,26 @@ describe.skipIf(!service('mariadb').available)('what MySQL does otherwise than P
     await expect(counted([column('body'), count])).rejects.toMatchObject({ code: 'MAG_ENGINE_UNSUPPORTED' });
   });
 
+  it('gives back what it wrote in order, by keys of several columns as well; without a key it refuses, and by its bound', async () => {
+    await sql('delete from pairs; delete from keyless');
+    const order = [{ column: { name: 'v' }, direction: 'desc' }] as const;
+    const pairs = (count: number) =>
+      Array.from({ length: count }, (_, at) => ({ a: at, b: at % 7, v: `v${1000 + ((at * 37) % count)}` }));
+    const asked = { returning: [column('v')], order };
+    const descending = Array.from({ length: 70 }, (_, at) => ({ v: `v${1069 - at}` }));
+    expect(await rows({ ...insert(pairs(70), { table: 'pairs' }), ...asked })).toEqual(descending);
+    const table = { schema: 'public', table: 'pairs', ...asked } as const;
+    const moved = { kind: 'update', set: { b: 9 }, where: compare('a', 'gte', '0'), ...table } as const;
+    expect(await rows(moved)).toEqual(descending);
+    expect(await rows({ kind: 'delete', ...table })).toEqual(descending);
+    const many = { ...insert(pairs(1_025), { table: 'pairs' }), ...asked };
+    await expect(run(many)).rejects.toMatchObject({ code: 'MAG_ENGINE_UNSUPPORTED' });
+    const keyless = { ...insert([{ v: 1 }], { table: 'keyless' }), ...asked };
+    await expect(run(keyless)).rejects.toMatchObject({ code: 'MAG_ENGINE_UNSUPPORTED' });
+    const left = 'select (select count(*) from pairs) + (select count(*) from keyless) as n';
+    expect(JSON.parse((await sql(left)).json)).toMatchObject({ rows: [{ n: 0 }] });
+  });
+
   it('notices what another session does to the schema', async () => {
     const other = await mysql.engine(REF);
     await other.sql('create table later (id int primary key)', [], mysql.context(REF));
