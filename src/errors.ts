@@ -255,6 +255,8 @@ export class MagError extends Error {
   readonly hint: string | null;
   /** Seconds after which a retry makes sense; sent as `retry-after`. */
   readonly retryAfter: number | null;
+  /** Tables and functions that `hint` and `details` name beyond those that were asked for, as `schema.name`. */
+  readonly names: readonly string[];
 
   constructor(
     code: ErrorCode,
@@ -267,6 +269,7 @@ export class MagError extends Error {
       retryAfter?: number;
       /** The message as it is already filled in. */
       message?: string;
+      names?: readonly string[];
     } = {},
   ) {
     const found: ErrorEntry = ERRORS[code];
@@ -278,6 +281,7 @@ export class MagError extends Error {
     this.status = found.status;
     this.details = options.details ?? null;
     this.hint = options.hint ?? (found.hint === null ? null : fill(found.hint, params));
+    this.names = options.names ?? [];
     this.retryAfter =
       options.retryAfter ??
       (found.status === 503 || found.status === 429 || code === 'MAG_IDEMPOTENCY_RUNNING' ? 1 : null);
@@ -332,11 +336,19 @@ export function locatedError(error: PublicError, where: string): PublicError {
   const details = Array.isArray(error.details) ? error.details : inside;
   // A MagError's code is one of the registry: only its constructor sets it.
   const code = error.code as ErrorCode;
+  const { names } = error;
   return new MagError(
     code,
     {},
-    { cause, details, hint, message, ...(retryAfter === null ? {} : { retryAfter }) },
+    { cause, details, hint, message, names, ...(retryAfter === null ? {} : { retryAfter }) },
   );
+}
+
+/** The same error without what it names beyond what was asked for: its hint, and the list to choose from. */
+export function unnamed({ code, cause, details, message }: MagError): MagError {
+  const said = typeof details === 'string' ? details : null;
+  // As above.
+  return new MagError(code as ErrorCode, {}, { cause, details: said, message });
 }
 
 export const errorBody = (error: PublicError): ErrorBody => ({

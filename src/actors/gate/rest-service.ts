@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { MagError } from '../../errors.ts';
+import { MagError, type PublicError, unnamed } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { ProjectHandle } from '../../protocol/project.ts';
 import type { CallQuery, Query } from '../../protocol/query.ts';
@@ -10,6 +10,7 @@ import { CAPABILITIES, requireCapabilities, requireCapability } from '../storage
 import type { Engine, QueryResult, Transaction } from '../storage/engine.ts';
 import { resolveEmbeds } from '../storage/relationships.ts';
 import { CORS } from './cors.ts';
+import { discreet, namesOthers } from './discretion.ts';
 import { toPublic } from './faults.ts';
 import type { GateMetrics } from './gate-metrics.ts';
 import { runHooks, type StageHooks } from './hooks.ts';
@@ -138,11 +139,29 @@ export class RestService {
     try {
       status = await this.#serve(request, response, target, started, cors);
     } catch (error) {
-      const known = toPublic(error, this.#ports.log, target.id);
+      const told = namesOthers(error) ? await this.#discreetly(error, request, response, target) : error;
+      const known = toPublic(told, this.#ports.log, target.id);
       status = known.status;
       sendError(response, target.id, known, [...proxyStatus(known), ...cors]);
     }
     this.#metrics.count('rest', status, this.#ports.host.now() - started);
+  }
+
+  /** Who calls is looked up again: it must not cost those who ask for what there is. */
+  async #discreetly(
+    error: MagError,
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: RestTarget,
+  ): Promise<PublicError> {
+    const { host, directory } = this.#ports;
+    const time = { deadline: host.now() + LIMITS.statementTimeoutMs, wall: host.wallTime() };
+    try {
+      const call = admit(await directory.find(target.ref), request, response, target, time);
+      return await discreet(this.#ports, call, error);
+    } catch {
+      return unnamed(error);
+    }
   }
 
   /** The stages in order. Nothing is awaited that is at hand: each turn costs as much as parsing the query. */

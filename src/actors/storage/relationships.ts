@@ -36,13 +36,19 @@ function fits(relationship: Relationship, { relation, hint }: Embed): boolean {
   return isTarget || (!relationship.toView && namesKey(relationship, relation));
 }
 
-/** What of the two was meant; null where what leads from the one to the other is the question, as with a wrong hint. */
-function meant(origin: Origin, relation: string, near: readonly Relationship[], all: Origins): string | null {
+interface Meant {
+  readonly hint?: string;
+  readonly names?: readonly string[];
+}
+
+/** What of the two was meant; nothing where what leads from the one to the other is the question, as with a wrong hint. */
+function meant(origin: Origin, relation: string, near: readonly Relationship[], all: Origins): Meant {
   const [asked, names] =
     near.length === 0 ? [origin.name, all()] : [relation, near.map(({ join }) => join.table)];
-  if (names.some((name) => name.toLowerCase() === asked.toLowerCase())) return null;
+  if (names.some((name) => name.toLowerCase() === asked.toLowerCase())) return {};
   const name = similarName(asked, [...new Set(names)]);
-  return name === null ? null : `Perhaps you meant '${name}' instead of '${asked}'.`;
+  if (name === null) return {};
+  return { hint: `Perhaps you meant '${name}' instead of '${asked}'.`, names: [`${origin.schema}.${name}`] };
 }
 
 /** Names of the tables in the schema that something leads from. */
@@ -61,7 +67,7 @@ function noRelationship(
     { origin: origin.name, target: relation },
     {
       details: `Searched for a foreign key relationship between ${between}${using} in the schema '${origin.schema}', but no matches were found.`,
-      hint: meant(origin, relation, near, all),
+      ...meant(origin, relation, near, all),
     },
   );
 }
@@ -91,6 +97,10 @@ function ambiguous(origin: Origin, { relation }: Embed, unordered: readonly Rela
         relationship: words,
       })),
       hint: `Try changing '${relation}' to one of the following: ${hints}. Find the desired relationship in the 'details' key.`,
+      names: found.flatMap(({ schema, join: { table, via } }) => [
+        `${schema}.${table}`,
+        ...(via === undefined ? [] : [`${via.schema}.${via.table}`]),
+      ]),
     },
   );
 }

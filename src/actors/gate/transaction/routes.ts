@@ -4,6 +4,7 @@ import { stringifyExact } from '../../../protocol/exact-json.ts';
 import type { EdgePorts } from '../../edge/ports.ts';
 import { CAPABILITIES, requireCapability } from '../../storage/capabilities.ts';
 import type { QueryResult } from '../../storage/engine.ts';
+import { discreet, namesOthers } from '../discretion.ts';
 import type { App } from '../fastify-app.ts';
 import type { StageHooks } from '../hooks.ts';
 import type { Once, Outcome } from '../idempotency/once.ts';
@@ -68,8 +69,11 @@ export function transactionRoutes(app: App, { ports, hooks, budget, once }: Tran
         call.rollback = true;
         reply.header('preference-applied', 'tx=rollback');
       }
-      const prepared = await prepareTransaction(ports, hooks, call, request.body);
-      const outcome = await execute(prepared, call, request, once);
+      const { prepared, outcome } = await prepareTransaction(ports, hooks, call, request.body)
+        .then(async (prepared) => ({ prepared, outcome: await execute(prepared, call, request, once) }))
+        .catch(async (error: unknown) => {
+          throw namesOthers(error) ? await discreet(ports, call, error) : error;
+        });
       if (prepared.writes) ports.feed.nudge(call.project.ref);
       const body = await prepared.reply(outcome.result);
       budget.admit(reply.raw, body);

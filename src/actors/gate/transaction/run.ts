@@ -3,7 +3,7 @@ import { LIMITS } from '../../../limits.ts';
 import { parseExact, stringifyExact } from '../../../protocol/exact-json.ts';
 import type { CallQuery, JsonValue, Query } from '../../../protocol/query.ts';
 import type { EdgePorts } from '../../edge/ports.ts';
-import { authoriseBy } from '../../psu/access.ts';
+import { authoriseBy, requireAnyGrant } from '../../psu/access.ts';
 import { requireCapabilities, requireCapability } from '../../storage/capabilities.ts';
 import type { Engine, QueryResult, Transaction } from '../../storage/engine.ts';
 import { hasEmbeds, resolveEmbeds } from '../../storage/relationships.ts';
@@ -126,8 +126,11 @@ export async function prepareTransaction(
     try {
       requireCapabilities(project.engine, each.query);
       if (hooks.parsed.length > 0) await runHooks(hooks.parsed, each);
-      if (hasEmbeds(each.query))
+      if (hasEmbeds(each.query)) {
+        // Nobody is told how tables hang together who may do nothing with the first of them.
+        if (each.query.kind !== 'call') requireAnyGrant(project, principal, each.query.table);
         each.query = resolveEmbeds(each.query, await engine.schema(call), exposedIn(project.settings));
+      }
       each.query = authoriseBy(project, principal, each.query);
       if (hooks.authorised.length > 0) await runHooks(hooks.authorised, each);
     } catch (error) {

@@ -97,7 +97,12 @@ const namesOf = (given: CallArguments): readonly string[] =>
 /** A similar name's could be another's secret, parameters of the function that was named could not. */
 const NAME_LIKENESS = 0.75;
 
-function hintFor({ schema, function: name, arguments: given }: CallQuery, known: Known): string | null {
+interface Hint {
+  readonly hint?: string;
+  readonly names?: readonly string[];
+}
+
+function hintFor({ schema, function: name, arguments: given }: CallQuery, known: Known): Hint {
   const list = (names: readonly string[]): string => `(${names.toSorted().join(', ')})`;
   const overloads = known.byName.get(name);
   const lists = overloads?.map(({ parameters }) => list(parameters.map((each) => each.name)));
@@ -105,8 +110,10 @@ function hintFor({ schema, function: name, arguments: given }: CallQuery, known:
     lists === undefined
       ? similarName(name, known.names, NAME_LIKENESS)
       : similarName(list(namesOf(given)), lists);
-  if (found === null) return null;
-  return `Perhaps you meant to call the function ${schema}.${lists === undefined ? found : `${name}${found}`}`;
+  if (found === null) return {};
+  const called = lists === undefined ? found : `${name}${found}`;
+  const hint = `Perhaps you meant to call the function ${schema}.${called}`;
+  return { hint, names: [`${schema}.${lists === undefined ? found : name}`] };
 }
 
 function unknown(query: CallQuery, known: Known): MagError {
@@ -127,7 +134,7 @@ function unknown(query: CallQuery, known: Known): MagError {
   return new MagError(
     'PGRST202',
     { function: names.length === 0 ? `${full} without parameters` : `${full}(${list})` },
-    { details: details(`${searched}${single}`), hint: hintFor(query, known) },
+    { details: details(`${searched}${single}`), ...hintFor(query, known) },
   );
 }
 

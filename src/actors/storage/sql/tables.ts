@@ -15,16 +15,17 @@ export function knownTable(snapshot: SchemaSnapshot, schema: string, name: strin
 export function findTable(snapshot: SchemaSnapshot, schema: string, name: string): TableInfo {
   const table = knownTable(snapshot, schema, name);
   if (table !== undefined) return table;
-  const hint = tableHint(snapshot, schema, name);
-  throw new MagError('PGRST205', { table: `${schema}.${name}` }, { hint });
+  const similar = similarTable(snapshot, schema, name);
+  const hint = similar === null ? {} : { hint: `Perhaps you meant the table '${similar}'`, names: [similar] };
+  throw new MagError('PGRST205', { table: `${schema}.${name}` }, hint);
 }
 
-function tableHint(snapshot: SchemaSnapshot, schema: string, name: string): string | null {
+function similarTable(snapshot: SchemaSnapshot, schema: string, name: string): string | null {
   const tables = [...snapshot.tables.values()].filter((table) => table.schema === schema);
   const similar = similarName(
     name,
     tables.map((table) => table.name),
     LIKE_ENOUGH,
   );
-  return similar === null ? null : `Perhaps you meant the table '${schema}.${similar}'`;
+  return similar === null ? null : `${schema}.${similar}`;
 }
