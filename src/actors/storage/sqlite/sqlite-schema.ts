@@ -281,7 +281,9 @@ export function readSchema(database: DatabaseSync): SqliteSchema {
       entry.type === 'table'
         ? readTable(database, entry, master, referenced)
         : undescribed(entry.name, entry.type === 'view' ? 'view' : 'table');
-    tables.set(entry.name, table);
+    // A view takes no writes but those that a trigger of it does; which these are, only its text says.
+    const readOnly = entry.type === 'view' && !master.guarded.has(entry.name.toLowerCase());
+    tables.set(entry.name, readOnly ? { ...table, writes: [] } : table);
   }
   const lowered = new Map([...tables.values()].map((table) => [table.name.toLowerCase(), table]));
   for (const table of tables.values()) {
