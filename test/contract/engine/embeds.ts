@@ -219,6 +219,17 @@ export function embeds(subject: () => Subject, { aggregates }: { readonly aggreg
       expect(negated).toEqual([{ id: 1 }, { id: 2 }, { id: 3 }]);
     });
 
+    it('one that shows nothing and is asked for nothing changes nothing, whatever it filters by', async () => {
+      const window = { where: compare('secs', 'gt', '999'), limit: 1 };
+      const scenes = embed('scenes', { select: [], ...window });
+      const where = compare('id', 'gt', '2');
+      expect(await films([column('id'), scenes], { where })).toEqual([{ id: 3 }, { id: 4 }]);
+      const deep = embed('films', { hint: 'director_id', select: [title, scenes] });
+      expect(await from('directors', [column('id'), deep], { where: compare('id', 'eq', '1') })).toEqual([
+        { id: 1, films: [{ title: 'Cleo' }] },
+      ]);
+    });
+
     it('rows sort by a column of a row that they refer to', async () => {
       const who = embed('directors', { hint: 'director_id', select: [] });
       const order = [

@@ -278,6 +278,7 @@ export class RowsCompiler {
     const { schema, name } = outer.table;
     const join = embed.join ?? joinOf(embed, { schema, name }, this.#snapshot);
     const table = findTable(this.#snapshot, join.schema, join.table);
+    const values = this.#bindings.params.length;
     const scope = new Scope(table, this.#bindings.alias(), this.#bindings, true, outer.depth + 1);
     const { from, conditions } = this.#joined(outer, scope, join);
     const inside: string[] = [...conditions];
@@ -295,8 +296,12 @@ export class RowsCompiler {
     outer.embeds.set(embed.alias ?? embed.relation, compiled);
     if (embed.inner) required.push(compiled.exists);
     if (!embed.spread) {
-      // Nothing to show of it: it only filters.
-      if (outputs.length === 0) return [];
+      // Nothing to show of it: it only filters, or not even that, but a statement has to use each of its values.
+      if (outputs.length === 0) {
+        if (!embed.inner && this.#bindings.params.length > values)
+          required.push(`(${compiled.exists} OR 1 = 1)`);
+        return [];
+      }
       const value = join.toOne ? this.#expressions.object(rows) : this.#expressions.array(rows);
       return [{ name: embed.alias ?? embed.relation, value, aggregate: null }];
     }
