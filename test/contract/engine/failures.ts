@@ -13,6 +13,17 @@ export function failures(subject: () => Subject): void {
       });
     });
 
+    it('tells the key and the column in the words of PostgreSQL, where the server does not tell in its own', async () => {
+      await subject().execute(insert([{ name: 'a' }]));
+      if (subject().under.engine.kind === 'mysql') return;
+      const message = 'duplicate key value violates unique constraint "items_name_key"';
+      for (const rows of [[{ name: 'a' }], [{ name: 'b' }, { name: 'a' }]])
+        await expect(subject().execute(insert(rows))).rejects.toMatchObject({ code: '23505', message });
+      await expect(subject().execute(insert([{ qty: 1 }]))).rejects.toMatchObject({
+        message: 'null value in column "name" of relation "items" violates not-null constraint',
+      });
+    });
+
     it('a null where none may be is 23502', async () => {
       await expect(subject().execute(insert([{ qty: 1 }]))).rejects.toMatchObject({
         code: '23502',

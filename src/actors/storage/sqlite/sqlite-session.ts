@@ -3,7 +3,7 @@ import { MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import { notOneRow } from '../../../protocol/one-row.ts';
 import type { InsertQuery, Query, Row } from '../../../protocol/query.ts';
-import type { QueryResult } from '../engine.ts';
+import type { QueryResult, TableInfo } from '../engine.ts';
 import { findTable } from '../sql/compiler.ts';
 import { PlanCache } from '../sql/plan-cache.ts';
 import { isSingle, type QueryShape, type QueryValue, queryShape } from '../sql/query-shape.ts';
@@ -19,6 +19,7 @@ import {
   type SqliteSchema,
   type SqliteTable,
 } from './sqlite-schema.ts';
+import { uniqueViolation } from './unique-violation.ts';
 import { FIRST_KEY, keySize } from './written-order.ts';
 
 /** A row of a statement in array mode: its JSON text, the total of a count or the outcome of a check, what it is sorted by. */
@@ -137,12 +138,18 @@ export class SqliteSession {
     try {
       return this.#run(query, shape, plan, options);
     } catch (error) {
-      if (!isUnexpectedBlob(error) || this.#blobTables.has(plan.compiled.table.name)) throw error;
-      this.#blobTables.add(plan.compiled.table.name);
+      const { table } = plan.compiled;
+      if (!isUnexpectedBlob(error) || this.#blobTables.has(table.name)) throw this.#named(table, error);
+      this.#blobTables.add(table.name);
       this.#plans.clear();
       const rewritten = this.plan(query, shape);
       return rewritten === null ? null : this.#run(query, shape, rewritten, options);
     }
+  }
+
+  #named(table: TableInfo, error: unknown): unknown {
+    const { database, confinement } = this.connection;
+    return confinement.asBoard(() => uniqueViolation(database, table, error)) ?? error;
   }
 
   #run(query: Query, shape: QueryShape, plan: SqlitePlan, options: RunOptions): QueryResult | null {
