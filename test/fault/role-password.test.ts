@@ -16,7 +16,7 @@ const ENGINES = {
   },
 } as const;
 
-describe('a tenant that changes the password of its own role', () => {
+describe('a tenant that locks its own role out', () => {
   let board: TestBoard;
   beforeAll(async () => {
     board = await startTestBoard({ env: { MAG_EDGE_WORKERS: '2' } });
@@ -26,9 +26,17 @@ describe('a tenant that changes the password of its own role', () => {
   const engines = (['postgres', 'mysql'] as const).filter(
     (engine) => engine === 'postgres' || service('mariadb').available,
   );
-  it.each(engines)('is served on by %s, under a password that the board sets anew', async (engine) => {
-    const project: NewProject = await board.createProject(engine, engine);
-    const { change, end } = ENGINES[engine];
+  const cases = [
+    ...engines.map((engine) => ({ engine, by: 'another password', ...ENGINES[engine] })),
+    {
+      ...{ engine: 'postgres', by: 'a library that no session can load' },
+      ...{ change: `ALTER ROLE CURRENT_USER SET local_preload_libraries = 'none'` },
+      end: ENGINES.postgres.end,
+    },
+  ] as const;
+
+  it.each(cases)('is served on by $engine, by $by', async ({ engine, by, change, end }) => {
+    const project: NewProject = await board.createProject(`${engine} ${by}`, engine);
     expect((await board.sql(project, change)).status).toBe(200);
     // The connection that says so goes with the others.
     await board.sql(project, end);

@@ -1,7 +1,7 @@
 import { LIMITS } from '../../limits.ts';
 import type { Host } from '../../runtime/host.ts';
 
-/** Has the password of a project's role set anew at the server; gives whether the role may be tried again. */
+/** Has a project's role set up anew at the server, with its password; gives whether the role may be tried again. */
 export type Readmit = () => Promise<boolean>;
 
 /**

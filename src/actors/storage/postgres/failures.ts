@@ -30,8 +30,14 @@ export const isNoRoom = (error: unknown): boolean =>
     ? error.code === TOO_MANY_CONNECTIONS
     : isPublicError(error) && error.cause !== undefined && isNoRoom(error.cause);
 
-/** Of an error met while connecting: the server knows another password for the role. */
-export const isRefused = (error: unknown): boolean => isServerError(error) && error.code === '28P01';
+/**
+ * Another password, or a setting of the role's by which no session of it begins (a library that there is not): what a
+ * tenant can do to its own role, and the board sets anew.
+ */
+const REFUSALS = new Set(['28P01', '58P01']);
+
+/** Of an error met while connecting: the server lets the role in no more. */
+export const isRefused = (error: unknown): boolean => isServerError(error) && REFUSALS.has(error.code);
 
 /**
  * Of an error met while connecting: whether nobody could have connected. No answer, or one from a server that starts
