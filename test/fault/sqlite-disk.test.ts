@@ -63,7 +63,7 @@ describe.skipIf(disk === null)('a disk that is full or read-only', () => {
   });
 
   it('a full disk is 53100, loses nothing acknowledged, and writes go on when there is room again', async () => {
-    const engine = open();
+    const engine = await open();
     writeFileSync(filler, Buffer.alloc(1024 * 1024));
     let written = 0;
     const fill = async (): Promise<void> => {
@@ -85,7 +85,7 @@ describe.skipIf(disk === null)('a disk that is full or read-only', () => {
   });
 
   it('a full disk under a bulk insert or native SQL leaves no row of it', async () => {
-    const engine = open();
+    const engine = await open();
     const rows = Array.from({ length: 300 }, () => ({ name: 'x'.repeat(20_000) }));
     await expect(engine.execute(insert(rows), board.context())).rejects.toMatchObject({ code: '53100' });
     const script = `insert into items (name) with recursive n(i) as (select 1 union all select i + 1 from n limit 300)
@@ -96,14 +96,14 @@ describe.skipIf(disk === null)('a disk that is full or read-only', () => {
   });
 
   it('a read-only disk is an error with a code, and no 500', async () => {
-    const engine = open();
+    const engine = await open();
     await engine.execute(insert([{ name: 'a' }]), board.context());
     await engine.close();
     await killProcesses();
     execFileSync('mount', ['-o', 'remount,ro', folder]);
     try {
       const attempt = async (): Promise<unknown> => {
-        const again = open();
+        const again = await open();
         try {
           return await again.execute(insert([{ name: 'b' }]), board.context());
         } finally {
@@ -120,7 +120,7 @@ describe.skipIf(disk === null)('a disk that is full or read-only', () => {
     } finally {
       execFileSync('mount', ['-o', 'remount,rw', folder]);
     }
-    const recovered = open();
+    const recovered = await open();
     const found = await recovered.execute(
       select({ where: compare('name', 'eq', 'a'), order: [] }),
       board.context(),

@@ -8,7 +8,7 @@ const WIDE = 'x'.repeat(LIMITS.inlineValueBytes + 1);
 
 describe.skipIf(process.versions.node.startsWith('24.'))('SQLite rows that are wide', () => {
   let board: SqliteBoard;
-  let engine: ReturnType<typeof openSqliteEngine>;
+  let engine: Awaited<ReturnType<typeof openSqliteEngine>>;
 
   /** Where one query ran. */
   const ran = async (query: Parameters<typeof engine.execute>[0]): Promise<string> => {

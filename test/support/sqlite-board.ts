@@ -23,7 +23,7 @@ export class SqliteBoard {
   readonly provider = new SqliteProvider(this.dataDir);
   readonly processes: StorageProcesses;
   readonly storage: SocketStorageClient;
-  readonly #engines: ReturnType<typeof openSqliteEngine>[] = [];
+  readonly #engines: Awaited<ReturnType<typeof openSqliteEngine>>[] = [];
 
   constructor(options: Partial<StorageProcessesOptions> = {}) {
     this.processes = new StorageProcesses({
@@ -51,9 +51,9 @@ export class SqliteBoard {
     return connection.file;
   }
 
-  async engine(ref = 'demo'): Promise<ReturnType<typeof openSqliteEngine>> {
+  async engine(ref = 'demo'): ReturnType<typeof openSqliteEngine> {
     const { host, storage } = this;
-    const engine = openSqliteEngine({ file: await this.file(ref), host, log: silentLog, storage });
+    const engine = await openSqliteEngine({ file: await this.file(ref), host, log: silentLog, storage });
     this.#engines.push(engine);
     return engine;
   }

@@ -58,7 +58,7 @@ export function startStorageSessions(context: ComponentContext, input: EdgeInput
     const parts = { ref, host, log, permits, onLost };
     if (connection.engine === 'sqlite') {
       const { openSqliteEngine } = await import('../storage/sqlite/sqlite-engine.ts');
-      return openSqliteEngine({ file: connection.file, host, log, storage });
+      return await openSqliteEngine({ file: connection.file, host, log, storage });
     }
     if (connection.engine === 'postgres') {
       const { openPostgresEngine } = await import('../storage/postgres/engine.ts');

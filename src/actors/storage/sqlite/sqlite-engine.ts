@@ -1,7 +1,7 @@
 import { DatabaseError, MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
 import type { Query } from '../../../protocol/query.ts';
-import type { Host } from '../../../runtime/host.ts';
+import { type Host, sleep } from '../../../runtime/host.ts';
 import type { Log } from '../../../runtime/log.ts';
 import type {
   Engine,
@@ -57,6 +57,8 @@ const sqlLane = (statement: string): Lane =>
 
 /** Between two tries for the write lock. */
 const LOCK_PAUSE_MS = 1;
+/** Between two tries to open the file. */
+const OPEN_PAUSE_MS = 5;
 
 const ignore = (): void => {};
 
@@ -203,7 +205,8 @@ class SqliteEngine implements Engine {
       if (!isBusy(error) && !isTooBig(error)) throw toPublicError(error);
     }
     const { file } = this.#options;
-    const { body } = await this.#run({ op: 'schema', file }, 'read', context);
+    const busyMs = this.#busyMs(context);
+    const { body } = await this.#run({ op: 'schema', file, busyMs }, 'read', context);
     this.#described = decodeSchema(body);
     return this.#described;
   }
@@ -373,14 +376,21 @@ class SqliteEngine implements Engine {
 
 /**
  * Opens a session on a project's SQLite database. Bounded statements run on this thread, all others in storage
- * processes. Throws DatabaseError where the file cannot be opened.
+ * processes. While somebody has the file for himself (the first to open it after a crash reads its whole WAL, the last
+ * to close it moves it into the database), it is tried again in later turns. Rejects with DatabaseError where the file
+ * cannot be opened.
  */
-export function openSqliteEngine(
+export async function openSqliteEngine(
   options: SqliteEngineOptions,
-): Engine & { readonly counters: SqliteEngineCounters } {
-  try {
-    return new SqliteEngine(options);
-  } catch (error) {
-    throw toPublicError(error);
+): Promise<Engine & { readonly counters: SqliteEngineCounters }> {
+  const { host } = options;
+  const until = host.now() + LIMITS.poolWaitMs;
+  for (;;) {
+    try {
+      return new SqliteEngine(options);
+    } catch (error) {
+      if (!isBusy(error) || host.now() >= until) throw toPublicError(error);
+    }
+    await sleep(host, OPEN_PAUSE_MS);
   }
 }

@@ -22,7 +22,7 @@ export type StorageRequest =
       readonly params: readonly unknown[];
       readonly busyMs: number;
     }
-  | { readonly op: 'schema'; readonly file: string }
+  | { readonly op: 'schema'; readonly file: string; readonly busyMs: number }
   /** Begins a transaction with the write lock; `query`, `claim` and `settle` then run in it. */
   | {
       readonly op: 'begin';

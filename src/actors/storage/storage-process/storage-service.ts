@@ -49,18 +49,15 @@ export class StorageService {
   #handle(request: StorageRequest): Reply {
     switch (request.op) {
       case 'query':
-        return this.#query(this.#open(request.file), request);
+        return this.#query(this.#open(request.file, request.busyMs), request);
       case 'sql':
         return this.#sql(request);
       case 'script':
         return this.#script(request);
       case 'schema':
-        return {
-          header: { ok: true, ...NOTHING },
-          body: encodeSchema(this.#refreshed(this.#open(request.file)).describedSchema()),
-        };
+        return this.#schema(request);
       case 'checkpoint':
-        return this.#checkpoint(this.#open(request.file));
+        return this.#checkpoint(this.#open(request.file, 0));
       default:
         return this.#transact(request);
     }
@@ -80,7 +77,7 @@ export class StorageService {
   #begin({ file, busyMs, apart }: Extract<StorageRequest, { op: 'begin' }>): void {
     this.#closeApart();
     if (apart !== true) {
-      const session = this.#open(file);
+      const session = this.#open(file, busyMs);
       session.setBusyTimeout(busyMs);
       session.transaction.begin();
       return;
@@ -123,7 +120,7 @@ export class StorageService {
       this.#begin(request);
       return { header: { ok: true, ...NOTHING }, body };
     }
-    const transaction = this.#apart?.transaction ?? this.#open(request.file).transaction;
+    const transaction = this.#apart?.transaction ?? this.#open(request.file, 0).transaction;
     switch (request.op) {
       case 'claim':
         body = JSON.stringify(transaction.idempotency.claim(request.claim, request.trim));
@@ -137,19 +134,22 @@ export class StorageService {
     return { header: { ok: true, ...NOTHING }, body };
   }
 
-  #refreshed(session: SqliteSession): SqliteSession {
+  #schema({ file, busyMs }: Extract<StorageRequest, { op: 'schema' }>): Reply {
+    const session = this.#open(file, busyMs);
+    session.setBusyTimeout(busyMs);
     session.refreshSchema();
-    return session;
+    return { header: { ok: true, ...NOTHING }, body: encodeSchema(session.describedSchema()) };
   }
 
-  #open(file: string): SqliteSession {
+  /** @param busyMs how long it may wait for whoever has the file for himself: after a crash, at the end of the last one. */
+  #open(file: string, busyMs: number): SqliteSession {
     this.#closeDropped();
     const known = this.#files.get(file);
     const entry = known ?? {
       inode: statSync(file).ino,
       session: new SqliteSession({
         file,
-        busyTimeout: 0,
+        busyTimeout: busyMs,
         checkpointPages: LIMITS.checkpointPages,
         inlineOnly: false,
       }),
