@@ -38,7 +38,8 @@ function makeOwner({ system, host }: ComponentContext, engine: EngineKind, isFor
           .catch(() => []);
       },
       take: (edge, count) => uplink(edge).send({ type: 'PERMITS_TAKE', engine, count }),
-      recall: (edge, key, urgency) => uplink(edge).send({ type: 'PERMIT_RECALL', engine, key, urgency }),
+      recall: (edge, key, urgency, wanted) =>
+        uplink(edge).send({ type: 'PERMIT_RECALL', engine, key, urgency, wanted }),
     },
   });
 }

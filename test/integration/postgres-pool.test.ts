@@ -21,7 +21,7 @@ async function twoEdges(perKey: number) {
     holders: {
       idle: async (who, wanted) => clients.get(who)?.idle(wanted) ?? [],
       take: (who, count) => clients.get(who)?.take(count),
-      recall: (who, key, urgency) => clients.get(who)?.recalled(key, urgency),
+      recall: (who, key, urgency, wanted) => clients.get(who)?.recalled(key, urgency, wanted),
     },
   });
   const connection = (await pg.provider.connect('shared')) as PostgresConnection; // The provider makes no other.

@@ -150,6 +150,20 @@ describe('permits over all workers', () => {
     expect(host.pending()).toBe(0);
   });
 
+  it('are asked for again, too, where a project has as many as it may, and go round where workers are more', async () => {
+    const { owner, recalls, host } = make(2, 100);
+    await owner.lease('edge-1', 'a', 1, 1_000);
+    await owner.lease('edge-2', 'a', 1, 1_000);
+    const third = owner.lease('edge-3', 'a', 1, 1_000);
+    expect(recalls).toEqual(['edge-1 a idle', 'edge-2 a idle']);
+    recalls.length = 0;
+    await host.advance(POOL_LIMITS.lookMs);
+    expect(recalls).toEqual(['edge-1 a idle', 'edge-2 a idle', 'edge-1 a next']);
+    owner.release('edge-1', 'a', 1);
+    expect(await third).toBe(1);
+    expect(host.pending()).toBe(0);
+  });
+
   it('hold their bounds under any history', async () => {
     const step = fc.oneof(
       fc.record({

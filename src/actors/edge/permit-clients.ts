@@ -37,8 +37,8 @@ export function permitClients(
   });
   uplink.on('PERMITS_IDLE', ({ engine, wanted }) => of(engine).idle(Number(wanted)));
   uplink.on('PERMITS_TAKE', ({ engine, count }) => of(engine).take(Number(count)));
-  uplink.on('PERMIT_RECALL', ({ engine, key, urgency }) =>
-    of(engine).recalled(String(key), urgency === 'next' ? 'next' : 'idle'),
+  uplink.on('PERMIT_RECALL', ({ engine, key, urgency, wanted }) =>
+    of(engine).recalled(String(key), urgency === 'next' ? 'next' : 'idle', Number(wanted)),
   );
   return clients;
 }

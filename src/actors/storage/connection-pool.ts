@@ -59,7 +59,10 @@ interface Idle<Connection> {
 
 const sessionClosed = (): MagError => new MagError('MAG_COMPONENT_UNAVAILABLE', { name: 'database session' });
 
-/** Permits asked for at once, so that a burst costs one message and not one each. */
+/**
+ * Permits asked for at once, so that a burst costs one message and not one each, and connections opened at once: the
+ * server, and the other workers of a project that want some, are not overrun by whoever asks first.
+ */
 const LEASE_BATCH = 4;
 
 /**
@@ -74,8 +77,9 @@ export class ConnectionPool<Connection extends PooledConnection> {
   #leasing = false;
   /** Connections being opened: a permit is held for each. */
   #opening = 0;
-  /** Permits the owner wants back as soon as connections get free. */
+  /** Permits the owner wants back as soon as connections get free, and how many of those close for it already. */
   #owed = 0;
+  #repaying = 0;
   #timedOut = 0;
   #refused = 0;
   #evictionTimer: Timer | null = null;
@@ -93,7 +97,7 @@ export class ConnectionPool<Connection extends PooledConnection> {
     });
     this.#leave = options.permits.join(options.key, {
       idleSince: () => this.#idle.map(({ since }) => since),
-      recall: (urgency) => this.#recalled(urgency),
+      recall: (urgency, wanted) => this.#recalled(urgency, wanted),
     });
   }
 
@@ -148,8 +152,8 @@ export class ConnectionPool<Connection extends PooledConnection> {
       this.discard(connection);
       return;
     }
-    if (this.#owed > 0) {
-      this.#owed -= 1;
+    if (this.#owed > this.#repaying) {
+      this.#repaying += 1;
       this.discard(connection);
       return;
     }
@@ -208,16 +212,16 @@ export class ConnectionPool<Connection extends PooledConnection> {
 
   /** Leases permits and opens connections while somebody waits for more than is on its way. */
   #grow(): void {
-    const missing = this.#waiters.length - this.#opening;
+    const missing = Math.min(this.#waiters.length, LEASE_BATCH) - this.#opening;
     if (this.#leasing || this.#closed || missing <= 0 || this.#mayBeServedSoon()) return;
     this.#leasing = true;
     const { permits, key } = this.#options;
-    permits.lease(key, Math.min(LEASE_BATCH, missing), LIMITS.poolWaitMs).then(
+    permits.lease(key, missing, LIMITS.poolWaitMs).then(
       (granted) => {
         this.#leasing = false;
         for (let n = 0; n < granted; n += 1) this.#openOne();
-        // With 0 the waiters' own deadlines have passed or are about to; new ones ask anew.
         if (granted > 0) this.#grow();
+        else this.#growIn(POOL_LIMITS.lookMs); // For those that came while it was asked.
       },
       (error: unknown) => {
         this.#leasing = false;
@@ -239,17 +243,22 @@ export class ConnectionPool<Connection extends PooledConnection> {
     const { host } = this.#options;
     const left = oldest.since + POOL_LIMITS.growMs - host.now();
     if (left <= 0) return false;
-    this.#growTimer ??= host.setTimer(left, () => {
-      this.#growTimer = null;
-      this.#grow();
-    });
+    this.#growIn(left);
     return true;
   }
 
+  #growIn(ms: number): void {
+    if (this.#waiters.length === 0 || this.#closed) return;
+    this.#growTimer ??= this.#options.host.setTimer(ms, () => {
+      this.#growTimer = null;
+      this.#grow();
+    });
+  }
+
   #openOne(): void {
-    const { connect, permits, key } = this.#options;
+    const { connect } = this.#options;
     if (this.#closed || this.#waiters.length === 0) {
-      permits.release(key, 1);
+      this.#release();
       return;
     }
     this.#opening += 1;
@@ -260,10 +269,11 @@ export class ConnectionPool<Connection extends PooledConnection> {
         connection.onClosed = () => this.#forget(connection);
         if (connection.closed) this.#forget(connection);
         else this.give(connection);
+        this.#grow();
       },
       (error: unknown) => {
         this.#opening -= 1;
-        permits.release(key, 1);
+        this.#release();
         // Where the server only has no more room, those that are open still serve whoever waits.
         if (this.#open.size === 0 || !this.#options.isNoRoom(error)) this.#failWaiters(error);
         this.#settleEmpty();
@@ -275,9 +285,16 @@ export class ConnectionPool<Connection extends PooledConnection> {
     if (!this.#open.delete(connection)) return;
     const at = this.#idle.findIndex((idle) => idle.connection === connection);
     if (at >= 0) this.#idle.splice(at, 1);
-    this.#options.permits.release(this.#options.key, 1);
+    this.#release();
     this.#grow();
     this.#settleEmpty();
+  }
+
+  #release(): void {
+    this.#options.permits.release(this.#options.key, 1);
+    // Whatever it comes back for.
+    this.#owed = Math.max(0, this.#owed - 1);
+    this.#repaying = Math.max(0, this.#repaying - 1);
   }
 
   #failWaiters(error: unknown): void {
@@ -289,10 +306,17 @@ export class ConnectionPool<Connection extends PooledConnection> {
     }
   }
 
-  #recalled(urgency: 'idle' | 'next'): void {
+  #recalled(urgency: 'idle' | 'next', wanted: number): void {
     const idle = this.#idle.shift();
-    if (idle !== undefined) this.discard(idle.connection);
-    else if (urgency === 'next' && this.#owed < this.#open.size) this.#owed += 1;
+    if (idle !== undefined) {
+      this.#owed += 1;
+      this.#repaying += 1;
+      this.discard(idle.connection);
+    } else if (urgency === 'next') {
+      // What is being opened gets free as well: after a restart that is all there is.
+      const most = Math.min(wanted, this.#open.size + this.#opening);
+      this.#owed = Math.max(this.#owed, Math.min(this.#owed + 1, most));
+    }
   }
 
   /** One timer for the oldest idle connection, and none while there is none. */

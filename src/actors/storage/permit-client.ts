@@ -61,12 +61,12 @@ export class PermitClient implements Permits {
 
   /** Gives up what has been idle longest, over all keys. */
   take(count: number): void {
-    for (const { holder } of this.#resting().slice(0, count)) holder.recall('idle');
+    for (const { holder } of this.#resting().slice(0, count)) holder.recall('idle', 1);
   }
 
   /** Call with what the owner wants of one key. */
-  recalled(key: string, urgency: 'idle' | 'next'): void {
-    this.#holders.get(key)?.recall(urgency);
+  recalled(key: string, urgency: 'idle' | 'next', wanted: number): void {
+    this.#holders.get(key)?.recall(urgency, wanted);
   }
 
   #resting(): readonly { readonly since: number; readonly holder: PermitHolder }[] {

@@ -7,8 +7,11 @@ export interface PermitHolders {
   idle(owner: string, wanted: number): Promise<readonly number[]>;
   /** Takes the permits that have been idle longest, over all keys; they are released as soon as they are free. */
   take(owner: string, count: number): void;
-  /** Asks for one permit of a key back: `idle` only one it does not use, `next` the next one that gets free. */
-  recall(owner: string, key: string, urgency: 'idle' | 'next'): void;
+  /**
+   * Asks for one permit of a key back: `idle` only one it does not use, `next` the next one that gets free. It may have
+   * been asked before: it need owe no more of them than are `wanted`.
+   */
+  recall(owner: string, key: string, urgency: 'idle' | 'next', wanted: number): void;
 }
 
 export interface PermitOwnerOptions {
@@ -117,7 +120,7 @@ export class PermitOwner {
       });
       const waiter: Waiter = { owner, key, timer, answer: resolve };
       this.#waiting.push(waiter);
-      if (this.#isExhausted(key)) this.#moveWithin(waiter);
+      if (this.#isExhausted(key)) this.#moveWithin(waiter, false);
       void this.#reclaim();
     });
   }
@@ -202,14 +205,18 @@ export class PermitOwner {
     this.#lookTimer = null;
   }
 
-  /** The project has as many as it may: one of them moves from another worker to the new waiter. */
-  #moveWithin(waiter: Waiter): void {
+  /** The project has as many as it may: one of them moves from another worker to the waiter, who was `kept` waiting. */
+  #moveWithin(waiter: Waiter, kept: boolean): void {
     const { recall } = this.#options.holders;
     const others = this.#holdings([waiter.key]).filter(({ owner }) => owner !== waiter.owner);
-    for (const { owner, key } of others) recall(owner, key, 'idle');
+    for (const { owner, key } of others) recall(owner, key, 'idle', 1);
     const most = richest(others);
-    // While it holds more than the waiter would have then: so permits move towards equal shares, and stop there.
-    if (most.count > this.#heldBy(waiter) + 1) recall(most.owner, most.key, 'next');
+    // What it waits for itself is not for the others.
+    const wanted = this.#waiting.filter(({ owner, key }) => key === most.key && owner !== most.owner).length;
+    const own = this.#heldBy(waiter);
+    // While it holds more than the waiter would have then: so permits move towards equal shares, and stop there. Where
+    // there are more workers than permits, they go round.
+    if (most.count > own + 1 || (kept && own === 0)) recall(most.owner, most.key, 'next', wanted);
   }
 
   #holdings(keys: Iterable<string>): readonly Holding[] {
@@ -242,7 +249,7 @@ export class PermitOwner {
     while (this.#again) {
       this.#again = false;
       const busy = await this.#takeIdle(this.#missing());
-      for (const waiter of busy) this.#takeNext(waiter);
+      for (const waiter of busy) this.#takeNext(waiter, busy);
     }
     this.#reclaiming = false;
     this.#lookLater();
@@ -278,7 +285,7 @@ export class PermitOwner {
   }
 
   /** Everything is busy: whoever holds most gives the next one it gets free, down to equal shares. */
-  #takeNext(waiter: Waiter): void {
+  #takeNext(waiter: Waiter, busy: readonly Waiter[]): void {
     const own = this.#heldBy(waiter);
     const others = this.#holdings(this.#held.keys()).filter(
       ({ owner, key }) => owner !== waiter.owner || key !== waiter.key,
@@ -286,7 +293,8 @@ export class PermitOwner {
     const most = richest(others);
     if (most.count === 0 || (own > 0 && most.count <= own + 1)) return;
     this.#expect(most.owner, 1);
-    this.#options.holders.recall(most.owner, most.key, 'next');
+    const wanted = busy.filter(({ owner, key }) => owner !== most.owner || key !== most.key).length;
+    this.#options.holders.recall(most.owner, most.key, 'next', wanted);
   }
 
   /** A worker may have used, or lost, what it was asked for: while somebody waits, it is all looked at again. */
@@ -295,6 +303,7 @@ export class PermitOwner {
     this.#lookTimer = this.#options.host.setTimer(POOL_LIMITS.lookMs, () => {
       this.#lookTimer = null;
       this.#returning.clear();
+      for (const waiter of this.#waiting) if (this.#isExhausted(waiter.key)) this.#moveWithin(waiter, true);
       void this.#reclaim();
     });
   }

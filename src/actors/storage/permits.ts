@@ -5,8 +5,11 @@ import { PermitOwner, type PermitOwnerOptions } from './permit-owner.ts';
 export interface PermitHolder {
   /** Since when each permit that nobody uses has been so, by the host's clock; the longest first. */
   idleSince(): readonly number[];
-  /** Gives one back: `idle` the one unused for longest, `next` also, or else the next one that gets free. */
-  recall(urgency: 'idle' | 'next'): void;
+  /**
+   * Gives one back: `idle` the one unused for longest, `next` also, or else the next one that gets free. So many wait
+   * for it, and more need not come.
+   */
+  recall(urgency: 'idle' | 'next', wanted: number): void;
 }
 
 /** What a pool needs of the permits of its server. */
@@ -25,7 +28,7 @@ export function localPermits(options: Omit<PermitOwnerOptions, 'holders'>): Perm
     holders: {
       idle: async (_owner, wanted) => client.idle(wanted),
       take: (_owner, count) => client.take(count),
-      recall: (_owner, key, urgency) => client.recalled(key, urgency),
+      recall: (_owner, key, urgency, wanted) => client.recalled(key, urgency, wanted),
     },
   });
   const client = new PermitClient(options.host, {

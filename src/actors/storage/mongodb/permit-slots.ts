@@ -1,5 +1,6 @@
 import { MagError } from '../../../errors.ts';
 import { LIMITS } from '../../../limits.ts';
+import { POOL_LIMITS } from '../../../limits-pools.ts';
 import type { Host, Timer } from '../../../runtime/host.ts';
 import type { Permits } from '../permits.ts';
 
@@ -39,7 +40,7 @@ export class PermitSlots {
     this.#options = options;
     this.#leave = options.permits.join(options.key, {
       idleSince: () => Array.from({ length: this.#free }, () => this.#givenAt),
-      recall: (urgency) => this.#recalled(urgency),
+      recall: (urgency, wanted) => this.#recalled(urgency, wanted),
     });
   }
 
@@ -115,7 +116,7 @@ export class PermitSlots {
   #grow(): void {
     if (this.#leasing || this.#closed || this.#waiters.length === 0) return;
     this.#leasing = true;
-    const { permits, key } = this.#options;
+    const { permits, key, host } = this.#options;
     permits.lease(key, Math.min(LEASE_BATCH, this.#waiters.length), LIMITS.poolWaitMs).then(
       (granted) => {
         this.#leasing = false;
@@ -125,8 +126,9 @@ export class PermitSlots {
         }
         this.#free += granted;
         this.#serve();
-        // With 0 the waiters' own deadlines have passed or are about to.
         if (granted > 0) this.#grow();
+        // For those that came while it was asked.
+        else if (this.#waiters.length > 0) host.setTimer(POOL_LIMITS.lookMs, () => this.#grow());
       },
       (error: unknown) => {
         this.#leasing = false;
@@ -137,11 +139,13 @@ export class PermitSlots {
     );
   }
 
-  #recalled(urgency: 'idle' | 'next'): void {
+  #recalled(urgency: 'idle' | 'next', wanted: number): void {
     if (this.#free > 0) {
       this.#free -= 1;
       this.#release(1);
-    } else if (urgency === 'next' && this.#owed < this.#used) this.#owed += 1;
+    } else if (urgency === 'next') {
+      this.#owed = Math.max(this.#owed, Math.min(this.#owed + 1, wanted, this.#used));
+    }
   }
 
   #release(count: number): void {

@@ -181,7 +181,6 @@ export class RedisSession {
     try {
       const connection = await RedisConnection.open(target, host, this.#patience(deadline));
       this.#connection = connection;
-      this.#recalled = false;
       this.#heardAt = host.now();
       this.#usedAt = this.#heardAt;
       void connection.gone.then(() => this.#left(connection));
@@ -213,13 +212,15 @@ export class RedisSession {
 
   #left(connection: RedisConnection): void {
     this.#options.permits.release(this.#options.key, 1);
-    if (this.#connection === connection) this.#connection = null;
+    if (this.#connection !== connection) return;
+    this.#connection = null;
+    this.#recalled = false;
   }
 
   #closeIfIdle(): void {
-    if (this.#waiting.size > 0) return;
-    this.#recalled = false;
-    this.#connection?.close();
+    // One that is being opened serves what waits for it first.
+    if (this.#waiting.size > 0 || this.#connection === null) return;
+    this.#connection.close();
   }
 
   #failure(error: unknown): Error {
