@@ -63,17 +63,28 @@ const withoutApiKey = (search: string): string =>
         .join('&')
     : search;
 
+/** Claims that change while the user stays the same. */
+const OF_THE_TOKEN: ReadonlySet<string> = new Set(['role', 'iat', 'exp', 'nbf', 'jti', 'session_id']);
+
+/** Who a principal is: its `sub`, and where that is no text all that its token says of it. */
+function userOf({ claims }: Principal): readonly string[] {
+  if (typeof claims['sub'] === 'string') return [claims['sub']];
+  const said = Object.entries(claims).filter(([name]) => !OF_THE_TOKEN.has(name));
+  return said.length === 0
+    ? ['']
+    : ['', JSON.stringify(said.toSorted(([left], [right]) => (left < right ? -1 : 1)))];
+}
+
 /**
  * What a request with an Idempotency-Key is remembered under. A key belongs to the role, and where there is one to the
- * user (the claim `sub`): nobody meets another one's. Throws MAG_IDEMPOTENCY_KEY_INVALID.
+ * user: nobody meets another one's. Throws MAG_IDEMPOTENCY_KEY_INVALID.
  */
 export function requestKey(header: string | readonly string[], request: KeyedRequest): RequestKey {
   const { principal, target, search, headers, body } = request;
-  const { sub } = principal.claims;
-  const user = typeof sub === 'string' ? sub : '';
+  const [user = '', ...others] = userOf(principal);
   const meaning = MEANINGFUL.map((name) => String(headers[name] ?? ''));
   return {
-    key: digest([principal.role, user, keyOf(header)]),
+    key: digest([principal.role, user, keyOf(header), ...others]),
     fingerprint: digest([target, withoutApiKey(search), ...meaning, body]),
   };
 }
