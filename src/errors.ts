@@ -187,6 +187,11 @@ export const ERRORS = {
   ),
   MAG_MIGRATION_FAILED: entry(400, 'The migration {migration} failed: {why}'),
   MAG_MIGRATION_CONFLICT: entry(409, 'The migration {migration} cannot be applied: {problem}'),
+  MAG_IMPORT_FAILED: entry(
+    400,
+    'Rows {from} to {to} were refused: {why}',
+    'None of them is written, all before them are: when the table takes them, --resume goes on there.',
+  ),
   MAG_FILTER_INVALID: entry(400, 'The filter {filter} is not valid: {problem}'),
 
   // ── transactions

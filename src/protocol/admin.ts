@@ -45,7 +45,13 @@ export interface AdminRequests {
   };
   /** Throws MAG_BAD_REQUEST or MAG_FILTER_INVALID for settings that are not valid. */
   PROJECT_SETTINGS: {
-    readonly request: { readonly ref: string; readonly settings: unknown; readonly actor: string };
+    readonly request: {
+      readonly ref: string;
+      readonly settings: unknown;
+      /** Whether what they do not name stays as it is. */
+      readonly merge?: boolean;
+      readonly actor: string;
+    };
     readonly reply: ProjectView;
   };
   PROJECT_DELETE: {

@@ -128,6 +128,48 @@ describe.each(ENGINES)('migrations on %s', (engine) => {
     );
   });
 
+  it('that nobody has written yet is not applied', async () => {
+    write('migrations/0003_later.sql', '-- later\n/* to be */ ;\n');
+    const { code, err, out } = await mag('migrate', 'up', projects[engine].ref);
+    expect([code, out]).toEqual([1, 'applied 0001_owners\napplied 0002_pets\n']);
+    expect(err).toContain('0003_later cannot be applied: its file holds no statement yet');
+    expect(await states()).toEqual(['0001 applied', '0002 applied', '0003 pending']);
+  });
+
+  it('are remembered where neither a grant on everything nor a policy reaches, and in no types', async () => {
+    const { ref, url, keys } = projects[engine];
+    await mag('migrate', 'up', ref);
+    expect((await mag('types', ref)).out).not.toContain('mag_migrations');
+    const settings = (body: object): Promise<Response> =>
+      fetch(`${board.url}/admin/v1/projects/${ref}/settings`, {
+        method: 'PATCH',
+        headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    const statuses = async (): Promise<number[]> => {
+      const read = await fetch(`${url}/rest/v1/mag_migrations`, { headers: { apikey: keys.anon } });
+      const gone = await fetch(`${url}/rest/v1/mag_migrations`, {
+        method: 'DELETE',
+        headers: { apikey: keys.anon },
+      });
+      return [read.status, gone.status];
+    };
+    await settings({ grants: [{ role: 'anon', table: '*', actions: ['select', 'delete'] }] });
+    const owners = await fetch(`${url}/rest/v1/owners`, { headers: { apikey: keys.anon } });
+    expect(owners.status).toBe(200);
+    expect(await statuses()).toEqual([403, 403]);
+    if (engine === 'postgres') {
+      await settings({ access: 'policies' });
+      expect(await statuses()).toEqual([401, 401]);
+      // As a table is that was made before it was closed.
+      await board.sql(projects[engine], 'grant all on mag_migrations to anon, authenticated');
+      await Promise.all([states(), states(), states()]);
+      expect(await statuses()).toEqual([401, 401]);
+    }
+    expect(await states()).toEqual(['0001 applied', '0002 applied']);
+    expect((await settings({ grants: null, access: null })).status).toBe(200);
+  });
+
   it('may run outside a transaction, and say so where they were cut off', async () => {
     write(
       'migrations/0003_alone.sql',
@@ -263,6 +305,49 @@ describe.each(ENGINES)('export and import on %s', (engine) => {
     ]);
     expect(await usage('export', ref, 'nowhere', 'x.csv')).toEqual([1, expect.stringContaining('nowhere')]);
   });
+});
+
+describe('rows of several shapes', () => {
+  it('come back from documents as they were, whatever keys each has', async () => {
+    const { ref, url, keys } = await board.createProject('documents', 'mongodb');
+    const lines = ['{"id":1,"a":1}', '{"id":2,"b \\"c":{"d":[2]}}', '{"id":3}', '{"id":4,"a":"4","e":null}'];
+    write('rows.jsonl', `${lines.join('\n')}\n`);
+    expect(await mag('import', ref, 'things', 'rows.jsonl')).toMatchObject({ code: 0, err: '' });
+    await mag('export', ref, 'things', 'out.jsonl');
+    const read = (): unknown[] =>
+      readFileSync(join(folder, 'out.jsonl'), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line): unknown => JSON.parse(line));
+    expect(read()).toEqual(lines.map((line): unknown => JSON.parse(line)));
+    write('more.jsonl', '{"id":1,"f":5}\n{"id":2}\n');
+    expect((await mag('import', ref, 'things', 'more.jsonl', '--upsert=')).code).toBe(0);
+    const one = await fetch(`${url}/rest/v1/things?id=eq.1`, { headers: { apikey: keys.service } });
+    expect(await one.json()).toEqual([{ id: 1, a: 1, f: 5 }]);
+  });
+
+  it.each(ENGINES)(
+    'get the defaults of what they lack on %s, and an upsert leaves that alone',
+    async (engine) => {
+      const { ref } = projects[engine];
+      await board.sql(projects[engine], 'drop table if exists odds');
+      await board.sql(
+        projects[engine],
+        'create table odds (id integer primary key, a integer default 7, b integer)',
+      );
+      write('rows.jsonl', '{"id":1,"b":1}\n{"id":2,"a":2}\n');
+      expect((await mag('import', ref, 'odds', 'rows.jsonl')).code).toBe(0);
+      write('more.jsonl', '{"id":2,"b":3}\n{"id":1,"a":4}\n');
+      expect((await mag('import', ref, 'odds', 'more.jsonl', '--upsert=')).code).toBe(0);
+      const { body } = await board.sql(projects[engine], 'select id, a, b from odds order by id');
+      expect(body.rows).toEqual([
+        { id: 1, a: 4, b: 1 },
+        { id: 2, a: 2, b: 3 },
+      ]);
+      const refused = await mag('import', ref, 'odds', 'rows.jsonl');
+      expect(refused.err).toContain('Rows 1 to 2 were refused: duplicate key');
+    },
+  );
 });
 
 describe.each(ENGINES)('the types of a project on %s', (engine) => {

@@ -178,6 +178,21 @@ describe('project settings', () => {
     expect(open(folder).catalogue.get(ref).settings).toEqual(view.settings);
   });
 
+  it('may be changed one by one, and taken away by null', async () => {
+    const { catalogue } = open();
+    const { ref } = await catalogue.create('shop', 'sqlite', 'admin');
+    const kept = { ...grant, actions: ['select'] };
+    const change = async (settings: unknown): Promise<unknown> =>
+      (await catalogue.settings(ref, settings, 'admin', true)).settings;
+    expect(await change({ maxRows: 10 })).toEqual({ grants: [], maxRows: 10 });
+    expect(await change({ grants: [kept] })).toEqual({ grants: [kept], maxRows: 10 });
+    expect(await change({ aggregates: true })).toEqual({ grants: [kept], maxRows: 10, aggregates: true });
+    expect(await change({ maxRows: null, aggregates: false })).toEqual({ grants: [kept] });
+    await expect(change({ maxRows: 0 })).rejects.toThrow('settings.maxRows');
+    await expect(change([])).rejects.toThrow('settings must be an object');
+    expect(await change({ grants: null })).toEqual({ grants: [] });
+  });
+
   it('may expose schemas of PostgreSQL, look in others, bound lists, allow aggregates and show plans', () => {
     const check = (settings: object): unknown =>
       checkSettings({ grants: [], ...settings }, 'postgres', () => {});

@@ -119,7 +119,7 @@ describe('the admin API', () => {
       expect((await board.call(method, path, { grants: 'whatever' }, key)).status).toBe(200);
     }
     const told = { ref: 'r', settings: { grants: 'whatever' }, actor: 'admin' };
-    expect(asked('PROJECT_SETTINGS')).toEqual([told, told]);
+    expect(asked('PROJECT_SETTINGS')).toEqual([told, { ...told, merge: true }]);
   });
 
   it('rotates the keys of a project', async () => {

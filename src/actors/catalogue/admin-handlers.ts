@@ -39,7 +39,7 @@ export function adminHandlers(
     PROJECT_TOKEN: ({ ref, token, actor }) => catalogue.token(ref, token, actor),
     CREDENTIAL_LIST: async ({ ref }) => catalogue.credentials(ref),
     CREDENTIAL_CHANGE: ({ ref, change, actor }) => catalogue.credential(ref, change, actor),
-    PROJECT_SETTINGS: ({ ref, settings, actor }) => catalogue.settings(ref, settings, actor),
+    PROJECT_SETTINGS: ({ ref, settings, merge, actor }) => catalogue.settings(ref, settings, actor, merge),
     PROJECT_DELETE: async ({ ref, actor }) => {
       await catalogue.remove(ref, actor);
       return null;

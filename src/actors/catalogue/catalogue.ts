@@ -24,6 +24,7 @@ import { checkSettings } from './grants.ts';
 import { checkName } from './naming.ts';
 import { ProjectStore, type StoredProject } from './project-store.ts';
 import { type Recovery, recoverProjects } from './recovery.ts';
+import { mergeSettings } from './settings-change.ts';
 import { type Claim, Spares } from './spares.ts';
 
 export interface CatalogueOptions {
@@ -54,8 +55,11 @@ export interface Catalogue {
   rotate(ref: string, actor: string): Promise<ProjectView>;
   /** A signed token of the project. Throws MAG_BAD_REQUEST. */
   token(ref: string, request: TokenRequest, actor: string): Promise<MintedToken>;
-  /** Throws MAG_BAD_REQUEST, MAG_FILTER_INVALID or MAG_ENGINE_UNSUPPORTED for settings that are not valid. */
-  settings(ref: string, settings: unknown, actor: string): Promise<ProjectView>;
+  /**
+   * `merge`: what they do not name stays as it is, else it becomes the default. Throws MAG_BAD_REQUEST,
+   * MAG_FILTER_INVALID or MAG_ENGINE_UNSUPPORTED for settings that are not valid.
+   */
+  settings(ref: string, settings: unknown, actor: string, merge?: boolean): Promise<ProjectView>;
   /** Users of the project's database for tools beside the board, without their passwords. */
   credentials(ref: string): readonly Credential[];
   /** Throws MAG_ENGINE_UNSUPPORTED, MAG_BAD_REQUEST, MAG_CREDENTIAL_LIMIT, or MAG_CREDENTIAL_NOT_FOUND for another id. */
@@ -188,11 +192,12 @@ class CatalogueService implements Catalogue {
     return minted;
   }
 
-  async settings(ref: string, settings: unknown, actor: string): Promise<ProjectView> {
-    const { engine } = this.#require(ref);
-    const checked = checkSettings(settings, engine, this.#options.validateUsing);
+  async settings(ref: string, given: unknown, actor: string, merge = false): Promise<ProjectView> {
+    this.#require(ref);
     return this.#turns.in(ref, async () => {
-      this.#require(ref);
+      const { engine, settings } = this.#require(ref);
+      const wanted = merge ? mergeSettings(settings, given) : given;
+      const checked = checkSettings(wanted, engine, this.#options.validateUsing);
       this.#store.setSettings(ref, checked);
       this.#changed(ref);
       await this.#note(actor, 'project.settings', ref, 'ok');

@@ -71,6 +71,7 @@ export function adminRoutes(app: App, ports: EdgePorts, auth: AdminAuth): void {
       admin.request('PROJECT_SETTINGS', {
         ref: request.params.ref,
         settings: request.body,
+        ...(request.method === 'PATCH' ? { merge: true } : {}),
         actor: actorOf(request),
       }),
   });

@@ -56,6 +56,17 @@ export const settingsBody = {
   },
 };
 
+/** Of a PATCH: any of them, or null for its default. */
+export const settingsPatchBody = {
+  ...closed,
+  properties: Object.fromEntries(
+    Object.entries(settingsBody.properties).map(([name, schema]) => [
+      name,
+      { anyOf: [schema, { type: 'null' }] },
+    ]),
+  ),
+};
+
 export const tokenBody = {
   ...closed,
   required: ['role'],

@@ -6,6 +6,7 @@ import {
   projectBody,
   sessionBody,
   settingsBody,
+  settingsPatchBody,
   sqlBody,
   tokenBody,
 } from './admin-schemas.ts';
@@ -94,6 +95,7 @@ const PATHS = {
   '/admin/v1/projects/{ref}/settings': {
     parameters: [parameter('ref')],
     put: operation("Replace a project's settings", ADMIN, 200, settingsBody),
+    patch: operation('Change some of them; null takes one away', ADMIN, 200, settingsPatchBody),
   },
   '/admin/v1/engines': { get: operation('Engines, and why one is not available', ADMIN, 200) },
   '/admin/v1/actors': { get: operation('The actor tree', ADMIN, 200) },

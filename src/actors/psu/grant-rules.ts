@@ -1,4 +1,5 @@
 import { MagError } from '../../errors.ts';
+import { MIGRATIONS_TABLE } from '../../protocol/migrations.ts';
 import type { Grant, Principal, TableAction } from '../../protocol/principal.ts';
 import type { Filter } from '../../protocol/query.ts';
 import { parseFilter } from '../gate/grammar/filter.ts';
@@ -59,6 +60,10 @@ function tryParse(text: string): Filter | null {
   }
 }
 
+/** All tables are the project's; which migrations it has had is nobody's to change but by name. */
+const covers = (grant: Grant, table: string): boolean =>
+  grant.table === table || (grant.table === '*' && table !== MIGRATIONS_TABLE);
+
 /** The rules of a role for an action on a table, `*` grants included; parsed once per list of grants. */
 export function rulesFor(
   grants: readonly Grant[],
@@ -76,7 +81,7 @@ export function rulesFor(
   const known = map.get(key);
   if (known !== undefined) return known;
   const rules = compile(grants)
-    .filter(({ grant }) => grant.role === role && (grant.table === '*' || grant.table === table))
+    .filter(({ grant }) => grant.role === role && covers(grant, table))
     .filter(({ grant }) => grant.actions.includes(action))
     .map(({ rule }) => rule);
   if (map.size >= SELECTIONS) map.clear();

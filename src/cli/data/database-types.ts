@@ -1,4 +1,5 @@
 import type { ColumnInfo, ForeignKey, FunctionInfo, TableInfo } from '../../actors/storage/engine.ts';
+import { MIGRATIONS_TABLE } from '../../protocol/migrations.ts';
 
 /** What `GET /p/REF/schema/v1` gives. */
 export interface ProjectSchema {
@@ -118,7 +119,7 @@ function callable(functions: readonly FunctionInfo[], schema: string): readonly 
 
 function schemaLines({ tables, functions }: ProjectSchema, schema: string): readonly string[] {
   const own = tables
-    .filter((table) => table.schema === schema)
+    .filter((table) => table.schema === schema && table.name !== MIGRATIONS_TABLE)
     .sort((one, other) => (one.name < other.name ? -1 : 1));
   const of = (kind: TableInfo['kind']): readonly string[] =>
     own.filter((table) => table.kind === kind).flatMap(tableLines);

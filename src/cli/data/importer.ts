@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { MagError } from '../../errors.ts';
+import { describeError, type ErrorBody, MagError } from '../../errors.ts';
 import type { Row } from '../../protocol/query.ts';
 import { nodeHost } from '../../runtime/host-node.ts';
 import type { ProjectClient } from '../project-client.ts';
+import { ImportBatch } from './import-batch.ts';
 import { ProgressFile } from './progress-file.ts';
 import { type Format, readRows } from './rows-format.ts';
-import { cellReader, refuseCsvOfDocuments } from './table-columns.ts';
+import { cellReader, hasNoColumns, refuseCsvOfDocuments } from './table-columns.ts';
 
 interface Imported {
   readonly table: string;
@@ -37,17 +38,32 @@ async function digestOf(file: string): Promise<string> {
   return hash.digest('hex');
 }
 
-async function send(options: ImportOptions, rows: readonly Row[], state: Imported): Promise<void> {
+async function send(options: ImportOptions, batch: ImportBatch, state: Imported): Promise<void> {
   const { project, table, upsert } = options;
   const resolution = upsert === null ? '' : 'resolution=merge-duplicates,';
-  const search = upsert === null || upsert === '' ? '' : `?on_conflict=${encodeURIComponent(upsert)}`;
+  const columns = batch.columns();
+  const search = [
+    ...(upsert === null || upsert === '' ? [] : [`on_conflict=${encodeURIComponent(upsert)}`]),
+    ...(columns === null ? [] : [`columns=${columns}`]),
+  ].join('&');
   // A batch whose answer was lost is sent again under the same key, and not written twice.
   const key = `${state.run}-${state.rows}`;
-  await project.request(`/rest/v1/${encodeURIComponent(table)}${search}`, {
+  await project.request(`/rest/v1/${encodeURIComponent(table)}${search === '' ? '' : `?${search}`}`, {
     method: 'POST',
     headers: { prefer: `${resolution}return=minimal,missing=default`, 'idempotency-key': key },
-    body: rows,
+    body: batch.rows,
   });
+}
+
+/** Says which rows it was, as the board's own words are of one batch. */
+function importFailed(written: number, length: number, error: unknown): MagError {
+  const body = error instanceof Error && 'body' in error ? (error.body as ErrorBody) : null;
+  const why = [describeError(error), ...(body?.details == null ? [] : [body.details])].join('. ');
+  return new MagError(
+    'MAG_IMPORT_FAILED',
+    { from: String(written + 1), to: String(written + length), why },
+    { cause: error },
+  );
 }
 
 /**
@@ -70,12 +86,19 @@ export async function importTable(options: ImportOptions): Promise<number> {
   if (format === 'csv') refuseCsvOfDocuments(options.project.engine);
   const typed = format === 'csv' ? await cellReader(options.project, table) : (row: Row): Row => row;
   let passed = 0;
-  let rows: Row[] = [];
+  // An upsert leaves alone what a row does not name: on SQL a column that is told of would be written over.
+  const mixed = options.upsert === null || hasNoColumns(options.project.engine);
+  let rows = new ImportBatch(state.batch, mixed);
   const flush = async (): Promise<void> => {
-    if (rows.length === 0) return;
-    await send(options, rows, state);
-    state = { ...state, rows: state.rows + rows.length };
-    rows = [];
+    const { length } = rows.rows;
+    if (length === 0) return;
+    try {
+      await send(options, rows, state);
+    } catch (error) {
+      throw importFailed(state.rows, length, error);
+    }
+    state = { ...state, rows: state.rows + length };
+    rows = new ImportBatch(state.batch, mixed);
     progress.write(state);
     options.progress(state.rows);
   };
@@ -83,8 +106,9 @@ export async function importTable(options: ImportOptions): Promise<number> {
   for await (const row of readRows(format, file)) {
     passed += 1;
     if (passed <= done) continue;
-    rows.push(typed(row, passed));
-    if (rows.length === state.batch) await flush();
+    const next = typed(row, passed);
+    if (rows.isFullFor(next)) await flush();
+    rows.put(next);
   }
   await flush();
   progress.remove();

@@ -1,4 +1,5 @@
 import { describeError, MagError } from '../../errors.ts';
+import { MIGRATIONS_TABLE } from '../../protocol/migrations.ts';
 import type { Row } from '../../protocol/query.ts';
 import type { ProjectClient } from '../project-client.ts';
 import type { MigrationFile } from './migration-files.ts';
@@ -19,10 +20,21 @@ export interface MigrationStatus {
   readonly appliedAt: string | null;
 }
 
-/** In the project's own database, so that it goes where the data goes: into its backups and its copies. */
-const TABLE = 'mag_migrations';
+const TABLE = MIGRATIONS_TABLE;
 const NOW = 'CURRENT_TIMESTAMP';
 const CREATE = `CREATE TABLE IF NOT EXISTS ${TABLE} (version varchar(18) PRIMARY KEY, name varchar(200) NOT NULL, checksum varchar(64) NOT NULL, applied_at timestamp NULL)`;
+/**
+ * On PostgreSQL what is made in public is the REST roles' too, and under `policies` any key could have a migration run
+ * again. Of two at once the second waits: REVOKE fails where another is at it.
+ */
+const CLOSE = `DO $close$ DECLARE reader text; BEGIN
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname IN ('anon', 'authenticated') AND has_table_privilege(oid, '${TABLE}', 'SELECT, INSERT, UPDATE, DELETE')) THEN
+    LOCK TABLE ${TABLE} IN SHARE ROW EXCLUSIVE MODE;
+    FOR reader IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated') AND has_table_privilege(oid, '${TABLE}', 'SELECT, INSERT, UPDATE, DELETE') LOOP
+      EXECUTE format('REVOKE ALL ON ${TABLE} FROM %I', reader);
+    END LOOP;
+  END IF;
+END $close$`;
 const UNIQUE_VIOLATION = '23505';
 const MADE_MEANWHILE: ReadonlySet<unknown> = new Set([UNIQUE_VIOLATION, '42P07', '42710']);
 
@@ -31,6 +43,10 @@ const claim = ({ version, name, checksum }: MigrationFile, appliedAt: string): s
   `INSERT INTO ${TABLE} (version, name, checksum, applied_at) VALUES ('${version}', '${name}', '${checksum}', ${appliedAt})`;
 const confirm = ({ version }: MigrationFile): string =>
   `UPDATE ${TABLE} SET applied_at = ${NOW} WHERE version = '${version}'`;
+
+/** Comments alone; MySQL runs what stands in one that begins with an exclamation mark. */
+const isEmpty = (sql: string): boolean =>
+  sql.replaceAll(/--[^\n]*|\/\*(?!M?!)[\s\S]*?\*\/|[\s;]/g, '') === '';
 
 const codeOf = (error: unknown): unknown =>
   error instanceof Error && 'body' in error && typeof error.body === 'object' && error.body !== null
@@ -99,6 +115,12 @@ export class Migrator {
   }
 
   async #apply(file: MigrationFile): Promise<void> {
+    // What `mag migrate new` made and nobody has written yet: applied as it is, its SQL would come too late.
+    if (isEmpty(file.sql))
+      throw new MagError('MAG_MIGRATION_CONFLICT', {
+        migration: `${file.version}_${file.name}`,
+        problem: 'its file holds no statement yet',
+      });
     try {
       if (file.alone || this.#project.engine === 'mysql') await this.#applyAlone(file);
       else await this.#sql(`${claim(file, NOW)};\n${file.sql}`);
@@ -124,11 +146,12 @@ export class Migrator {
 
   /** IF NOT EXISTS is no lock: of two runs that make the table at once, one is told that it is there. */
   async #ensureTable(): Promise<void> {
+    const make = this.#project.engine === 'postgres' ? `${CREATE};\n${CLOSE}` : CREATE;
     try {
-      await this.#sql(CREATE);
+      await this.#sql(make);
     } catch (error) {
       if (!MADE_MEANWHILE.has(codeOf(error))) throw error;
-      await this.#sql(CREATE);
+      await this.#sql(make);
     }
   }
 
@@ -160,8 +183,9 @@ export class Migrator {
 
 function conflict({ version, name, state }: MigrationStatus): MagError {
   const problems: Readonly<Record<string, string>> = {
-    changed: 'its file has changed since it was applied',
-    missing: 'it was applied, and its file is gone',
+    changed:
+      'its file has changed since it was applied: put it back as it was, and make what is new a migration of its own',
+    missing: 'it was applied, and its file is gone: put it back',
     begun: `another run is at it, or it was cut off half way: when you have looked at what it did, delete its row from ${TABLE}, or set its applied_at`,
   };
   return new MagError('MAG_MIGRATION_CONFLICT', {

@@ -15,9 +15,11 @@ export async function describeTable(project: ProjectClient, table: string): Prom
   return found;
 }
 
+export const hasNoColumns = (engine: EngineKind): boolean => engine === 'mongodb' || engine === 'redis';
+
 /** A document's fields have the types of their values, and CSV has none: 1, "1" and true would all become texts. */
 export function refuseCsvOfDocuments(engine: EngineKind): void {
-  if (engine === 'mongodb' || engine === 'redis')
+  if (hasNoColumns(engine))
     throw new MagError('MAG_USAGE', {
       problem: `documents on ${engine} have no columns with types: use jsonl`,
     });
