@@ -172,6 +172,8 @@ export const LIMITS = {
   projects: 10_000,
   /** How long a board that stops waits until databases made ahead are gone; what is left is removed by the next boot. */
   spareDropMs: 1_000,
+  /** How long after a project the next one's database is made; at once where they are asked for faster than that. */
+  spareAfterMs: 1_000,
 
   // ── feed and realtime
   /** Rows of a project's change log; older ones are trimmed and a resume from them is refused. */

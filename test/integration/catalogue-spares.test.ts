@@ -2,7 +2,9 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { EngineProvider } from '../../src/actors/storage/engine.ts';
-import { type TestCatalogue, testCatalogue } from '../support/catalogue.ts';
+import type { Host } from '../../src/runtime/host.ts';
+import { nodeHost } from '../../src/runtime/host-node.ts';
+import { hasty, type TestCatalogue, testCatalogue } from '../support/catalogue.ts';
 import { testFolder } from '../support/temporary-folder.ts';
 
 interface Watched extends TestCatalogue {
@@ -15,20 +17,26 @@ interface Watched extends TestCatalogue {
   stands: boolean;
   /** Failures of the next calls of provision, null for none. */
   readonly failures: (Error | null)[];
+  /** Lets them fail. */
+  readonly fail: () => void;
 }
 
 /** A catalogue whose engine wants a database made ahead. */
-function watched(ahead = true): Watched {
+function watched(ahead = true, host: Host = hasty()): Watched {
   const folder = testFolder();
   const provisioned: string[] = [];
   const failures: (Error | null)[] = [];
+  const failing = Promise.withResolvers<void>();
   const wrap = (provider: EngineProvider): EngineProvider => ({
     kind: 'sqlite',
     availability: () => provider.availability(),
     provision: async (ref) => {
       provisioned.push(ref);
       const failure = failures.shift() ?? null;
-      if (failure !== null) throw failure;
+      if (failure !== null) {
+        await failing.promise;
+        throw failure;
+      }
       const connection = await provider.provision(ref);
       self.made += 1;
       return connection;
@@ -39,9 +47,17 @@ function watched(ahead = true): Watched {
     ...(ahead ? { stands: async () => self.stands } : {}),
     stop: () => provider.stop(),
   });
-  const opened = testCatalogue(folder, { wrap });
+  const opened = testCatalogue(folder, { wrap, host });
   onTestFinished(() => opened.catalogue.close());
-  const self: Watched = { ...opened, folder, provisioned, failures, stands: true, made: 0 };
+  const self: Watched = {
+    ...opened,
+    folder,
+    provisioned,
+    failures,
+    fail: failing.resolve,
+    stands: true,
+    made: 0,
+  };
   return self;
 }
 
@@ -73,6 +89,14 @@ describe('a database made ahead', () => {
     expect(() => self.catalogue.get(ahead)).toThrow('No project');
   });
 
+  it('is begun a while after a project, and at once where another one follows it', async () => {
+    const self = watched(true, { ...nodeHost(), setTimer: () => ({ id: null }), clearTimer: () => {} });
+    const first = await self.catalogue.create('first', 'sqlite', 'admin');
+    expect(self.provisioned).toEqual([first.ref]);
+    const second = await self.catalogue.create('second', 'sqlite', 'admin');
+    expect(self.provisioned).toEqual([first.ref, second.ref, expect.any(String)]);
+  });
+
   it('is waited for where it is still being made, by one project each', async () => {
     const self = watched();
     const few = await Promise.all(
@@ -97,13 +121,17 @@ describe('a database made ahead', () => {
     expect(databases(self)).toContain(ahead);
   });
 
-  it('that could not be made costs the project that would have had it nothing', async () => {
+  it('that could not be made costs the project that waits for it nothing', async () => {
     const self = watched();
-    self.failures.push(null, new Error('the disk is full'), null);
     await self.catalogue.create('first', 'sqlite', 'admin');
-    const second = await self.catalogue.create('second', 'sqlite', 'admin');
-    expect(second.status).toBe('ready');
-    expect(await self.catalogue.resolve(second.ref)).not.toBeNull();
+    self.failures.push(null, new Error('the disk is full'));
+    await self.catalogue.create('second', 'sqlite', 'admin');
+    const third = self.catalogue.create('third', 'sqlite', 'admin');
+    self.fail();
+    const { ref, status } = await third;
+    expect(status).toBe('ready');
+    expect(self.provisioned.filter((each) => each === ref)).toHaveLength(2);
+    expect(await self.catalogue.resolve(ref)).not.toBeNull();
   });
 
   it('goes with the last project of its engine, and not before', async () => {

@@ -1,5 +1,5 @@
 import type { EngineProvider } from '../../src/actors/storage/engine.ts';
-import { testCatalogue } from './catalogue.ts';
+import { hasty, testCatalogue } from './catalogue.ts';
 
 /**
  * Does one thing to the catalogue in a folder and kills itself, as kill -9 would, at the named step:
@@ -47,7 +47,7 @@ const wrap = (provider: EngineProvider): EngineProvider => ({
 });
 
 const audit = { append: async () => at('before reply') };
-const { catalogue } = testCatalogue(folder, { wrap, audit });
+const { catalogue } = testCatalogue(folder, { wrap, audit, host: hasty() });
 if (action === 'create') await catalogue.create('shop', 'sqlite', 'admin');
 else if (action === 'ahead') {
   await catalogue.create('kept', 'sqlite', 'admin');

@@ -9,6 +9,7 @@ import type { EngineProvider } from '../../src/actors/storage/engine.ts';
 import { SqliteProvider } from '../../src/actors/storage/sqlite/sqlite-provider.ts';
 import { MagError } from '../../src/errors.ts';
 import type { EngineKind } from '../../src/protocol/project.ts';
+import type { Host } from '../../src/runtime/host.ts';
 import { nodeHost } from '../../src/runtime/host-node.ts';
 import { silentLog } from '../../src/runtime/log.ts';
 
@@ -16,6 +17,14 @@ export interface TestCatalogue {
   readonly catalogue: Catalogue;
   readonly events: AuditEvent[];
   readonly provider: EngineProvider;
+}
+
+/** A host on which nobody waits for a timer. */
+export function hasty(): Host {
+  const host = nodeHost();
+  return Object.assign(Object.create(host), {
+    setTimer: (_ms: number, fire: () => void) => host.setTimer(0, fire),
+  });
 }
 
 /** A catalogue over the real SQLite provider in `folder`; audit entries are kept in memory. */

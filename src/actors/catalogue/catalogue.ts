@@ -240,7 +240,7 @@ class CatalogueService implements Catalogue {
       this.#store.remove(ref);
       this.#changed(ref);
       // With the last project of an engine goes what was made ahead for the next one.
-      if (this.#spares.has(engine) && !this.#isUsed(engine)) await this.#spares.drop(provider);
+      if (this.#spares.isUsed(engine) && !this.#isUsed(engine)) await this.#spares.drop(provider);
       await this.#note(actor, 'project.delete', ref, 'ok');
     });
   }

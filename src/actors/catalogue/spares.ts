@@ -1,6 +1,7 @@
 import { describeError } from '../../errors.ts';
+import { LIMITS } from '../../limits.ts';
 import type { EngineKind } from '../../protocol/project.ts';
-import type { Host } from '../../runtime/host.ts';
+import type { Host, Timer } from '../../runtime/host.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { EngineProvider } from '../storage/engine.ts';
 import { makeRef } from './naming.ts';
@@ -27,6 +28,9 @@ export class Spares {
   readonly #host: Host;
   readonly #log: Log;
   readonly #kept = new Map<EngineKind, Spare>();
+  /** When a project of the engine was asked for last, on the host's clock. */
+  readonly #asked = new Map<EngineKind, number>();
+  readonly #timers = new Map<EngineKind, Timer>();
   #closed = false;
 
   constructor(host: Host, log: Log) {
@@ -36,25 +40,42 @@ export class Spares {
 
   /** The spare of the engine, or a reference that nothing was made for. */
   claim(provider: EngineProvider): Claim {
-    const spare = this.#kept.get(provider.kind);
-    if (spare === undefined) {
-      const ref = makeRef(this.#host);
-      return { ref, provisioned: () => this.#provision(ref, provider) };
-    }
-    this.#kept.delete(provider.kind);
-    const { ref, isMade } = spare;
-    if (isMade) return { ref, provisioned: () => this.#confirmed(ref, provider) };
-    // Projects are asked for faster than one is made: the next one's is begun while this one's is ended.
-    this.#prepare(provider);
-    return { ref, provisioned: () => spare.made.then(() => {}).catch(() => this.#provision(ref, provider)) };
+    const { kind } = provider;
+    const spare = this.#kept.get(kind);
+    this.#kept.delete(kind);
+    const ref = spare?.ref ?? makeRef(this.#host);
+    const isOneOfMany = this.#wasAsked(kind);
+    const provisioned = async (): Promise<void> => {
+      if (spare?.isMade === true) await this.#confirm(ref, provider);
+      else {
+        const made = spare?.made.catch(() => provider.provision(ref)) ?? provider.provision(ref);
+        // The next one's is begun while this one's is ended.
+        if (isOneOfMany) this.#prepare(provider);
+        await made;
+      }
+      this.#wasAsked(kind);
+      if (isOneOfMany) this.#prepare(provider);
+      else this.#prepareLater(provider);
+    };
+    return { ref, provisioned };
   }
 
-  has(engine: EngineKind): boolean {
-    return this.#kept.has(engine);
+  /** Notes that a project of the engine is asked for, and says whether another one was a moment ago. */
+  #wasAsked(kind: EngineKind): boolean {
+    const now = this.#host.now();
+    const last = this.#asked.get(kind) ?? Number.NEGATIVE_INFINITY;
+    this.#asked.set(kind, now);
+    return now - last < LIMITS.spareAfterMs;
+  }
+
+  /** Whether there is one, or will be. */
+  isUsed(engine: EngineKind): boolean {
+    return this.#kept.has(engine) || this.#timers.has(engine);
   }
 
   /** Drops the engine's spare. Failures are logged: it is a leftover of the next boot then. */
   async drop(provider: EngineProvider): Promise<void> {
+    this.#forgetTimer(provider.kind);
     const spare = this.#kept.get(provider.kind);
     if (spare === undefined) return;
     this.#kept.delete(provider.kind);
@@ -70,23 +91,35 @@ export class Spares {
   /** No more are made. */
   close(): void {
     this.#closed = true;
-  }
-
-  async #provision(ref: string, provider: EngineProvider): Promise<void> {
-    await provider.provision(ref);
-    this.#prepare(provider);
+    for (const kind of [...this.#timers.keys()]) this.#forgetTimer(kind);
   }
 
   /** Its server may have lost it since: it was of no project. */
-  async #confirmed(ref: string, provider: EngineProvider): Promise<void> {
+  async #confirm(ref: string, provider: EngineProvider): Promise<void> {
     if ((await provider.stands?.(ref)) !== true) await provider.provision(ref);
-    // After the answer, which would else wait for a connection of its own.
-    this.#prepare(provider);
+  }
+
+  /** Whoever made a project uses it now. */
+  #prepareLater(provider: EngineProvider): void {
+    const { kind } = provider;
+    if (this.#closed || provider.stands === undefined || this.#timers.has(kind)) return;
+    const timer = this.#host.setTimer(LIMITS.spareAfterMs, () => {
+      this.#timers.delete(kind);
+      this.#prepare(provider);
+    });
+    this.#timers.set(kind, timer);
+  }
+
+  #forgetTimer(kind: EngineKind): void {
+    const timer = this.#timers.get(kind);
+    if (timer !== undefined) this.#host.clearTimer(timer);
+    this.#timers.delete(kind);
   }
 
   #prepare(provider: EngineProvider): void {
     const { kind } = provider;
     if (this.#closed || provider.stands === undefined || this.#kept.has(kind)) return;
+    this.#forgetTimer(kind);
     const ref = makeRef(this.#host);
     const spare: Spare = { ref, made: provider.provision(ref), isMade: false };
     this.#kept.set(kind, spare);
