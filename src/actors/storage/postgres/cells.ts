@@ -97,11 +97,23 @@ export function encoderOf(name: string): Encode {
   return (text) => arrayJson(text, element);
 }
 
-/** PostgreSQL's array text `{1,NULL,"a b",{…}}` as JSON; bounds in front (`[0:2]={…}`) leave it a string. */
+/** What is JSON once its braces are brackets: integers and fractions. */
+const PLAIN_NUMBERS = /^[-+.e\d,{}]*$/;
+
+/**
+ * PostgreSQL's array text `{1,NULL,"a b",{…}}` as JSON; bounds in front (`[0:2]={…}`) leave it a string. One array may be
+ * nearly as large as a whole result, and is written in one go: numbers and long items not by their characters.
+ */
 export function arrayJson(text: string, element: Encode): string {
   if (!text.startsWith('{')) return JSON.stringify(text);
+  if (element === number && PLAIN_NUMBERS.test(text)) return text.replaceAll('{', '[').replaceAll('}', ']');
   let at = 0;
   const quotedItem = (): string => {
+    const whole = text.slice(at + 1, text.indexOf('"', at + 1));
+    if (!whole.includes('\\')) {
+      at += whole.length + 2;
+      return element(whole);
+    }
     let item = '';
     for (at += 1; at < text.length && text[at] !== '"'; at += 1) {
       if (text[at] === '\\') at += 1;
