@@ -45,11 +45,16 @@ describe('the document server killed under load', () => {
         }
       }
     });
-    for (const ms of [150, 250]) {
-      await pause(ms);
+    /** Each life of the server acknowledges some, however slow the machine is. */
+    const some = async (): Promise<void> => {
+      const before = acknowledged.length;
+      while (acknowledged.length < before + 10) await pause(5);
+    };
+    for (let kills = 0; kills < 2; kills += 1) {
+      await some();
       await board.restart();
     }
-    await pause(150);
+    await some();
     over = true;
     await Promise.all([...singles, ...pairs]);
     const { client, database } = await documentClient(board, 'load');
@@ -57,7 +62,6 @@ describe('the document server killed under load', () => {
       (await database.collection(name).find({}).toArray()).map(({ _id }) => String(_id));
     const [single, paired] = [await keys('singles'), await keys('pairs')];
     const there = new Set([...single, ...paired]);
-    expect(acknowledged.length).toBeGreaterThan(20);
     expect(acknowledged.filter((key) => !there.has(key))).toEqual([]);
     expect(paired.filter((key) => !there.has(`${key.slice(0, -1)}${key.endsWith('a') ? 'b' : 'a'}`))).toEqual(
       [],
@@ -144,7 +148,9 @@ describe('a command that takes long', () => {
   beforeAll(async () => {
     ({ client, database } = await documentClient(board, 'slow'));
     const rows = Array.from({ length: 20_000 }, (_, n) => ({ n, text: `row ${n} `.repeat(10) }));
-    await database.collection('many').insertMany(rows);
+    // In one command they take a slow machine longer than the server may be silent.
+    for (let from = 0; from < rows.length; from += 500)
+      await database.collection('many').insertMany(rows.slice(from, from + 500));
   });
   afterAll(async () => {
     await client.close();
