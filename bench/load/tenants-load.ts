@@ -1,6 +1,6 @@
 /**
  * Load over many projects from its own process. `argv`: JSON of {url, seconds, targets: [{path, headers, weight,
- * body?}], connections}. Each connection draws its next target by weight and waits for the reply. Prints requests per
+ * body?}], connections, warmSeconds?}. Each connection draws its next target by weight and waits for the reply. Prints requests per
  * second, and per target the number of replies and their p50 and p99 in milliseconds.
  */
 import { Agent, request } from 'node:http';
@@ -18,6 +18,8 @@ export interface TenantTarget {
 export interface TenantsLoad {
   readonly url: string;
   readonly seconds: number;
+  /** So long it runs before what is measured. */
+  readonly warmSeconds?: number;
   readonly connections: number;
   readonly targets: readonly TenantTarget[];
 }
@@ -67,13 +69,14 @@ const send = (target: TenantTarget): Promise<void> =>
     sent.end(body);
   });
 
-const until = performance.now() + load.seconds * 1_000;
+const from = performance.now() + (load.warmSeconds ?? 0) * 1_000;
+const until = from + load.seconds * 1_000;
 async function lane(): Promise<void> {
   while (performance.now() < until) {
     const target = draw();
     const began = performance.now();
     await send(target);
-    times.get(target.name)?.push(performance.now() - began);
+    if (began >= from) times.get(target.name)?.push(performance.now() - began);
   }
 }
 

@@ -2,13 +2,12 @@
  * Many projects on one board, over every engine that is there: what one costs to make and to keep, what a Zipf load over
  * all of them gets done beside the same load on one, and what a quiet project notices of a noisy one.
  */
-import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { type NewProject, startTestBoard, type TestBoard } from '../../test/support/board.ts';
-import type { TenantsLoad, TenantsResult, TenantTarget } from '../load/tenants-load.ts';
+import { startTestBoard, type TestBoard } from '../../test/support/board.ts';
+import type { TenantTarget } from '../load/tenants-load.ts';
 import { median, paired, type Result, round, type SuiteReport } from '../report.ts';
+import { fairness, fairnessNames } from './fairness.ts';
+import { drive, type Tenant } from './tenants-board.ts';
 
 const PROJECTS_PER_ENGINE = 40;
 const CONNECTIONS = 32;
@@ -22,27 +21,6 @@ const CREATE_MS: Readonly<Record<string, number>> = {
   redis: 30,
   mongodb: 60,
 };
-/** How much slower a quiet project may be beside a noisy one, p99. */
-const FAIRNESS = 4;
-const NOISE_CONNECTIONS = 64;
-const QUIET_CONNECTIONS = 2;
-
-const execute = promisify(execFile);
-
-interface Tenant {
-  readonly project: NewProject;
-  readonly engine: string;
-}
-
-async function drive(load: TenantsLoad): Promise<TenantsResult> {
-  const file = join(import.meta.dirname, '../load/tenants-load.ts');
-  const run = execute(process.execPath, [file, JSON.stringify(load)], { maxBuffer: 2 ** 24 });
-  const { stdout } = await run.catch((error: { readonly stderr?: string }) => {
-    // Its own message repeats the whole command line, keys and all.
-    throw new Error(`the load failed: ${error.stderr ?? ''}`);
-  });
-  return JSON.parse(stdout) as TenantsResult; // printed by the load process
-}
 
 /** Rows in a table or collection `items`, by REST where the engine makes it with the first insert. */
 async function fill(board: TestBoard, { project, engine }: Tenant): Promise<void> {
@@ -83,20 +61,21 @@ function memory(pid: number): number {
   return Number(own) * 1_024 + children.reduce((sum, child) => sum + memory(Number(child)), 0);
 }
 
-const NAMES = (engine: string) => [
-  `create.${engine}.figure`,
-  `zipf.${engine}.one`,
-  `fairness.${engine}.figure`,
-];
+const NAMES = (engine: string) => [`create.${engine}.figure`, `zipf.${engine}.one`, ...fairnessNames(engine)];
 
 /** Whether a result that was asked for is of this engine, or of all. */
 const concerns = (only: string, engine: string): boolean =>
   NAMES(engine).some((name) => name.startsWith(only)) || 'zipf.projects.one'.startsWith(only);
 
-async function makeAll(board: TestBoard, engines: readonly string[], say: (line: string) => void) {
+async function makeAll(
+  board: TestBoard,
+  engines: readonly string[],
+  each: number,
+  say: (line: string) => void,
+) {
   const tenants: Tenant[] = [];
   const times = new Map<string, number[]>(engines.map((engine) => [engine, []]));
-  for (let at = 0; at < PROJECTS_PER_ENGINE * engines.length; at += 1) {
+  for (let at = 0; at < each * engines.length; at += 1) {
     const engine = engines[at % engines.length] as string; // within the list
     const began = performance.now();
     const project = await board.createProject(`tenant-${at}`, engine);
@@ -161,36 +140,6 @@ async function zipf(
   return paired('req/s', 'the same load on one project of each engine', pairs);
 }
 
-/** p99 of a quiet project's reads while another one of its engine is read as fast as it goes, over the p99 alone. */
-async function fairness(board: TestBoard, quiet: Tenant, noisy: Tenant, rounds: number): Promise<Result> {
-  const target = reading(quiet, 'quiet', 1);
-  const noise = {
-    ...reading(noisy, 'noisy', 1),
-    path: `/p/${noisy.project.ref}/rest/v1/items?order=id&limit=100`,
-  };
-  const calm = { url: board.url, targets: [target], connections: QUIET_CONNECTIONS, seconds: SECONDS };
-  const ratios: number[] = [];
-  for (let at = 0; at < rounds; at += 1) {
-    const alone = await drive(calm);
-    const loud = drive({
-      url: board.url,
-      targets: [noise],
-      connections: NOISE_CONNECTIONS,
-      seconds: SECONDS + 1,
-    });
-    const beside = await drive(calm);
-    await loud;
-    ratios.push((beside.targets.quiet?.p99 ?? 0) / (alone.targets.quiet?.p99 ?? 1));
-  }
-  const value = round(median(ratios));
-  return {
-    value,
-    unit: 'times',
-    baseline: { name: 'figure', value: FAIRNESS },
-    ratio: round(FAIRNESS / value),
-  };
-}
-
 export async function run({
   rounds,
   only,
@@ -213,7 +162,12 @@ export async function run({
       listed.body.filter(({ available }) => !available).map(({ engine, why }) => [engine, why ?? '']),
     );
     const empty = memory(board.pid);
-    const { tenants, results } = await makeAll(board, engines, progress);
+    const { tenants, results } = await makeAll(
+      board,
+      engines,
+      only.startsWith('fairness') ? 2 : PROJECTS_PER_ENGINE,
+      progress,
+    );
     for (const tenant of tenants) await fill(board, tenant);
     if ('zipf.projects.one'.startsWith(only)) {
       results['zipf.projects.one'] = await zipf(board, tenants, rounds, progress);
@@ -235,11 +189,10 @@ export async function run({
       results[name] = await zipf(board, own, rounds, progress);
     }
     for (const engine of engines) {
-      const name = `fairness.${engine}.figure`;
       const [quiet, noisy] = tenants.filter((tenant) => tenant.engine === engine);
-      if (!name.startsWith(only) || quiet === undefined || noisy === undefined) continue;
-      results[name] = await fairness(board, quiet, noisy, rounds);
-      progress(`${name}: ${results[name]?.value} times, ${FAIRNESS} asked for`);
+      const isAsked = fairnessNames(engine).some((name) => name.startsWith(only));
+      if (!isAsked || quiet === undefined || noisy === undefined) continue;
+      Object.assign(results, await fairness(board, [quiet, noisy], only, rounds, progress));
     }
     return { results, skipped };
   } finally {
