@@ -2,6 +2,11 @@
 export const REDIS_LIMITS = {
   /** Commands of a project on their way in one worker; a server that stopped answering would fill memory with more. */
   pendingCommands: 4_096,
+  /**
+   * Of those, commands that are sent; the others wait in the worker. Redis carries out whatever one connection has sent
+   * before it looks at the next: with all of them, a quiet project's command would wait for all of a busy one's.
+   */
+  sentCommands: 8,
   /** Documents that one write changes: it is one step, and the server serves nobody else meanwhile. */
   writtenDocuments: 10_000,
   /** Documents held to sort them; more would hold up the edge's other requests, too. */

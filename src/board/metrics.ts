@@ -85,6 +85,24 @@ function gateMetrics(edges: readonly EdgeStats[]): readonly Metric[] {
       type: 'counter',
       samples: each((gate) => gate.refused),
     },
+    {
+      name: 'mag_turns_waiting',
+      help: "Requests that wait for their project's turn.",
+      type: 'gauge',
+      samples: each(({ turns }) => turns.waiting),
+    },
+    {
+      name: 'mag_turns_waited_total',
+      help: 'Requests that waited for a later turn because their project had begun as many as it may in one.',
+      type: 'counter',
+      samples: each(({ turns }) => turns.waited),
+    },
+    {
+      name: 'mag_turns_refused_total',
+      help: 'Requests answered with 503 because too many of their project waited.',
+      type: 'counter',
+      samples: each(({ turns }) => turns.refused),
+    },
   ];
 }
 

@@ -44,7 +44,10 @@ describe("the gate's counters", () => {
     metrics.count('rest', 200, 0.4);
     metrics.count('rest', 206, 3);
     metrics.count('rest', 503, 60_000);
-    const { routes } = metrics.read({ sockets: 1, halfOpen: 0, uptimeSeconds: 2 });
+    const { routes } = metrics.read({
+      ...{ sockets: 1, halfOpen: 0, uptimeSeconds: 2 },
+      turns: { waiting: 0, waited: 0, refused: 0 },
+    });
     expect(routes.rest.statuses).toEqual([0, 0, 2, 0, 0, 1]);
     expect(routes.rest.buckets[0]).toBe(1);
     expect(routes.rest.buckets[2]).toBe(1);

@@ -1,3 +1,5 @@
+import type { TurnStats } from './project-turns.ts';
+
 /** Which part of the gate answered. */
 export const ROUTE_CLASSES = ['rest', 'sql', 'realtime', 'admin', 'health', 'ui', 'other'] as const;
 export type RouteClass = (typeof ROUTE_CLASSES)[number];
@@ -18,6 +20,7 @@ export interface GateStats {
   readonly routes: Readonly<Record<RouteClass, RouteStats>>;
   readonly sockets: number;
   readonly halfOpen: number;
+  readonly turns: TurnStats;
   /** Half-open sockets that gave way to newer ones. */
   readonly halfOpenEvicted: number;
   /** Sockets refused because as many as allowed were open. */
@@ -71,6 +74,7 @@ export class GateMetrics {
   read(now: {
     readonly sockets: number;
     readonly halfOpen: number;
+    readonly turns: TurnStats;
     readonly uptimeSeconds: number;
   }): GateStats {
     return {

@@ -15,6 +15,7 @@ import { createHttpServer } from './http-server.ts';
 import { Once } from './idempotency/once.ts';
 import { optionsRoutes } from './options-routes.ts';
 import { projectRoutes } from './project-routes.ts';
+import { ProjectTurns, type TurnStats } from './project-turns.ts';
 import { ReplyBudget } from './reply-budget.ts';
 import { requestIds } from './request-id.ts';
 import { readLane } from './rest-lane.ts';
@@ -69,6 +70,7 @@ interface Doors {
   readonly guard: SocketGuard;
   readonly metrics: GateMetrics;
   readonly auth: AdminAuth;
+  readonly turns: () => TurnStats;
   broadcast: Broadcast | null;
   draining: boolean;
 }
@@ -84,6 +86,7 @@ async function build(ports: EdgePorts, options: GateOptions): Promise<Doors> {
   const budget = new ReplyBudget();
   const hooks = { ...NO_HOOKS, ...options.hooks };
   const once = new Once(ports.host);
+  let turns: ProjectTurns | null = null;
   const rest = new RestService({
     ports,
     hooks,
@@ -101,10 +104,19 @@ async function build(ports: EdgePorts, options: GateOptions): Promise<Doors> {
       domain: options.domain,
       draining,
       nextId,
+      turns: (begin) => {
+        turns = new ProjectTurns(ports.host, begin);
+        return turns;
+      },
       lane: readLane(rest, nextId),
     }),
   );
-  const doors: Doors = { app, upgrades, guard, metrics, auth, broadcast: null, draining: false };
+  const doors: Doors = {
+    ...{ app, upgrades, guard, metrics, auth },
+    turns: () => turns?.stats() ?? { waiting: 0, waited: 0, refused: 0 },
+    broadcast: null,
+    draining: false,
+  };
   restRoutes(app, rest);
   app.register(async (scope: App) => {
     observe(scope, metrics, draining);
@@ -200,6 +212,7 @@ export async function buildGate(ports: EdgePorts, options: GateOptions = {}): Pr
       metrics.read({
         sockets: guard.sockets,
         halfOpen: guard.halfOpen,
+        turns: doors.turns(),
         uptimeSeconds: (ports.host.now() - started) / 1_000,
       }),
   };

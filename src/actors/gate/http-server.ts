@@ -3,9 +3,11 @@ import type { Duplex } from 'node:stream';
 import { MagError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { EdgePorts } from '../edge/ports.ts';
+import { CORS } from './cors.ts';
 import { toPublic } from './faults.ts';
 import type { GateMetrics } from './gate-metrics.ts';
 import { byHost } from './paths.ts';
+import type { ProjectTurns } from './project-turns.ts';
 import { sendError } from './reply.ts';
 import type { RequestIds } from './request-id.ts';
 import type { Lane } from './rest-lane.ts';
@@ -22,8 +24,17 @@ export interface ServerParts {
   readonly domain: string | undefined;
   readonly draining: () => boolean;
   readonly nextId: RequestIds;
+  /** In which requests of projects begin. */
+  readonly turns: (begin: Listener) => ProjectTurns;
   /** Asked before the router. */
   readonly lane: Lane;
+}
+
+/** The project that a path names, or null. */
+function refOf(url: string): string | null {
+  if (!url.startsWith('/p/')) return null;
+  const slash = url.indexOf('/', 3);
+  return slash === -1 ? null : url.slice(3, slash);
 }
 
 /** What Node's parser makes of a socket that speaks no proper HTTP. */
@@ -33,16 +44,34 @@ function clientFault(code: unknown): MagError {
   return new MagError('MAG_BAD_REQUEST', { problem: 'it is not well-formed HTTP' });
 }
 
+/** Begins requests: those of a project in its turn. */
+function beginner(listener: Listener, { turns: makeTurns, lane, nextId }: ServerParts): Listener {
+  const turns = makeTurns((request, response) => {
+    if (!lane(request, response)) listener(request, response);
+  });
+  return (request, response) => {
+    const ref = refOf(request.url ?? '');
+    if (ref === null) return listener(request, response);
+    if (turns.offer(ref, request, response)) return;
+    // Its body, if any, is read and dropped: the reply must not meet a client that still writes.
+    request.resume();
+    const cors = request.headers.origin === undefined ? [] : [...CORS];
+    const error = new MagError('MAG_OVERLOADED', { what: 'too many requests of this project wait' });
+    sendError(response, nextId(request.headers['x-request-id']), error, cors);
+  };
+}
+
 /** The HTTP server under Fastify: sockets guarded, host names resolved to projects, upgrades dispatched. */
 export function createHttpServer(listener: Listener, parts: ServerParts): Server {
-  const { ports, guard, upgrades, metrics, domain, draining, nextId, lane } = parts;
+  const { ports, guard, upgrades, metrics, domain, draining, nextId } = parts;
+  const begin = beginner(listener, parts);
   const onRequest: Listener = (request, response) => {
     guard.headed(request);
     if (draining()) response.shouldKeepAlive = false;
     const { url = '/', headers } = request;
     if (headers.host === undefined && request.httpVersion === '1.1') return hostless(request, response);
     if (url.charCodeAt(1) !== 112) request.url = byHost(url, headers.host, domain);
-    if (!lane(request, response)) listener(request, response);
+    begin(request, response);
   };
   const hostless: Listener = (request, response) => {
     response.shouldKeepAlive = false;

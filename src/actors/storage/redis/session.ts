@@ -32,6 +32,12 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+/** A command that is not sent yet. */
+interface Queued {
+  readonly waiting: Waiting;
+  readonly send: () => void;
+}
+
 export interface SessionStats {
   readonly open: number;
   readonly pending: number;
@@ -44,6 +50,9 @@ export interface SessionStats {
 export class RedisSession {
   readonly #options: SessionOptions;
   readonly #waiting = new Set<Waiting>();
+  /** Commands that are sent and not answered; and those that wait until they may be, in their order. */
+  #sent = 0;
+  #queued: Queued[] = [];
   #connection: RedisConnection | null = null;
   #opening: Promise<RedisConnection> | null = null;
   #sweeper: { readonly timer: Timer; readonly busy: boolean } | null = null;
@@ -148,23 +157,35 @@ export class RedisSession {
       const waiting: Waiting = { deadline, since, reject };
       this.#waiting.add(waiting);
       this.#sweepSoon();
-      connection.run(command, args).then(
-        (reply) => {
-          this.#heardAt = host.now();
-          this.#settled(waiting);
-          resolve(reply);
-        },
-        (error: unknown) => {
-          if (!isConnectionLost(error)) this.#heardAt = host.now();
-          this.#settled(waiting);
-          reject(this.#failure(error));
-        },
-      );
+      const send = (): void => {
+        this.#sent += 1;
+        connection.run(command, args).then(
+          (reply) => {
+            this.#heardAt = host.now();
+            this.#settled(waiting);
+            resolve(reply);
+          },
+          (error: unknown) => {
+            if (!isConnectionLost(error)) this.#heardAt = host.now();
+            this.#settled(waiting);
+            reject(this.#failure(error));
+          },
+        );
+      };
+      if (this.#sent < REDIS_LIMITS.sentCommands) send();
+      else this.#queued.push({ waiting, send });
     });
   }
 
   #settled(waiting: Waiting): void {
     this.#waiting.delete(waiting);
+    this.#sent -= 1;
+    while (this.#sent < REDIS_LIMITS.sentCommands) {
+      const next = this.#queued.shift();
+      if (next === undefined) break;
+      // One whose deadline has passed was told so.
+      if (this.#waiting.has(next.waiting)) next.send();
+    }
     if (this.#recalled) this.#closeIfIdle();
   }
 
