@@ -15,8 +15,11 @@ const TABLE: Readonly<Record<string, string>> = {
   postgres: 'create table rows (id bigint primary key, a text not null, b text not null)',
 };
 
-/** Writes until the board dies; gives the ids that were acknowledged. */
-async function writeUntilDeath(project: NewProject, from: number): Promise<number[]> {
+/** Enough for a kill to find writes at each of their steps, with some before and some after it. */
+const ENOUGH = 60;
+
+/** Writes until the board dies, which is killed once enough is acknowledged; gives the ids that were. */
+async function writeUntilDeath(project: NewProject, from: number, kill: () => void): Promise<number[]> {
   const acknowledged: number[] = [];
   const writer = async (offset: number): Promise<void> => {
     for (let id = from + offset; ; id += 4) {
@@ -28,6 +31,7 @@ async function writeUntilDeath(project: NewProject, from: number): Promise<numbe
         });
         if (reply.status !== 201) return;
         acknowledged.push(id);
+        if (acknowledged.length === ENOUGH) kill();
       } catch {
         return; // The board is gone: what was not acknowledged may or may not be there.
       }
@@ -60,10 +64,9 @@ describe.each(['sqlite', 'postgres'])(
       let next = 1;
       for (let round = 0; round < 2; round += 1) {
         const current = board;
-        setTimeout(() => current.kill('SIGKILL'), 700);
-        const acknowledged = await writeUntilDeath(project, next);
+        const acknowledged = await writeUntilDeath(project, next, () => current.kill('SIGKILL'));
+        expect(acknowledged.length).toBeGreaterThanOrEqual(ENOUGH);
         await current.exited;
-        expect(acknowledged.length).toBeGreaterThan(20);
         board = await startTestBoard({ folder: current.folder });
         project = moved(project, board.url);
         const { body } = await board.sql(project, 'select id, a, b from rows order by id');
