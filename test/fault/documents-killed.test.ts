@@ -142,7 +142,7 @@ describe('the document server killed while a project is made or dropped', () => 
 });
 
 describe('a command that takes long', () => {
-  const board = new DocumentBoard(1_200);
+  const board = new DocumentBoard(3_000);
   let client: MongoClient;
   let database: ReturnType<MongoClient['db']>;
   beforeAll(async () => {
