@@ -97,13 +97,14 @@ export function publicError(error: unknown): Error {
   if (nameOf(error) === 'AbortError')
     return new DatabaseError('57014', 'canceling statement due to user request', { cause: error });
   if (nameOf(error) === 'MongoServerSelectionError')
-    return new EngineUnreachable('mongodb', describeError(error), error);
-  if (isConnectionLost(error) || isRefused(error))
-    return new MagError(
-      'MAG_ENGINE_UNAVAILABLE',
-      { engine: 'mongodb', why: describeError(error) },
-      { cause: error },
-    );
+    return new EngineUnreachable('mongodb', 'MongoDB cannot be reached', error);
+  // The driver's own words name the server's address, which is no tenant's affair: they are the cause, and in the log.
+  if (isConnectionLost(error) || isRefused(error)) {
+    const why = isRefused(error)
+      ? 'MongoDB does not take connections of the project right now'
+      : 'the connection to MongoDB was lost';
+    return new MagError('MAG_ENGINE_UNAVAILABLE', { engine: 'mongodb', why }, { cause: error });
+  }
   const code = codeOf(error);
   if (code === 0 && UNSENDABLE.test(nameOf(error)))
     return new DatabaseError('22023', `MongoDB cannot take this: ${describeError(error)}`, { cause: error });
