@@ -187,6 +187,11 @@ export const ERRORS = {
   ),
   MAG_MIGRATION_FAILED: entry(400, 'The migration {migration} failed: {why}'),
   MAG_MIGRATION_CONFLICT: entry(409, 'The migration {migration} cannot be applied: {problem}'),
+  MAG_EXPORT_MOVED: entry(
+    409,
+    'The rows of {table} moved too far while they were exported',
+    'Export it again when less is written, or with a larger --batch.',
+  ),
   MAG_IMPORT_FAILED: entry(
     400,
     'Rows {from} to {to} were refused: {why}',

@@ -14,7 +14,8 @@ in CSV an empty cell is NULL, and "" an empty text.
       --format F   default: by the file's name
       --batch N    rows in one request
       --upsert C   writes over rows that are there already, by these columns; by the primary key with --upsert=
-      --resume     goes on where an import that was cut off has stopped; no row is written twice
+      --resume     goes on where an import that was cut off has stopped; no row is written twice. Without it one
+                   that was cut off is refused: FILE.mag-import.json says how far it was
 ${BOARD_HELP}`,
   run: async (args, terminal) => {
     const options = { ...TRANSFER_OPTIONS, upsert: { type: 'string' } } as const;

@@ -4,6 +4,7 @@ import type { Terminal } from './command.ts';
 
 /** One project through its own API, with its service key. */
 export interface ProjectClient {
+  readonly ref: string;
   readonly engine: ProjectView['engine'];
   /** `path` is below /p/REF. See BoardClient.request. */
   request(path: string, options?: ProjectRequest): Promise<unknown>;
@@ -27,6 +28,7 @@ export async function connectProject(
   const { keys, engine } = (await board.request(`/admin/v1/projects/${path}/keys`)) as ProjectView;
   const key = { apikey: keys?.service ?? '' };
   return {
+    ref,
     engine,
     request: (below, { headers, ...rest } = {}) =>
       board.request(`/p/${path}${below}`, { ...rest, headers: { ...headers, ...key } }),

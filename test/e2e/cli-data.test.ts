@@ -262,6 +262,15 @@ describe.each(ENGINES)('export and import on %s', (engine) => {
     const failed = await mag('import', ref, 'target', 'rows.jsonl', '--batch', '1');
     expect([failed.code, failed.err]).toEqual([1, expect.stringContaining('nothing')]);
     expect(await read('target')).toEqual(ROWS.slice(0, 3));
+    // Sent again as it was, it must not begin anew, nor forget how far it came.
+    const again = await mag('import', ref, 'target', 'rows.jsonl', '--batch', '1');
+    expect([again.code, again.err]).toEqual([
+      2,
+      expect.stringMatching(/3 rows of .*--resume goes on there.*mag-import\.json/),
+    ]);
+    expect((await mag('import', ref, 'target', 'rows.jsonl', '--resume')).err).toContain('Rows 4 to 4');
+    const elsewhere = projects[engine === 'sqlite' ? 'postgres' : 'sqlite'].ref;
+    expect((await mag('import', elsewhere, 'target', 'rows.jsonl', '--resume')).err).toContain('or project');
     write('rows.jsonl', `${ROWS.map((row) => JSON.stringify(row)).join('\n')}\n`);
     // Another file is not the rest of this one.
     expect((await mag('import', ref, 'target', 'rows.jsonl', '--resume')).err).toContain('has changed');
@@ -278,7 +287,10 @@ describe.each(ENGINES)('export and import on %s', (engine) => {
     const bytes = Buffer.byteLength(whole.slice(0, whole.indexOf('\n1,') + 1));
     write('part.csv', `${whole.slice(0, bytes)}1,torn`);
     const names = ['id', 'name', 'score', 'done'];
-    write('part.csv.mag-export.json', JSON.stringify({ table: 'source', names, rows: 0, bytes, after: [] }));
+    write(
+      'part.csv.mag-export.json',
+      JSON.stringify({ ref, table: 'source', names, rows: 0, bytes, after: [] }),
+    );
     expect((await mag('export', ref, 'source', 'part.csv', '--resume')).out).toBe(
       '5 rows written to part.csv\n',
     );
@@ -313,6 +325,10 @@ describe('rows of several shapes', () => {
     const lines = ['{"id":1,"a":1}', '{"id":2,"b \\"c":{"d":[2]}}', '{"id":3}', '{"id":4,"a":"4","e":null}'];
     write('rows.jsonl', `${lines.join('\n')}\n`);
     expect(await mag('import', ref, 'things', 'rows.jsonl')).toMatchObject({ code: 0, err: '' });
+    // Ids of several kinds, page after page: a filter compares each with its own.
+    const ids = [5, 80, 100, '60', '7', 'abc'];
+    write('mixed.jsonl', ids.map((id) => `${JSON.stringify({ id })}\n`).join(''));
+    expect((await mag('import', ref, 'mixed', 'mixed.jsonl')).code).toBe(0);
     await mag('export', ref, 'things', 'out.jsonl');
     const read = (): unknown[] =>
       readFileSync(join(folder, 'out.jsonl'), 'utf8')
@@ -320,6 +336,11 @@ describe('rows of several shapes', () => {
         .split('\n')
         .map((line): unknown => JSON.parse(line));
     expect(read()).toEqual(lines.map((line): unknown => JSON.parse(line)));
+    for (const size of ['1', '2', '4']) {
+      expect(await mag('export', ref, 'mixed', 'again.jsonl', '--batch', size)).toMatchObject({ err: '' });
+      const again = readFileSync(join(folder, 'again.jsonl'), 'utf8').trim().split('\n');
+      expect(again.map((line) => (JSON.parse(line) as { id: unknown }).id)).toEqual(ids);
+    }
     write('more.jsonl', '{"id":1,"f":5}\n{"id":2}\n');
     expect((await mag('import', ref, 'things', 'more.jsonl', '--upsert=')).code).toBe(0);
     const one = await fetch(`${url}/rest/v1/things?id=eq.1`, { headers: { apikey: keys.service } });

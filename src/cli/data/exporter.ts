@@ -2,18 +2,22 @@ import { appendFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { MagError } from '../../errors.ts';
 import type { JsonValue, Row } from '../../protocol/query.ts';
 import type { ProjectClient } from '../project-client.ts';
+import { type DocumentPage, type DocumentPlace, FIRST_PLACE, readDocuments } from './document-pages.ts';
 import { ProgressFile } from './progress-file.ts';
 import { csvHeader, type Format, writeRows } from './rows-format.ts';
-import { describeTable, jsonColumns, refuseCsvOfDocuments } from './table-columns.ts';
+import { describeTable, hasNoColumns, jsonColumns, refuseCsvOfDocuments } from './table-columns.ts';
 
 /** What is on the disk for sure. */
 interface Exported {
+  readonly ref: string;
   readonly table: string;
   readonly names: readonly string[];
   readonly rows: number;
   readonly bytes: number;
   /** Key of the last row, by which the next page begins. */
   readonly after: readonly JsonValue[];
+  /** Of documents, in place of `after`. */
+  readonly place: DocumentPlace;
 }
 
 export interface ExportOptions {
@@ -40,6 +44,18 @@ function behind(key: readonly string[], after: readonly JsonValue[]): string {
   return `(${terms.join(',')})`;
 }
 
+async function readPage(
+  { project, table, page }: ExportOptions,
+  key: readonly string[],
+  after: readonly JsonValue[],
+): Promise<DocumentPage> {
+  const search = new URLSearchParams({ order: key.map(quoted).join(','), limit: String(page) });
+  if (after.length > 0) search.set('or', behind(key, after));
+  // The contract's shape of a list.
+  const rows = (await project.request(`/rest/v1/${encodeURIComponent(table)}?${search}`)) as readonly Row[];
+  return { rows, isLast: rows.length < page, place: FIRST_PLACE };
+}
+
 async function describe({
   project,
   table,
@@ -59,16 +75,18 @@ async function describe({
  * not; none is in it twice. Returns how many rows. Throws MAG_USAGE for a table without a primary key.
  */
 export async function exportTable(options: ExportOptions): Promise<number> {
-  const { project, table, file, format, page } = options;
+  const { project, table, file, format } = options;
   if (format === 'csv') refuseCsvOfDocuments(project.engine);
   const { names, key, json } = await describe(options);
+  const documents = hasNoColumns(project.engine);
   const progress = new ProgressFile<Exported>(file, 'export');
-  let state: Exported = { table, names, rows: 0, bytes: 0, after: [] };
+  const { ref } = project;
+  let state: Exported = { ref, table, names, rows: 0, bytes: 0, after: [], place: FIRST_PLACE };
   if (options.resume) {
     state = progress.read();
-    if (state.table !== table || state.names.join() !== names.join())
+    if (state.ref !== ref || state.table !== table || state.names.join() !== names.join())
       throw new MagError('MAG_USAGE', {
-        problem: `${file} was begun with another table, or with other columns`,
+        problem: `${file} was begun with another table or project, or with other columns`,
       });
     truncateSync(file, state.bytes); // what came after the last note may be torn
   } else {
@@ -78,22 +96,21 @@ export async function exportTable(options: ExportOptions): Promise<number> {
     progress.write(state);
   }
   for (;;) {
-    const search = new URLSearchParams({ order: key.map(quoted).join(','), limit: String(page) });
-    if (state.after.length > 0) search.set('or', behind(key, state.after));
-    const path = `/rest/v1/${encodeURIComponent(table)}?${search}`;
-    const rows = (await project.request(path)) as readonly Row[]; // the contract's shape of a list
+    const { rows, place, isLast } = documents
+      ? await readDocuments(project, options, state.place)
+      : await readPage(options, key, state.after);
     const last = rows.at(-1);
-    if (last === undefined) break;
     const text = writeRows(format, rows, names, json);
     appendFileSync(file, text);
     state = {
       ...state,
       ...{ rows: state.rows + rows.length, bytes: state.bytes + Buffer.byteLength(text) },
-      after: key.map((name) => exactKey(last[name] ?? null)),
+      after: last === undefined ? state.after : key.map((name) => exactKey(last[name] ?? null)),
+      place,
     };
     progress.write(state);
     options.progress(state.rows);
-    if (rows.length < page) break;
+    if (isLast) break;
   }
   progress.remove();
   return state.rows;

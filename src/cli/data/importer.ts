@@ -10,6 +10,7 @@ import { type Format, readRows } from './rows-format.ts';
 import { cellReader, hasNoColumns, refuseCsvOfDocuments } from './table-columns.ts';
 
 interface Imported {
+  readonly ref: string;
   readonly table: string;
   /** SHA-256 of the file: another one must not be taken for the rest of this one. */
   readonly digest: string;
@@ -75,11 +76,22 @@ export async function importTable(options: ImportOptions): Promise<number> {
   const digest = await digestOf(file);
   const progress = new ProgressFile<Imported>(file, 'import');
   const run = Buffer.from(nodeHost().randomBytes(18)).toString('base64url');
-  let state: Imported = { table, digest, batch, rows: 0, run };
+  const { ref } = options.project;
+  let state: Imported = { ref, table, digest, batch, rows: 0, run };
+  const isSame = (one: Imported): boolean => one.ref === ref && one.table === table && one.digest === digest;
   if (options.resume) {
     state = progress.read();
-    if (state.table !== table || state.digest !== digest)
-      throw new MagError('MAG_USAGE', { problem: `${file} has changed, or was begun with another table` });
+    if (!isSame(state))
+      throw new MagError('MAG_USAGE', {
+        problem: `${file} has changed, or was begun with another table or project`,
+      });
+  } else {
+    // Begun anew it would write twice what is there, and forget how far it was.
+    const cutOff = progress.find();
+    if (cutOff !== null && cutOff.rows > 0 && isSame(cutOff)) {
+      const problem = `${cutOff.rows} rows of ${file} are imported already, and it was cut off: --resume goes on there; to begin anew, delete ${progress.path}`;
+      throw new MagError('MAG_USAGE', { problem });
+    }
   }
   // Before the first batch: one whose answer is lost must be known by its key when it is sent again.
   progress.write(state);

@@ -9,6 +9,16 @@ export class ProgressFile<State extends object> {
     this.#path = `${file}.mag-${what}.json`;
   }
 
+  /** Where it is, for who is told to delete it. */
+  get path(): string {
+    return this.#path;
+  }
+
+  /** Null where no transfer was cut off. */
+  find(): State | null {
+    return existsSync(this.#path) ? this.read() : null;
+  }
+
   /** Throws MAG_USAGE where there is nothing to resume. */
   read(): State {
     if (!existsSync(this.#path))
