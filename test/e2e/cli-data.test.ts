@@ -320,33 +320,6 @@ describe.each(ENGINES)('export and import on %s', (engine) => {
 });
 
 describe('rows of several shapes', () => {
-  it('come back from documents as they were, whatever keys each has', async () => {
-    const { ref, url, keys } = await board.createProject('documents', 'mongodb');
-    const lines = ['{"id":1,"a":1}', '{"id":2,"b \\"c":{"d":[2]}}', '{"id":3}', '{"id":4,"a":"4","e":null}'];
-    write('rows.jsonl', `${lines.join('\n')}\n`);
-    expect(await mag('import', ref, 'things', 'rows.jsonl')).toMatchObject({ code: 0, err: '' });
-    // Ids of several kinds, page after page: a filter compares each with its own.
-    const ids = [5, 80, 100, '60', '7', 'abc'];
-    write('mixed.jsonl', ids.map((id) => `${JSON.stringify({ id })}\n`).join(''));
-    expect((await mag('import', ref, 'mixed', 'mixed.jsonl')).code).toBe(0);
-    await mag('export', ref, 'things', 'out.jsonl');
-    const read = (): unknown[] =>
-      readFileSync(join(folder, 'out.jsonl'), 'utf8')
-        .trim()
-        .split('\n')
-        .map((line): unknown => JSON.parse(line));
-    expect(read()).toEqual(lines.map((line): unknown => JSON.parse(line)));
-    for (const size of ['1', '2', '4']) {
-      expect(await mag('export', ref, 'mixed', 'again.jsonl', '--batch', size)).toMatchObject({ err: '' });
-      const again = readFileSync(join(folder, 'again.jsonl'), 'utf8').trim().split('\n');
-      expect(again.map((line) => (JSON.parse(line) as { id: unknown }).id)).toEqual(ids);
-    }
-    write('more.jsonl', '{"id":1,"f":5}\n{"id":2}\n');
-    expect((await mag('import', ref, 'things', 'more.jsonl', '--upsert=')).code).toBe(0);
-    const one = await fetch(`${url}/rest/v1/things?id=eq.1`, { headers: { apikey: keys.service } });
-    expect(await one.json()).toEqual([{ id: 1, a: 1, f: 5 }]);
-  });
-
   it.each(ENGINES)(
     'get the defaults of what they lack on %s, and an upsert leaves that alone',
     async (engine) => {
