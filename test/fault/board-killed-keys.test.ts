@@ -76,6 +76,9 @@ interface Load {
   readonly refused: Reply[];
 }
 
+/** Written, running still, or too much at once for the machine: a server may open no connection for seconds then. */
+const ORDINARY: ReadonlySet<number> = new Set([201, 409, 503]);
+
 /** Inserts under new keys, each sent three times over, until the board dies. */
 async function insertUntilDeath(project: NewProject, load: Load): Promise<void> {
   const writer = async (name: number): Promise<void> => {
@@ -85,7 +88,7 @@ async function insertUntilDeath(project: NewProject, load: Load): Promise<void> 
       const replies = await Promise.allSettled([1, 2, 3].map(() => insert(project, key)));
       for (const each of replies) {
         if (each.status === 'rejected') return;
-        if (each.value.status !== 201 && each.value.status !== 409) load.refused.push(each.value);
+        if (!ORDINARY.has(each.value.status)) load.refused.push(each.value);
       }
     }
   };
@@ -102,7 +105,8 @@ async function transferUntilDeath(project: NewProject, load: Load): Promise<void
       { method: 'insert', table: 'transfers', values: { left_over: left - 1 } },
     ];
     try {
-      const reply = await request(project, '/tx/v1', { operations });
+      let reply = await request(project, '/tx/v1', { operations });
+      while (reply.status === 503) reply = await request(project, '/tx/v1', { operations });
       if (reply.status !== 200) load.refused.push(reply);
       load.transferred += 1;
     } catch {
