@@ -308,6 +308,8 @@ export class DatabaseError extends Error {
   readonly retryAfter = null;
   /** What the project's SQL wants sent with it, names and values in turn; checked. */
   readonly headers: readonly string[];
+  /** What its status is called in the reply; null: as HTTP calls it. */
+  readonly statusText: string | null;
 
   constructor(
     sqlState: string,
@@ -319,12 +321,14 @@ export class DatabaseError extends Error {
       /** Where who asks, or who raised it, says so; absent: the SQLSTATE's. */
       status?: number;
       headers?: readonly string[];
+      statusText?: string | null;
     } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = sqlState;
     this.status = options.status ?? statusOfSqlState(sqlState);
     this.headers = options.headers ?? [];
+    this.statusText = options.statusText ?? null;
     this.details = options.details ?? null;
     this.hint = options.hint ?? null;
   }

@@ -17,6 +17,8 @@ create function written(people) returns setof notes language sql stable as 'sele
 create function written(elders) returns setof notes language sql stable as 'select * from notes where author = $1.id and id > 1';
 create function last_note(people) returns setof notes rows 1 language sql stable
   as 'select * from notes where author = $1.id order by id desc limit 1';
+create function some_note(people) returns setof notes rows 1 language sql stable
+  as 'select * from notes where author = $1.id order by id';
 create function any_note(people) returns notes language sql stable as 'select * from notes where author = $1.id order by id limit 1';
 create function everyone() returns setof people language sql stable as 'select * from people order by id';
 create table rooms (id int primary key);
@@ -104,6 +106,29 @@ describe('a function of a row that gives rows is embedded as a table is', () => 
     expect(inner.data).toEqual([{ id: 1 }, { id: 2 }]);
     const ordered = await db.from('people').select('id, ...last_note(word)').order('last_note(id)').limit(1);
     expect(ordered.data).toEqual([{ id: 1, word: 'longer' }]);
+  });
+
+  it('by its first row where it gives more than the one that it says, as what is asked of its rows has it', async () => {
+    const read = async (select: string, query = '') => {
+      const path = `/p/${REF}/rest/v1/people?id=lt.3&order=id&select=id,${select}${query}`;
+      const reply = await board.call('GET', path, undefined, { apikey: SERVICE });
+      return { status: reply.status, body: await reply.json() };
+    };
+    const first = [
+      { id: 1, some_note: { id: 1 } },
+      { id: 2, some_note: { id: 3 } },
+    ];
+    expect(await read('some_note(id)')).toEqual({ status: 200, body: first });
+    expect(await read('some_note(id)', '&some_note.limit=5')).toEqual({ status: 200, body: first });
+    expect(await read('some_note(id)', '&some_note.order=id.desc&id=eq.1')).toEqual({
+      status: 200,
+      body: [{ id: 1, some_note: { id: 2 } }],
+    });
+    const spread = [
+      { id: 1, note: 1 },
+      { id: 2, note: 3 },
+    ];
+    expect(await read('...some_note(note:id)')).toEqual({ status: 200, body: spread });
   });
 
   it('by what it is a row of, also of a view, of what a function gives and of what is written', async () => {

@@ -89,6 +89,18 @@ describe("a project's description where the database's privileges decide", () =>
     expect(all['/rpc/secret']).toEqual(['post']);
   });
 
+  it('is the same to HEAD, of which it tells no length', async () => {
+    for (const path of ['', '/']) {
+      const head = await board.call('HEAD', `/p/${REF}/rest/v1${path}`, undefined, { apikey: ANON });
+      const { headers } = head;
+      expect([head.status, headers.get('content-length'), await head.text()]).toEqual([200, null, '']);
+      expect([headers.get('content-type'), headers.get('content-profile')]).toEqual([
+        'application/json; charset=utf-8',
+        'public',
+      ]);
+    }
+  });
+
   it('tells whoever may not see it all that the schema changed, and nothing else of it', async () => {
     const before = (await described({ apikey: ANON })).info.version;
     expect(before).toMatch(/^[\w-]{22}$/);

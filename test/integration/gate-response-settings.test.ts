@@ -28,6 +28,9 @@ create function look() returns void language plpgsql as $$ begin
   if current_setting('request.jwt.claims', true)::json ->> 'role' = 'anon' then perform set_config('role', 'authenticated', true); end if;
   perform set_config('response.headers', '[{"Cache-Control":"no-store"}]', true); end $$;
 create function write_first() returns void language sql as $$ insert into asked values ('x') $$;
+create function fails() returns int language plpgsql as $$ begin
+  raise sqlstate 'PGRST' using message = '{"code":"T1","message":"tea"}',
+    detail = '{"status":432,"status_text":"Out of Tea","headers":{"X-Why":"pot"}}'; end $$;
 create function who() returns text language sql as 'select current_user::text';
 create function refused() returns int language sql as 'select 1';
 grant select on things to authenticated;
@@ -128,6 +131,12 @@ describe('what SQL of a project says of the reply', () => {
     const undone = { ...key, prefer: 'tx=rollback' };
     const changed = await board.call('PATCH', `/p/${REF}/rest/v1/things?id=eq.1`, { name: 'x' }, undone);
     expect([changed.status, changed.headers.get('location')]).toEqual([205, '/elsewhere']);
+  });
+
+  it('is what an error calls its status, where it says the whole of its reply', async () => {
+    const reply = await get('rpc/fails');
+    expect([reply.status, reply.statusText, reply.headers.get('x-why')]).toEqual([432, 'Out of Tea', 'pot']);
+    expect(await errorOf(reply)).toMatchObject({ code: 'T1' });
   });
 
   it.each([

@@ -34,11 +34,24 @@ describe('an error raised as PGRST', () => {
   });
 
   it.each([
+    ['My Custom Status', 'My Custom Status'],
+    ['Não', Buffer.from('Não').toString('latin1')],
+    ['a\r\nb: c', null],
+    ['x'.repeat(9_000), null],
+    [' ', null],
+    [null, null],
+  ])('calls its status %j', (said, statusText) => {
+    const error = raise(MESSAGE, JSON.stringify({ status: 432, status_text: said, headers: {} }));
+    expect(error).toMatchObject({ status: 432, statusText });
+  });
+
+  it.each([
     ['a message that is no JSON', 'nonsense', '{"status":400,"headers":{}}', 'MESSAGE'],
     ['a message without a code', '{"message":"ABC"}', '{"status":400,"headers":{}}', 'MESSAGE'],
     ['no detail', MESSAGE, undefined, 'DETAIL is missing'],
     ['a detail that is no JSON', MESSAGE, 'nonsense', 'DETAIL'],
     ['a status that no reply has', MESSAGE, '{"status":99,"headers":{}}', 'DETAIL'],
+    ['a status that is called by no text', MESSAGE, '{"status":400,"status_text":1,"headers":{}}', 'DETAIL'],
     [
       'a header that would begin another one',
       MESSAGE,

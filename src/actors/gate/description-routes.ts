@@ -43,8 +43,9 @@ export function descriptionRoutes(app: App, ports: EdgePorts, budget: ReplyBudge
     budget.admit(reply.raw, json);
     const profile = project.settings.schemas === undefined ? null : toProfile(schema);
     if (profile !== null) reply.header('content-profile', profile);
-    return reply.type(`${type}; charset=utf-8`).send(json);
+    // As a table's reply to HEAD: it tells no length, which would be that of what is left out.
+    return reply.type(`${type}; charset=utf-8`).send(request.method === 'HEAD' ? undefined : json);
   };
-  app.get<{ Params: RefParams }>('/p/:ref/rest/v1/', describe);
-  app.get<{ Params: RefParams }>('/p/:ref/rest/v1', describe);
+  for (const url of ['/p/:ref/rest/v1/', '/p/:ref/rest/v1'])
+    app.route<{ Params: RefParams }>({ method: ['GET', 'HEAD'], url, handler: describe });
 }

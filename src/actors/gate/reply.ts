@@ -104,6 +104,8 @@ export function sendError(
   extra: FlatHeaders = [],
 ): void {
   const own = ['content-type', JSON_TYPE, 'x-request-id', id, ...errorHeaders(error), ...extra];
-  const headers = overridden(own, error instanceof DatabaseError ? error.headers : [], response.req);
+  const raised = error instanceof DatabaseError ? error : null;
+  const headers = overridden(own, raised?.headers ?? [], response.req);
+  if (typeof raised?.statusText === 'string') response.statusMessage = raised.statusText;
   send(response, error.status, headers, JSON.stringify(errorBody(error)));
 }

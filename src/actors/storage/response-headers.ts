@@ -32,6 +32,13 @@ const KEPT = new Set([
 const isBoards = (name: string, value: string): boolean =>
   KEPT.has(name) || (name === 'set-cookie' && /^[\s=]*mag_/i.test(value));
 
+/** What SQL of a project calls a status, in UTF-8, as the reply takes it; null where it cannot, or is none. */
+export function allowedPhrase(text: string): string | null {
+  const phrase = Buffer.from(text).toString('latin1');
+  const fits = VALUE.test(phrase) && phrase.length <= LIMITS.responseHeaderBytes;
+  return fits && phrase.trim() !== '' ? phrase : null;
+}
+
 /**
  * Headers that SQL of a project asks for, in UTF-8, as the reply takes them: names and values in turn. Those that are
  * not a project's to say are left out. Null where one of them is none, or all together are too long.

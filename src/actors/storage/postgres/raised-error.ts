@@ -1,5 +1,5 @@
 import { DatabaseError, MagError, type PublicError } from '../../../errors.ts';
-import { allowedHeaders } from '../response-headers.ts';
+import { allowedHeaders, allowedPhrase } from '../response-headers.ts';
 
 /** `RAISE SQLSTATE 'PGRST'`: SQL of the project says the whole of the reply, as PostgREST takes it. */
 export const RAISED = 'PGRST';
@@ -31,8 +31,15 @@ interface Raised extends Error {
   readonly detail?: string;
 }
 
-function replyOf(detail: string): { readonly status: number; readonly headers: readonly string[] } | null {
-  const { status, headers } = membersOf(detail) ?? {};
+interface RaisedReply {
+  readonly status: number;
+  readonly statusText: string | null;
+  readonly headers: readonly string[];
+}
+
+function replyOf(detail: string): RaisedReply | null {
+  const { status, headers, status_text: said } = membersOf(detail) ?? {};
+  if (!isOptional(said)) return null;
   if (typeof status !== 'number' || !Number.isInteger(status) || status < 200 || status > 599) return null;
   if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) return null;
   const pairs: [string, string][] = [];
@@ -41,7 +48,7 @@ function replyOf(detail: string): { readonly status: number; readonly headers: r
     pairs.push([name, value]);
   }
   const allowed = allowedHeaders(pairs);
-  return allowed === null ? null : { status, headers: allowed };
+  return allowed === null ? null : { status, statusText: allowedPhrase(said ?? ''), headers: allowed };
 }
 
 /** The error that was raised; PGRST121 where it does not say it as it must. */

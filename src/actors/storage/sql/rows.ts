@@ -94,6 +94,12 @@ export function isPlain(items: readonly SelectItem[], table: TableInfo): boolean
 /** What stands for a whole row where rows of a spread are counted: there, or NULL where there is none. */
 const ROW: Value = { sql: '1', type: 'integer', json: false };
 
+/** Of what a function gives that says `ROWS 1`, which PostgreSQL only plans by: a second row would be an error. */
+const firstOf = <W extends Pick<RowsParts, 'limit'>>(window: W): W => ({
+  ...window,
+  limit: window.limit === null ? '1' : `LEAST(${window.limit}, 1)`,
+});
+
 /** Compiles rows whose values are more than columns: of JSON, cast, aggregated, or of related tables. */
 export class RowsCompiler {
   readonly #bindings: Bindings;
@@ -291,7 +297,9 @@ export class RowsCompiler {
       grouped && !hoists
         ? this.#group(scope, base, outputs, embed)
         : this.#plain(scope, base, outputs, embed);
-    const rows: RowsParts = { ...parts, ...this.#window(embed) };
+    const window = this.#window(embed);
+    const isFirst = join.toOne && join.call !== undefined;
+    const rows: RowsParts = { ...parts, ...(isFirst ? firstOf(window) : window) };
     const compiled = this.#compiledEmbed(scope, base, rows, join, outputs);
     outer.embeds.set(embed.alias ?? embed.relation, compiled);
     if (embed.inner) required.push(compiled.exists);
