@@ -299,6 +299,19 @@ describe('the schema', () => {
     await expect(read('later')).rejects.toMatchObject({ code: 'PGRST205' });
   });
 
+  it('is read whole where the project may not use the schema of some table', async () => {
+    await sql(`CREATE SCHEMA "Shut"; CREATE TABLE "Shut"."Seen" ("Id" int GENERATED ALWAYS AS IDENTITY, a int);
+      CREATE TABLE beside (a int); INSERT INTO beside VALUES (1); REVOKE ALL ON SCHEMA "Shut" FROM CURRENT_USER`);
+    expect((await run({ kind: 'select', ...from('beside'), select: all, order: [] })).rows).toEqual([{ a: 1 }]);
+    const { tables } = await engine.schema(pg.context(REF));
+    const seen = [...tables.values()].find(({ name }) => name === 'Seen');
+    expect(seen?.columns[0]).toMatchObject({
+      ...{ name: 'Id', hasDefault: true },
+      defaultExpression: `nextval('"Shut"."Seen_Id_seq"'::regclass)`,
+    });
+    await sql('DROP SCHEMA "Shut" CASCADE; DROP TABLE beside');
+  });
+
   it('keeps a bound on what is prepared on a connection', async () => {
     const columns = ['id', 'name', 'tags', 'data', 'price', 'at', 'ok', 'feeling', 'key', 'doubled'];
     for (let shape = 1; shape < 700; shape += 1) {

@@ -67,11 +67,19 @@ WITH RECURSIVE below(oid) AS (
   SELECT b.typbasetype FROM below JOIN pg_catalog.pg_type b ON b.oid = below.oid WHERE b.typtype = 'd')
 SELECT format_type(b.oid, NULL) FROM below JOIN pg_catalog.pg_type b ON b.oid = below.oid WHERE b.typtype <> 'd'`;
 
+/** Not by `pg_get_serial_sequence`, an error where the project's role may not use the schema of one table of them all. */
+const IDENTITY = `
+SELECT format('%I.%I', sn.nspname, s.relname)
+FROM pg_catalog.pg_depend o JOIN pg_catalog.pg_class s ON s.oid = o.objid AND s.relkind = 'S'
+JOIN pg_catalog.pg_namespace sn ON sn.oid = s.relnamespace
+WHERE o.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND o.refclassid = o.classid
+  AND o.refobjid = c.oid AND o.refobjsubid = a.attnum AND o.deptype = 'i'`;
+
 /** A column without a default has its domain's. */
 const COLUMNS = `
 SELECT json_agg(json_build_array(a.attname, format_type(a.atttypid, a.atttypmod),
     NOT (a.attnotnull OR t.typnotnull), a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL,
-    CASE WHEN a.attidentity <> '' THEN 'nextval(' || quote_literal(pg_get_serial_sequence(c.oid::regclass::text, a.attname)) || '::regclass)'
+    CASE WHEN a.attidentity <> '' THEN 'nextval(' || quote_literal((${IDENTITY})) || '::regclass)'
          WHEN a.attgenerated = '' THEN coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(t.typdefaultbin, 0)) END,
     a.attnum, CASE WHEN t.typtype = 'd' THEN (${REPRESENTATION}) END, CASE WHEN t.typtype = 'd' THEN (${BASE}) END) ORDER BY a.attnum)
 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
