@@ -302,7 +302,9 @@ describe('the schema', () => {
   it('is read whole where the project may not use the schema of some table', async () => {
     await sql(`CREATE SCHEMA "Shut"; CREATE TABLE "Shut"."Seen" ("Id" int GENERATED ALWAYS AS IDENTITY, a int);
       CREATE TABLE beside (a int); INSERT INTO beside VALUES (1); REVOKE ALL ON SCHEMA "Shut" FROM CURRENT_USER`);
-    expect((await run({ kind: 'select', ...from('beside'), select: all, order: [] })).rows).toEqual([{ a: 1 }]);
+    expect((await run({ kind: 'select', ...from('beside'), select: all, order: [] })).rows).toEqual([
+      { a: 1 },
+    ]);
     const { tables } = await engine.schema(pg.context(REF));
     const seen = [...tables.values()].find(({ name }) => name === 'Seen');
     expect(seen?.columns[0]).toMatchObject({
