@@ -22,11 +22,16 @@ interface Reports {
 
 export type PermitOwners = ReadonlyMap<EngineKind, PermitOwner>;
 
-function makeOwner({ system, host }: ComponentContext, engine: EngineKind, isForeign: boolean): PermitOwner {
+function makeOwner(
+  { system, host }: ComponentContext,
+  engine: EngineKind,
+  perKey: number,
+  isForeign: boolean,
+): PermitOwner {
   const uplink = (edge: string) => system.slot(`${EDGES}${edge}/uplink`);
   return new PermitOwner({
     host,
-    perKey: LIMITS.poolConnections,
+    perKey,
     total: isForeign ? POOL_LIMITS.externalConnections : POOL_LIMITS.serverConnections[engine],
     waiters: LIMITS.poolWaiters,
     holders: {
@@ -113,7 +118,10 @@ class Ceilings {
 async function startPermits(context: ComponentContext, shelf: Shelf): Promise<ComponentService> {
   const foreign = external(shelf);
   const owners: PermitOwners = new Map(
-    ENGINE_KINDS.map((engine) => [engine, makeOwner(context, engine, foreign.has(engine))]),
+    ENGINE_KINDS.map((engine) => [
+      engine,
+      makeOwner(context, engine, shelf.config.projectConnections, foreign.has(engine)),
+    ]),
   );
   const ceilings = new Ceilings(context, owners, foreign);
   const reports = await adoptHeld(context, owners);

@@ -15,7 +15,7 @@ describe.skipIf(!postgres.available)('a board on an external PostgreSQL', () => 
   let prefix: string;
 
   beforeAll(async () => {
-    board = await startTestBoard({ env: { MAG_POSTGRES_URL: url } });
+    board = await startTestBoard({ env: { MAG_POSTGRES_URL: url, MAG_PROJECT_CONNECTIONS: '2' } });
     project = await board.createProject('external', 'postgres');
   });
   afterAll(async () => {
@@ -38,6 +38,14 @@ describe.skipIf(!postgres.available)('a board on an external PostgreSQL', () => 
     expect((await db.from('notes').select('body').eq('id', 1).single()).data).toEqual({ body: 'there' });
     expect((await databases()).some((name) => name.includes(project.ref))).toBe(true);
     expect(JSON.stringify(await board.tree())).not.toContain('postgres-server');
+  });
+
+  it('holds a project to the connections that it was given, and serves all that wait', async () => {
+    const query = `select pg_sleep(0.1), (select count(*)::int from pg_stat_activity
+      where usename = current_user and backend_type = 'client backend') as mine`;
+    const replies = await Promise.all(Array.from({ length: 8 }, () => board.sql(project, query)));
+    expect(replies.map(({ status }) => status)).toEqual(Array(8).fill(200));
+    expect(Math.max(...replies.map(({ body }) => Number(body.rows[0]?.mine)))).toBe(2);
   });
 
   it('follows changes where the server can, and says why where it cannot', async () => {

@@ -27,6 +27,7 @@ describe('a setting', () => {
       dataDir: join(cwd, '.magmobo'),
       adminKey: null,
       logLevel: 'info',
+      projectConnections: 10,
       drainSeconds: 10,
       faultInjection: true,
     });

@@ -189,6 +189,15 @@ export const SETTINGS = {
     takes: `one of ${LOG_LEVELS.join(', ')}`,
     doc: 'Least severe log line to write; JSON lines on stdout where it is no terminal.',
   }),
+  projectConnections: setting({
+    env: 'MAG_PROJECT_CONNECTIONS',
+    flag: 'project-connections',
+    parse: wholeNumber(1, LIMITS.poolConnections),
+    fallback: () => LIMITS.poolConnections,
+    shown: String(LIMITS.poolConnections),
+    takes: `a whole number from 1 to ${LIMITS.poolConnections}`,
+    doc: 'Connections of one project to its engine’s server: how much of the machine a busy project may use at once.',
+  }),
   drainSeconds: setting({
     env: 'MAG_DRAIN_SECONDS',
     flag: 'drain-seconds',
