@@ -80,7 +80,7 @@ export class Spares {
     if (spare === undefined) return;
     this.#kept.delete(provider.kind);
     try {
-      await spare.made.catch(() => {});
+      await spare.made.catch(() => {}); // Logged by who began it; what there is of it is dropped all the same.
       await provider.drop(spare.ref);
     } catch (error) {
       const why = { engine: provider.kind, error: describeError(error) };

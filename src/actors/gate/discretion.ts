@@ -20,6 +20,7 @@ async function usable(ports: EdgePorts, call: RestCall): Promise<ReadonlySet<str
  */
 export async function discreet(ports: EdgePorts, call: RestCall, error: MagError): Promise<PublicError> {
   if (call.principal.role === 'service_role') return error;
+  // Where nobody can say what may be used, nothing is named: the error that is told stays the same.
   const known = await usable(ports, call).catch((): ReadonlySet<string> => new Set());
   return error.names.every((name) => known.has(name)) ? error : unnamed(error);
 }

@@ -160,7 +160,7 @@ export class RestService {
       const call = admit(await directory.find(target.ref), request, response, target, time);
       return await discreet(this.#ports, call, error);
     } catch {
-      return unnamed(error);
+      return unnamed(error); // The first error is the one to tell, to somebody of whom nothing is known.
     }
   }
 

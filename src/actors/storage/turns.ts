@@ -6,8 +6,7 @@ export class Turns {
   /** Settles as `work` does, which begins when all of its key before it has ended. */
   in<Result>(key: string, work: () => Promise<Result>): Promise<Result> {
     const before = this.#last.get(key) ?? Promise.resolve();
-    // Its failure is its own caller's; the next one in turn starts all the same.
-    const mine = before.catch(() => {}).then(work);
+    const mine = before.catch(() => {}).then(work); // Its own caller has its failure; the next one starts all the same.
     this.#last.set(key, mine);
     const done = (): void => {
       if (this.#last.get(key) === mine) this.#last.delete(key);

@@ -55,6 +55,14 @@ async function execute(
 
 /** Several operations in one transaction, for every key of a project. */
 export function transactionRoutes(app: App, { ports, hooks, budget, once }: TransactionParts): void {
+  async function tryTransaction(call: RestCall, request: TransactionRequest) {
+    try {
+      const prepared = await prepareTransaction(ports, hooks, call, request.body);
+      return { prepared, outcome: await execute(prepared, call, request, once) };
+    } catch (error) {
+      throw namesOthers(error) ? await discreet(ports, call, error) : error;
+    }
+  }
   app.post<{ Params: RefParams; Body: TransactionBody }>(
     '/p/:ref/tx/v1',
     {
@@ -69,11 +77,7 @@ export function transactionRoutes(app: App, { ports, hooks, budget, once }: Tran
         call.rollback = true;
         reply.header('preference-applied', 'tx=rollback');
       }
-      const { prepared, outcome } = await prepareTransaction(ports, hooks, call, request.body)
-        .then(async (prepared) => ({ prepared, outcome: await execute(prepared, call, request, once) }))
-        .catch(async (error: unknown) => {
-          throw namesOthers(error) ? await discreet(ports, call, error) : error;
-        });
+      const { prepared, outcome } = await tryTransaction(call, request);
       if (prepared.writes) ports.feed.nudge(call.project.ref);
       const body = await prepared.reply(outcome.result);
       budget.admit(reply.raw, body);

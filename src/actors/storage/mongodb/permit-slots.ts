@@ -34,6 +34,7 @@ export class PermitSlots {
   #leasing = false;
   #owed = 0;
   #idleTimer: Timer | null = null;
+  #growTimer: Timer | null = null;
   #closed = false;
 
   constructor(options: PermitSlotsOptions) {
@@ -91,7 +92,8 @@ export class PermitSlots {
     if (this.#closed) return;
     this.#closed = true;
     this.#leave();
-    if (this.#idleTimer !== null) this.#options.host.clearTimer(this.#idleTimer);
+    for (const timer of [this.#idleTimer, this.#growTimer])
+      if (timer !== null) this.#options.host.clearTimer(timer);
     const free = this.#free;
     this.#free = 0;
     this.#release(free);
@@ -128,7 +130,8 @@ export class PermitSlots {
         this.#serve();
         if (granted > 0) this.#grow();
         // For those that came while it was asked.
-        else if (this.#waiters.length > 0) host.setTimer(POOL_LIMITS.lookMs, () => this.#grow());
+        else if (this.#waiters.length > 0)
+          this.#growTimer ??= host.setTimer(POOL_LIMITS.lookMs, () => this.#growLate());
       },
       (error: unknown) => {
         this.#leasing = false;
@@ -137,6 +140,11 @@ export class PermitSlots {
         );
       },
     );
+  }
+
+  #growLate(): void {
+    this.#growTimer = null;
+    this.#grow();
   }
 
   #recalled(urgency: 'idle' | 'next', wanted: number): void {

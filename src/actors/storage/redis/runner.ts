@@ -2,6 +2,7 @@ import { MagError } from '../../../errors.ts';
 import { REDIS_LIMITS } from '../../../limits-redis.ts';
 import type { Host } from '../../../runtime/host.ts';
 import type { ExecuteContext, QueryResult, Transaction } from '../engine.ts';
+import { Turns } from '../turns.ts';
 import { commit, type Outcome } from './commit.ts';
 import { clientGone } from './session.ts';
 import { type DocumentStore, StaleFacts } from './store.ts';
@@ -15,8 +16,8 @@ const AGAIN = Symbol('again');
 export class WriteRunner {
   readonly #store: DocumentStore;
   readonly #host: Host;
-  /** Per collection the end of the writes that met another one: they take turns, instead of meeting again. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  /** Of the writes to a collection that met another one: they do not meet again. */
+  readonly #turns = new Turns();
 
   constructor(store: DocumentStore, host: Host) {
     this.#store = store;
@@ -61,7 +62,7 @@ export class WriteRunner {
   async #untilDone<Result>(turn: string, attempt: () => Promise<Result | typeof AGAIN>): Promise<Result> {
     const first = await attempt();
     if (first !== AGAIN) return first;
-    return this.#inTurn(turn, async () => {
+    return this.#turns.in(turn, async () => {
       for (let tries = 0; tries < REDIS_LIMITS.writeTries; tries += 1) {
         const result = await attempt();
         if (result !== AGAIN) return result;
@@ -82,17 +83,6 @@ export class WriteRunner {
       if (error instanceof StaleFacts) return AGAIN;
       throw error;
     }
-  }
-
-  #inTurn<Result>(turn: string, work: () => Promise<Result>): Promise<Result> {
-    const before = this.#turns.get(turn) ?? Promise.resolve();
-    const mine = before.catch(() => {}).then(work);
-    this.#turns.set(turn, mine);
-    const done = (): void => {
-      if (this.#turns.get(turn) === mine) this.#turns.delete(turn);
-    };
-    mine.then(done, done);
-    return mine;
   }
 }
 

@@ -53,8 +53,8 @@ export class EmbedProbes {
   #count(bound: readonly SQLInputValue[]): boolean {
     let [rowsLeft, bytesLeft]: [number, number] = [INLINE_LIMITS.relatedRows, INLINE_LIMITS.relatedBytes];
     for (const probe of this.#probes) {
-      // In array mode node:sqlite gives arrays, which the type of get() does not say.
-      const [rows, bytes] = probe.get(...bound, rowsLeft) as unknown as readonly [number, number | null];
+      const counted: unknown = probe.get(...bound, rowsLeft);
+      const [rows, bytes] = counted as readonly [number, number | null]; // As probeText writes it, in array mode.
       rowsLeft -= rows;
       bytesLeft -= bytes ?? 0;
       if (rowsLeft < 0 || bytesLeft < 0) return false;
