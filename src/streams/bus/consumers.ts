@@ -11,12 +11,19 @@ interface ConsumersTopic extends SessionTopic {
   offsetOf(from: StartFrom): Promise<number>;
 }
 
+/** A subscription until its consumer's state is read, or made durable; then it has its session. */
+interface Attaching {
+  session: Session | null;
+  isCancelled: boolean;
+  /** Resolves when it has its session, or never will. */
+  over: Promise<void>;
+}
+
 /** The consumers of a topic, and the one session that each may have. */
 export class Consumers implements SessionOwner {
   readonly #topic: ConsumersTopic;
   readonly #checkpoints: Checkpoints;
-  /** Null while it is being attached. */
-  readonly #sessions = new Map<string, Session | null>();
+  readonly #sessions = new Map<string, Session | Attaching>();
   /** The last one that began, also when it has ended. */
   readonly #latest = new Map<string, Session>();
   #closed = false;
@@ -28,31 +35,31 @@ export class Consumers implements SessionOwner {
 
   subscribe(options: ConsumerOptions): Flow<Delivery> {
     return createFlow<Delivery>((emitter) => {
-      let session: Session | null = null;
-      let isCancelled = false;
-      this.#attach(options, emitter, (made) => {
-        session = made;
-        if (isCancelled) made.cancel();
-        else void made.start();
-      }).catch((error: unknown) => emitter.error(error));
+      const attaching: Attaching = { session: null, isCancelled: false, over: Promise.resolve() };
+      attaching.over = this.#attach(options, emitter, attaching).catch((error: unknown) =>
+        emitter.error(error),
+      );
       return {
-        pull: () => session?.pull(),
+        pull: () => attaching.session?.pull(),
         cancel: () => {
-          isCancelled = true;
-          session?.cancel();
+          attaching.isCancelled = true;
+          attaching.session?.cancel();
         },
       };
     });
   }
 
   async seek(name: string, from: StartFrom): Promise<void> {
+    for (let left = this.#leaving(name); left !== null; left = this.#leaving(name)) await left;
     this.#checkIdle(name);
     const offset = await this.#topic.offsetOf(from);
+    for (let left = this.#leaving(name); left !== null; left = this.#leaving(name)) await left;
     this.#checkIdle(name);
     await this.#checkpoints.put(ConsumerState.at(name, this.#topic.lanes.length, offset));
   }
 
   async forget(name: string): Promise<void> {
+    for (let left = this.#leaving(name); left !== null; left = this.#leaving(name)) await left;
     this.#checkIdle(name);
     this.#latest.delete(name);
     await this.#checkpoints.remove(name);
@@ -74,7 +81,7 @@ export class Consumers implements SessionOwner {
   }
 
   wake(): void {
-    for (const session of this.#sessions.values()) session?.wake();
+    for (const session of this.#running()) session.wake();
   }
 
   /** Whether anybody reads now. */
@@ -100,7 +107,7 @@ export class Consumers implements SessionOwner {
   }
 
   finish(error: Error | null): void {
-    for (const session of [...this.#sessions.values()]) session?.finish(error);
+    for (const session of this.#running()) session.finish(error);
   }
 
   async close(): Promise<void> {
@@ -111,19 +118,22 @@ export class Consumers implements SessionOwner {
   async #attach(
     options: ConsumerOptions,
     emitter: FlowEmitter<Delivery>,
-    begin: (session: Session) => void,
+    attaching: Attaching,
   ): Promise<void> {
     checkOptions(options);
     const name = options.consumer;
+    for (let left = this.#leaving(name); left !== null; left = this.#leaving(name)) await left;
     this.#checkIdle(name);
-    this.#sessions.set(name, null);
+    this.#sessions.set(name, attaching);
     try {
       const state = this.#checkpoints.get(name) ?? (await this.#introduce(name, options.from));
       if (this.#closed) throw this.#isClosed();
       const session = new Session(this.#topic, state, options, emitter, this);
       this.#sessions.set(name, session);
       this.#latest.set(name, session);
-      begin(session);
+      attaching.session = session;
+      if (attaching.isCancelled) session.cancel();
+      else void session.start();
     } catch (error) {
       this.#sessions.delete(name);
       throw error;
@@ -138,6 +148,19 @@ export class Consumers implements SessionOwner {
     const state = ConsumerState.at(name, this.#topic.lanes.length, offset);
     await this.#checkpoints.put(state);
     return state;
+  }
+
+  #running(): readonly Session[] {
+    return [...this.#sessions.values()].filter((held) => held instanceof Session);
+  }
+
+  /**
+   * Null where nobody is about to leave. Who cancels while attaching holds the name until what is under way for it is
+   * written: whoever wants it next waits, and finds it free in the very turn in which this is null.
+   */
+  #leaving(name: string): Promise<void> | null {
+    const held = this.#sessions.get(name);
+    return held === undefined || held instanceof Session || !held.isCancelled ? null : held.over;
   }
 
   #checkIdle(name: string): void {

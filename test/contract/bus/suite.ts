@@ -242,6 +242,21 @@ export function busContract(store: Store): void {
       await expect(bus.forget('notes', 'c')).rejects.toMatchObject({ code: 'MAG_CONSUMER_BUSY' });
     });
 
+    it('has a consumer for whoever comes next as soon as its subscriber cancels, also one that had only begun', async () => {
+      const bus = await opened();
+      await publish(bus, 'a', 'b');
+      const subscribed = () => new Inbox(bus.subscribe('notes', { consumer: 'c', from: 'latest' }));
+      subscribed().cancel();
+      await bus.seek('notes', 'c', 1);
+      subscribed().cancel();
+      const next = subscribed();
+      expect(textOf(await next.next())).toBe('b');
+      next.cancel();
+      new Inbox(bus.subscribe('notes', { consumer: 'd' })).cancel();
+      await bus.forget('notes', 'd');
+      expect(bus.counters()['notes']?.consumers['d']).toBeUndefined();
+    });
+
     it('keeps no more than it should, but nothing less than a consumer needs', async () => {
       const topic = { retention: { bytes: 300_000 } };
       const bus = await opened(topic);
